@@ -2,7 +2,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import { type Dataset, datasets } from './dataset.ts'
 import { JavaRandom } from './random.ts'
-import { canonicalLine, forEachCanonical, jsonLine } from './text.ts'
+import { canonicalEvents, canonicalLine, jsonLine } from './text.ts'
 import { COLD_URLS, HOT_URLS } from './values.ts'
 
 export interface SelfTestCheck {
@@ -91,13 +91,13 @@ function hashDataset(dataset: Dataset): DatasetHashes {
   const byType = { person: new TextHash(), auction: new TextHash(), bid: new TextHash() }
   const plain = new TextHash()
   const json = new TextHash()
-  forEachCanonical(dataset, (event, generator, number) => {
+  for (const { event, generator, number } of canonicalEvents(dataset)) {
     const line = canonicalLine(event, generator, number)
     all.add(line)
     byType[event.type].add(line)
     plain.add(canonicalLine(event, generator, number, { withoutChannel: true }))
     json.add(jsonLine(event))
-  })
+  }
   return {
     all: all.digest(),
     persons: byType.person.digest(),

@@ -41,26 +41,29 @@ export function jsonLine(event: NexmarkEvent): string {
   return `${JSON.stringify(event)}\n`
 }
 
+export interface CanonicalEvent {
+  readonly event: NexmarkEvent
+  readonly generator: number
+  /** The adjusted event number within the generator. */
+  readonly number: number
+}
+
 /**
- * Calls `visit` for every event in canonical order: generator by generator, ascending event number whatever the
- * disorder of the set.
+ * Every event in canonical order: generator by generator, ascending event number whatever the disorder of the set.
  */
-export function forEachCanonical(
-  dataset: Dataset,
-  visit: (event: NexmarkEvent, generator: number, number: number) => void,
-): void {
+export function* canonicalEvents(dataset: Dataset): Generator<CanonicalEvent, void, void> {
+  const { disorder } = dataset
   for (let g = 0; g < dataset.generators; g++) {
     const generator = new EventGenerator(dataset, g)
-    const { disorder } = dataset
     // Disorder permutes within a group, so sorting each group by number sorts the whole.
     for (let start = 0; start < generator.count; start += disorder) {
       const end = Math.min(start + disorder, generator.count)
-      const group: { number: number; event: NexmarkEvent }[] = []
+      const group: CanonicalEvent[] = []
       for (let index = start; index < end; index++) {
-        group.push({ number: generator.adjusted(index), event: generator.event(index) })
+        group.push({ event: generator.event(index), generator: g, number: generator.adjusted(index) })
       }
       if (disorder > 1) group.sort((a, b) => a.number - b.number)
-      for (const { number, event } of group) visit(event, g, number)
+      yield* group
     }
   }
 }
