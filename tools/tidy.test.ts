@@ -105,9 +105,13 @@ describe('small rules', () => {
   })
 
   it('want a lock file that runs on the oldest Node and names no host', () => {
-    const lock = (entry: object) => JSON.stringify({ packages: { 'node_modules/x': entry } })
+    const lock = (entry: object) =>
+      JSON.stringify({
+        packages: { 'node_modules/x': { version: '1.0.0', integrity: 'sha512-x', ...entry } },
+      })
     expect(findLockProblems(lock({ engines: { node: '>=20' } }))).toEqual([])
     expect(findLockProblems(lock({ engines: { node: '>=20.20 || >=22' } }))).toHaveLength(1)
+    expect(findLockProblems(lock({ integrity: undefined }))).toHaveLength(1)
     expect(findLockProblems(lock({ resolved: 'https://host/x.tgz' }))).toHaveLength(1)
   })
 

@@ -255,14 +255,20 @@ export function findCommentProblems(files: readonly SourceFile[]): string[] {
 interface LockedPackage {
   readonly version?: string
   readonly resolved?: string
+  readonly integrity?: string
   readonly engines?: { readonly node?: string }
 }
 
-/** Locked packages that refuse the oldest Node or say where they were downloaded. */
+/** Locked packages that `npm ci` cannot check, that refuse the oldest Node or say where they were downloaded. */
 export function findLockProblems(lockText: string): string[] {
   const lock = JSON.parse(lockText) as { readonly packages: Record<string, LockedPackage> }
   const problems: string[] = []
   for (const [path, locked] of Object.entries(lock.packages)) {
+    if (path === '') continue
+    // npm leaves these out for packages of other platforms when it rewrites a lock next to an installed tree.
+    if (locked.version === undefined || locked.integrity === undefined) {
+      problems.push(`package-lock.json: ${path} has no version or no checksum`)
+    }
     const range = locked.engines?.node
     if (range !== undefined && !satisfies(oldestNode, range)) {
       problems.push(`package-lock.json: ${path} ${locked.version} wants Node ${range}`)
