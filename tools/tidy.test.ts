@@ -112,6 +112,8 @@ describe('small rules', () => {
     expect(findLockProblems(lock({ engines: { node: '>=20' } }))).toEqual([])
     expect(findLockProblems(lock({ engines: { node: '>=20.20 || >=22' } }))).toHaveLength(1)
     expect(findLockProblems(lock({ integrity: undefined }))).toHaveLength(1)
+    const optionalDependencies = { '@x/cli-linux-arm64-musl': '1.0.0' }
+    expect(findLockProblems(lock({ optionalDependencies }))).toHaveLength(1)
     expect(findLockProblems(lock({ resolved: 'https://host/x.tgz' }))).toHaveLength(1)
   })
 
