@@ -24,9 +24,13 @@ export type AggregateDefinition =
 export type RowNumber = (row: never) => number
 export type RowTest = (row: never) => boolean
 
+/**
+ * The general case. `add` may change and return its accumulator, `merge` may change and return `left` but never
+ * `right`; both leave them as they were when they throw. An accumulator that came out of a snapshot may be frozen.
+ */
 export interface CustomAggregate {
   readonly kind: 'custom'
-  /** What it is called in `explain`, e.g. `quantile`. */
+  /** What it is called in `explain` and in the fingerprint, parameters included, e.g. `quantile(0.95)`. */
   readonly label: string
   readonly create: () => unknown
   readonly add: (accumulator: never, row: never) => unknown

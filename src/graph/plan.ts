@@ -19,11 +19,28 @@ export interface Plan {
   readonly fingerprint: string
 }
 
+/** A plan before it was checked. */
+export type PlanDraft = Omit<Plan, 'fingerprint'>
+
 export interface PlanOptions {
-  readonly onError: { readonly decode: DecodePolicy; readonly user: UserPolicy; readonly time: DecodePolicy }
+  readonly onError: ErrorPolicies
   /** A power of two. Fixed when the job's state is born. */
   readonly maxParallelism: number
 }
+
+/** What happens to records that a step cannot handle and that the program sends nowhere. */
+export interface ErrorPolicies {
+  /** A source cannot decode a record. */
+  readonly decode: DecodePolicy
+  /** A user function throws. */
+  readonly user: UserPolicy
+  /** A record has no usable event time. */
+  readonly time: DecodePolicy
+  /** A sink cannot write: stop the job, or hold it back and try again with back-off until it can. */
+  readonly sink: SinkPolicy
+}
+
+export type SinkPolicy = 'fail' | 'pause'
 
 /** `fail` stops the job at the record, `skip` counts it, `dead-letter` stores it in the job's dead letters. */
 export type DecodePolicy = 'fail' | 'skip' | 'dead-letter'
@@ -58,6 +75,8 @@ export interface SourceNode extends NodeBase {
   readonly source: Source<unknown>
   /** True when undecodable records leave by output `rejected` instead of following the decode policy. */
   readonly rejects: boolean
+  /** Overrides the job-wide policy `decode`; `fail` after `orFail()`. */
+  readonly onError: DecodePolicy | undefined
 }
 
 export interface MapNode extends NodeBase {
@@ -92,6 +111,8 @@ export interface EventTimeNode extends NodeBase {
   readonly idleAfter: Duration
   /** Rows without a usable time: the job-wide policy `time`, or output `rejected` when true. */
   readonly rejects: boolean
+  /** Overrides the job-wide policy `time`; `fail` after `orFail()`. */
+  readonly onError: DecodePolicy | undefined
 }
 
 export interface UnionNode extends NodeBase {
@@ -122,6 +143,7 @@ export interface KeyedAggregateNode extends NodeBase {
 export interface KeyedReduceNode extends NodeBase {
   readonly kind: 'keyed-reduce'
   readonly name: string
+  /** The first row of a key is its first value; every later row yields a new one. Each new value is emitted as it is. */
   readonly reduce: (previous: unknown, row: unknown) => unknown
   readonly value: Schema<unknown> | undefined
 }
@@ -137,7 +159,10 @@ export interface WindowNode extends NodeBase {
   readonly name: string
   readonly window: WindowDefinition
   readonly allowedLatenessMs: number
-  /** `once`: one result per window. `updates`: at the end and again for each late row, as changes. */
+  /**
+   * `once`: one row `{ key, window, ...aggregates }` per window. `updates`: at the end and again for each late row, as
+   * rows `{ op, key: { key, window }, row }` where `op` is `insert` the first time and `update` after that.
+   */
   readonly emit: 'once' | 'updates'
   /** Closes windows of an input that went silent, after this long in processing time; 0 means never. */
   readonly closeAfterQuietMs: number

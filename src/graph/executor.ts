@@ -1,0 +1,86 @@
+/**
+ * What runs a plan, seen from the program that built it. The package's entry point hands an executor to `pipeline`;
+ * the builder never sees more of the runtime than this.
+ */
+import type { AbortSignalLike } from '../base/env.ts'
+import type { Duration } from '../base/time.ts'
+import type { Plan } from './plan.ts'
+
+/**
+ * How one run differs from the defaults.
+ *
+ * @since 0.1.0
+ * @stability experimental
+ */
+export interface RunOptions {
+  /**
+   * `batch` reads a bounded input to its end, per key in event-time order, so that nothing is late. Default `stream`.
+   */
+  readonly mode?: 'stream' | 'batch'
+  /** Directory of checkpoints and state, relative to the working directory. Default `.tidemill/<job>`. */
+  readonly state?: string
+  /** Time between the starts of two checkpoints. Default 1 s. */
+  readonly checkpointInterval?: Duration
+  /** Stops the job when aborted, after a final checkpoint. */
+  readonly signal?: AbortSignalLike
+}
+
+/**
+ * How a job is started in the background.
+ *
+ * @since 0.1.0
+ * @stability experimental
+ */
+export interface StartOptions extends RunOptions {
+  /** Begins from this savepoint instead of from the job's own last checkpoint. */
+  readonly from?: string
+}
+
+/**
+ * How a job ended.
+ *
+ * @since 0.1.0
+ * @stability experimental
+ */
+export interface JobResult {
+  readonly job: string
+  /** `finished`: the whole input was read. `stopped`: asked to stop, a later start goes on from here. */
+  readonly status: 'finished' | 'stopped'
+  /** The last committed epoch. */
+  readonly epoch: number
+  readonly records: RecordCounts
+  readonly durationMs: number
+}
+
+/**
+ * What became of the records of a job, over all its lives.
+ *
+ * @since 0.1.0
+ * @stability experimental
+ */
+export interface RecordCounts {
+  readonly read: number
+  readonly written: number
+  readonly late: number
+  readonly rejected: number
+}
+
+/**
+ * A running job. Disposing stops it after a final checkpoint.
+ *
+ * @since 0.1.0
+ * @stability experimental
+ */
+export interface Job extends AsyncDisposable {
+  readonly name: string
+  /** Settles when the job ends: rejects with the coded error of a failed job. */
+  readonly finished: Promise<JobResult>
+  /** Takes a final checkpoint and ends the job. Calling it again waits for the same end. */
+  stop(): Promise<JobResult>
+}
+
+/** Runs plans. `runtime/` implements it, `testing/` has one on virtual time. */
+export interface JobExecutor {
+  run(plan: Plan, options: RunOptions): Promise<JobResult>
+  start(plan: Plan, options: StartOptions): Promise<Job>
+}
