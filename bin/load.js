@@ -36,7 +36,10 @@ const unusedDaysMax = 7
  * @returns {Promise<Record<string, unknown>>}
  */
 export async function load(root, entry) {
-  const folder = existsSync(join(root, 'dist', `${entry}.js`)) ? root : await compiled(root)
+  // A clone may hold a build older than its sources; only a published package is sure to fit its own.
+  const isClone = existsSync(join(root, 'tsconfig.build.json'))
+  const isBuilt = !isClone && existsSync(join(root, 'dist', `${entry}.js`))
+  const folder = isBuilt ? root : await compiled(root)
   process.setSourceMapsEnabled(true)
   return import(pathToFileURL(join(folder, 'dist', `${entry}.js`)).href)
 }

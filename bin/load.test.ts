@@ -101,12 +101,14 @@ describe('the program in a clone', () => {
     expect(run.stderr).toMatch(/src[\\/]cli[\\/]main\.ts:11:/)
   })
 
-  it('comes from dist when there is one', () => {
+  it('comes from dist in a published package, and from the sources in a clone', () => {
     mkdirSync(join(root, 'dist', 'cli'), { recursive: true })
     const text = 'export const main = async () => { console.log("built"); return 0 }'
     writeFileSync(join(root, 'dist', 'cli', 'main.js'), text)
     expect(start().stdout).toBe('built\n')
     expect(existsSync(join(root, 'node_modules', '.cache'))).toBe(false)
+    writeFileSync(join(root, 'tsconfig.build.json'), '{}')
+    expect(start('a').stdout).toContain('a function')
   })
 
   it('says where a source does not compile, and leaves no half-made folder', () => {
