@@ -110,6 +110,8 @@ export interface Sink<In> {
   readonly connector: string
   readonly describe: Readonly<Record<string, string | number | boolean>>
   readonly guarantee: SinkGuarantee
+  /** True when `write` only reads declared fields of a row, so that it may be given a lazy view of a frame. */
+  readonly acceptsViews?: boolean
   open(context: SinkContext): Promise<SinkWriter<In>>
   /** Present when the sink takes rows of this codec only. */
   readonly value?: Codec<In>

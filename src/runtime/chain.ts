@@ -1,0 +1,103 @@
+/**
+ * A chain: everything between the sources of a subtask and its sinks that needs no exchange, as a handful of functions.
+ * `codegen/emit-chain.ts` generates them, `interpret-chain.ts` composes them from closures; both have this shape and
+ * the same meaning, and a property test holds them equal.
+ */
+import type { Frame } from '../frame/frame.ts'
+import type { Plan, PlanNode } from '../graph/plan.ts'
+import type { Emit, Operator } from '../operators/contract.ts'
+import type { SinkWriter } from '../connectors/contract.ts'
+import type { Key } from '../schema/types.ts'
+import type { EventTimeOrigin } from './event-time.ts'
+
+/** Counters of a node: `counters[id * countersPerNode + which]`, cumulative over the life of the state. */
+export const countersPerNode = 4
+/** Rows that arrived. Kept for sinks and stateful steps; elsewhere it follows from upstream. */
+export const countIn = 0
+/** Rows of the main output. */
+export const countOut = 1
+/** Rows that left by `rejected` or `late`. */
+export const countAside = 2
+/** Rows dropped by policy `skip` or stored by policy `dead-letter`. */
+export const countDropped = 3
+
+/** A stateful step as the chain feeds it. */
+export interface KeyedOperator extends Operator {
+  record(key: Key, row: unknown, timestampMs: number): void
+}
+
+/** What happens to rows that cannot go on. Called off the hot path. */
+export interface ChainHooks {
+  /** The job-wide policy for a user function that threw: returns when the row is dropped, throws to stop the job. */
+  userError(node: PlanNode, row: unknown, error: unknown): void
+  /** A row without usable event time: as above. */
+  badTime(node: PlanNode, row: unknown, value: unknown): void
+  /** A key that is not allowed always stops the job. */
+  badKey(node: PlanNode, row: unknown, key: unknown): never
+  /** Wraps what escaped from node `node` while row `index` of the batch was processed, and throws it. */
+  failed(node: PlanNode | undefined, error: unknown, index: number): never
+}
+
+export interface ChainParts {
+  readonly plan: Plan
+  readonly counters: Float64Array
+  readonly operators: ReadonlyMap<number, KeyedOperator>
+  readonly origins: ReadonlyMap<number, EventTimeOrigin>
+  readonly sinks: ReadonlyMap<number, SinkWriter<unknown>>
+  readonly hooks: ChainHooks
+  /** Rows are collected at event-time steps and replayed in order at the end. */
+  readonly batch: boolean
+  /** Batch mode: where each event-time step collects its rows. */
+  readonly collected?: ReadonlyMap<number, BatchRows>
+}
+
+/** The compiled entry of one source. */
+export interface ChainRoot {
+  rows(rows: readonly unknown[], from: number, to: number): void
+  frame(frame: Frame, from: number, to: number): void
+  /** A record that the source could not decode, for sources whose rejects are an output. */
+  rejected: Emit | undefined
+}
+
+export interface Chain {
+  readonly roots: ReadonlyMap<number, ChainRoot>
+  /** Batch mode: delivers a collected row of an event-time step to the steps after it. */
+  readonly replay: ReadonlyMap<number, Emit>
+  /** The node whose function ran last; for errors that escape outside of a batch (timers). */
+  current(): PlanNode | undefined
+}
+
+/** A row that could not be processed, as the `rejected` output carries it. */
+export interface RejectedRow {
+  readonly input: unknown
+  readonly operator: string
+  readonly attempt: number
+  readonly position: string
+  readonly error: { readonly code: string; readonly message: string }
+}
+
+/** Who reads an output: nodes in the order in which the program attached them. */
+export type Consumers = ReadonlyMap<string, readonly PlanNode[]>
+
+export function consumersOf(plan: Plan): Consumers {
+  const consumers = new Map<string, PlanNode[]>()
+  for (const node of plan.nodes) {
+    for (const input of node.inputs) {
+      const key = edgeKey(input.node, input.output)
+      const known = consumers.get(key)
+      if (known) known.push(node)
+      else consumers.set(key, [node])
+    }
+  }
+  return consumers
+}
+
+export function edgeKey(node: number, output: string): string {
+  return `${node}:${output}`
+}
+
+/** Rows collected by one event-time step in batch mode. */
+export interface BatchRows {
+  readonly rows: unknown[]
+  readonly times: number[]
+}

@@ -1,0 +1,324 @@
+/**
+ * Emits the chain of a plan as one closure of generated functions.
+ *
+ * 1. Every source becomes two loops, one over plain rows and one over the lazy views of a frame; the steps after it are
+ *    written into the loop body one inside the other, so that V8 inlines user functions and removes the objects
+ *    between them.
+ * 2. A node with several inputs (union), and every output of a stateful step, becomes a function of its own.
+ * 3. Windows and running aggregates with accumulators in a table are written out as look-up plus kernel call; other
+ *    stateful steps are a call of `record`.
+ * 4. `at` holds the id of the node whose user function runs, so that an escaping error can be attributed without a
+ *    try block per row.
+ *
+ * Nothing of the plan enters the text: functions, operators and counters are constants passed by value.
+ */
+import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
+import { timestampMax, timestampMin } from '../../base/time.ts'
+import { plainRow } from '../../frame/plain-row.ts'
+import type { PlanNode } from '../../graph/plan.ts'
+import type { Emit } from '../../operators/contract.ts'
+import { checkKey } from '../../schema/key.ts'
+import { readsFieldsOnly } from '../views.ts'
+import {
+  type Chain,
+  type ChainParts,
+  type ChainRoot,
+  type Consumers,
+  consumersOf,
+  countAside,
+  countersPerNode,
+  countIn,
+  countOut,
+  edgeKey,
+} from '../chain.ts'
+import { outputNames } from '../outputs.ts'
+import { rejectedRow } from '../rejected.ts'
+
+/** A row in scope: its variable and whether it may be a view of a frame. */
+interface Row {
+  readonly variable: Code
+  readonly view: boolean
+}
+
+interface Generated {
+  readonly outputs: Readonly<Record<string, Emit>>
+  readonly replay: Readonly<Record<string, Emit>>
+  readonly at: () => number
+}
+
+export function emitChain(parts: ChainParts): Chain {
+  return new ChainEmitter(parts).emit()
+}
+
+class ChainEmitter {
+  readonly #parts: ChainParts
+  readonly #consumers: Consumers
+  readonly #constants: (readonly [Code, unknown])[] = []
+  readonly #byValue: Map<unknown, Code> = new Map()
+  /** Functions for nodes with several inputs, by node id. */
+  readonly #shared: Map<number, Code> = new Map()
+  readonly #functions: Code[] = []
+
+  constructor(parts: ChainParts) {
+    this.#parts = parts
+    this.#consumers = consumersOf(parts.plan)
+  }
+
+  emit(): Chain {
+    const { plan, operators } = this.#parts
+    const loops: Code[] = []
+    const outputs: Code[] = []
+    const replays: Code[] = []
+    for (const node of plan.nodes) {
+      if (node.kind === 'source') loops.push(this.#loops(node.id))
+      if (operators.has(node.id)) outputs.push(this.#outputsOf(node))
+      if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node.id, 'rejected'))
+      if (node.kind === 'event-time' && this.#parts.batch) {
+        replays.push(code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`, true), code`t`)} },`)
+      }
+    }
+    const made = compile<Generated>(
+      this.#constants,
+      code`let at = -1;
+        ${join(this.#functions)}
+        return { ${join(loops)}
+          outputs: { ${join(outputs)} }, replay: { ${join(replays)} }, at: () => at }`,
+    )
+    return this.#link(made as Generated & Record<string, never>)
+  }
+
+  #link(made: Generated & Readonly<Record<string, unknown>>): Chain {
+    const { plan, operators } = this.#parts
+    const current = (): PlanNode | undefined => plan.nodes[made.at()]
+    const roots = new Map<number, ChainRoot>()
+    const replay = new Map<number, Emit>()
+    for (const node of plan.nodes) {
+      if (node.kind === 'source') {
+        const rows = made[`rows${node.id}`] as ChainRoot['rows']
+        const frame = made[`frame${node.id}`] as ChainRoot['frame']
+        roots.set(node.id, { rows, frame, rejected: made.outputs[`n${node.id}x0`] })
+      }
+      const operator = operators.get(node.id)
+      if (operator) {
+        outputNames(node).forEach((output, index) => {
+          const emit = made.outputs[`n${node.id}x${index}`]
+          if (emit) operator.connect(output, emit)
+        })
+      }
+      const deliver = made.replay[`n${node.id}`]
+      if (deliver) replay.set(node.id, deliver)
+    }
+    return { roots, replay, current }
+  }
+
+  /** The two loops of a source. */
+  #loops(id: number): Code {
+    const rows = this.#feed(id, 'out', row(code`r`, false), code`t`)
+    const views = this.#feed(id, 'out', row(code`r`, true), code`t`)
+    const failed = this.#constant((error: unknown, at: number, index: number) =>
+      this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
+    )
+    const out = this.#count(id, countOut)
+    return code`
+      ${name('rows', id)}(rows, from, to) {
+        const t = NaN; let i = from;
+        try { for (; i < to; i++) { const r = rows[i]; ${rows} } } catch (e) { ${failed}(e, at, i); }
+        ${out} += to - from;
+      },
+      ${name('frame', id)}(frame, from, to) {
+        const View = frame.layout.View; const t = NaN; let i = from;
+        try { for (; i < to; i++) { const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
+        ${out} += to - from;
+      },`
+  }
+
+  #outputsOf(node: PlanNode): Code {
+    return join(outputNames(node).map((_, index) => this.#output(node.id, outputNames(node)[index] ?? 'out', index)))
+  }
+
+  /** A function for rows that leave a stateful step (or a source's rejects). */
+  #output(id: number, output: string, index: number = 0): Code {
+    const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
+    const counter = this.#count(id, output === 'late' || output === 'rejected' ? countAside : countOut)
+    if (consumers.length === 0) return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
+    const body = this.#feed(id, output, row(code`r`, false), code`t`)
+    return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; ${body} },`
+  }
+
+  /** Code that gives a row to every consumer of an output. */
+  #feed(id: number, output: string, r: Row, t: Code): Code {
+    const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
+    return join(consumers.map((node) => this.#enter(node, r, t)))
+  }
+
+  #enter(node: PlanNode, r: Row, t: Code): Code {
+    if (node.inputs.length === 1) return code`{ ${this.#node(node, r, t)} }`
+    let shared = this.#shared.get(node.id)
+    if (shared === undefined) {
+      shared = name('u', node.id)
+      this.#shared.set(node.id, shared)
+      const body = this.#node(node, row(code`r`, true), code`t`)
+      this.#functions.push(code`function ${shared}(r, t) { ${body} }`)
+    }
+    return code`${shared}(${r.variable}, ${t});`
+  }
+
+  #node(node: PlanNode, r: Row, t: Code): Code {
+    const id = node.id
+    const made = name('r', id)
+    switch (node.kind) {
+      case 'map': {
+        const rest = this.#feed(id, 'out', row(made, false), t)
+        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, rest, r)
+      }
+      case 'filter': {
+        const rest = this.#feed(id, 'out', r, t)
+        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, code`if (${made}) { ${this.#count(id, countOut)} += 1; ${rest} }`, r)
+      }
+      case 'flat-map': {
+        const item = name('x', id)
+        const each = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(item, false), t)}`
+        const loop = code`if (Array.isArray(${made})) { for (let j = 0; j < ${made}.length; j++) { const ${item} = ${made}[j]; ${each} } }
+          else { for (const ${item} of ${made}) { ${each} } }`
+        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, loop, r)
+      }
+      case 'try':
+        return this.#try(node, r, t)
+      case 'event-time':
+        return this.#eventTime(node, r)
+      case 'union':
+        return this.#feed(id, 'out', r, t)
+      case 'key-by':
+        return this.#keyBy(node, r, t)
+      case 'sink':
+        return code`at = ${id}; ${this.#count(id, countIn)} += 1; ${this.#constant(this.#parts.sinks.get(id))}.write(${this.#plain(r, node.sink.acceptsViews === true)}, ${t});`
+      default:
+        throw new TypeError(`a ${node.kind} step is fed by its key-by`)
+    }
+  }
+
+  /** A user function under the job-wide policy: policy `fail` needs no try block. */
+  #user(node: PlanNode, call: Code, made: Code, rest: Code, r: Row): Code {
+    if (this.#parts.plan.options.onError.user === 'fail') return code`at = ${node.id}; ${call} ${rest}`
+    const hook = this.#constant((input: unknown, error: unknown) => this.#parts.hooks.userError(node, input, error))
+    const ok = name('ok', node.id)
+    const assign = code`{ ${call} value = ${made}; }`
+    return code`at = ${node.id}; let ${made}, ${ok} = true;
+      try { let value; ${assign} ${made} = value; } catch (e) { ${ok} = false; ${hook}(${this.#plain(r, false)}, e); }
+      if (${ok}) { ${rest} }`
+  }
+
+  #try(node: PlanNode & { readonly kind: 'try' }, r: Row, t: Code): Code {
+    const id = node.id
+    const made = name('r', id)
+    const rest = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(made, false), t)}`
+    if (!node.rejects) return code`at = ${id}; const ${made} = ${this.#call(node.fn, r)}; ${rest}`
+    const ok = name('ok', id)
+    const reject = this.#constant((input: unknown, error: unknown) => rejectedRow(node.name, input, error))
+    const bad = name('bad', id)
+    const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad, false), t)}`
+    return code`at = ${id}; let ${made}, ${ok} = true, ${bad};
+      try { ${made} = ${this.#call(node.fn, r)}; } catch (e) { ${ok} = false; ${bad} = ${reject}(${this.#plain(r, false)}, e); }
+      if (${ok}) { ${rest} } else { ${aside} }`
+  }
+
+  #eventTime(node: PlanNode & { readonly kind: 'event-time' }, r: Row): Code {
+    const id = node.id
+    const t = name('t', id)
+    const origin = this.#constant(this.#parts.origins.get(id))
+    const lag = this.#parts.origins.get(id)?.lag ?? 0
+    const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${timestampMax}`
+    const counted = code`${this.#count(id, countOut)} += 1;`
+    const rest = this.#parts.batch
+      ? code`${this.#constant(collector(this.#parts, id))}(${r.variable}, ${t});`
+      : code`${this.#feed(id, 'out', r, t)}
+        if (${t} > ${origin}.max) { ${origin}.max = ${t}; if (${t} - ${lag} >= ${origin}.gate) ${origin}.fire(); }`
+    return code`at = ${id}; const ${t} = ${this.#call(node.timestamp, r)};
+      if (${usable}) { ${counted} ${rest} } else { ${this.#badTime(node, r, t)} }`
+  }
+
+  #badTime(node: PlanNode & { readonly kind: 'event-time' }, r: Row, t: Code): Code {
+    if (!node.rejects) {
+      const hook = this.#constant((input: unknown, value: unknown) => this.#parts.hooks.badTime(node, input, value))
+      return code`${hook}(${this.#plain(r, false)}, ${t});`
+    }
+    const bad = name('bad', node.id)
+    const reject = this.#constant((input: unknown, value: unknown) =>
+      rejectedRow(node.name ?? 'event-time', input, new TypeError(`not a usable event time: ${String(value)}`)),
+    )
+    return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
+      ${this.#feed(node.id, 'rejected', row(bad, false), code`NaN`)}`
+  }
+
+  #keyBy(node: PlanNode & { readonly kind: 'key-by' }, r: Row, t: Code): Code {
+    const k = name('k', node.id)
+    const check = this.#constant(checkKey)
+    const bad = this.#constant((input: unknown, key: unknown) => this.#parts.hooks.badKey(node, input, key))
+    const consumers = this.#consumers.get(edgeKey(node.id, 'out')) ?? []
+    const steps = consumers.map((step) => this.#keyed(step, r, k, t))
+    return code`at = ${node.id}; const ${k} = ${this.#call(node.fn, r)};
+      if (typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${check}(${k}) !== undefined) ${bad}(${this.#plain(r, false)}, ${k});
+      ${join(steps)}`
+  }
+
+  /** A stateful step: counted, then given the key, the row and its time. */
+  #keyed(node: PlanNode, r: Row, k: Code, t: Code): Code {
+    const operator = this.#constant(this.#parts.operators.get(node.id))
+    const arrived = code`at = ${node.id}; ${this.#count(node.id, countIn)} += 1;`
+    const tables = this.#parts.operators.get(node.id) as { readonly kernel?: { readonly functions: readonly unknown[] } }
+    if (tables.kernel === undefined) {
+      const views = node.kind === 'process' && readsFieldsOnly(node.definition.onRecord)
+      return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
+    }
+    const views = tables.kernel.functions.every((fn) => readsFieldsOnly(fn))
+    const variable = this.#plain(r, views)
+    if (!('table' in tables)) return code`${arrived} ${operator}.record(${k}, ${variable}, ${t});`
+    const table = name('p', node.id)
+    const slot = name('s', node.id)
+    const kernel = tables.kernel as unknown as { readonly stride: number; readonly objects: number; readonly add: unknown }
+    const late = node.kind === 'window' ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${k}, ${r.variable}, ${t})) break ${name('b', node.id)};` : empty
+    const after = (tables as { readonly afterAdd?: boolean }).afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
+    return code`${arrived} ${name('b', node.id)}: { ${late}
+      const ${table} = ${operator}.table;
+      const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
+      ${this.#constant(kernel.add)}(${table}.words, ${slot} * ${kernel.stride}, ${table}.objects, ${slot} * ${kernel.objects}, ${table}.sets, ${slot}, ${variable});
+      ${after} }`
+  }
+
+  /** A call of a user function with the row, as a view where that is safe. */
+  #call(fn: unknown, r: Row): Code {
+    return code`${this.#constant(fn)}(${this.#plain(r, readsFieldsOnly(fn))})`
+  }
+
+  #plain(r: Row, views: boolean): Code {
+    return r.view && !views ? code`${this.#constant(plainRow)}(${r.variable})` : r.variable
+  }
+
+  #count(id: number, which: number): Code {
+    return code`${this.#constant(this.#parts.counters)}[${id * countersPerNode + which}]`
+  }
+
+  #constant(value: unknown): Code {
+    let known = this.#byValue.get(value)
+    if (known === undefined) {
+      known = name('c', this.#constants.length)
+      this.#constants.push([known, value])
+      this.#byValue.set(value, known)
+    }
+    return known
+  }
+}
+
+function row(variable: Code, view: boolean): Row {
+  return { variable, view }
+}
+
+function collector(parts: ChainParts, id: number): (row: unknown, t: number) => void {
+  const into = parts.collected?.get(id)
+  if (into === undefined) throw new TypeError(`no collection for event-time step ${id}`)
+  const { rows, times } = into
+  return (row, t) => {
+    rows.push(row)
+    times.push(t)
+  }
+}

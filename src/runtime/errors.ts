@@ -1,0 +1,64 @@
+import { defineErrors } from '../base/errors.ts'
+
+export const runtimeErrors = defineErrors({
+  userFunction: {
+    code: 'TM1901',
+    kind: 'user',
+    title: 'a user function threw',
+    remedy: 'Fix the function, or use .try(name, fn) and send its rejections to dead letters.',
+  },
+  badTime: {
+    code: 'TM1902',
+    kind: 'user',
+    title: 'a record has no usable event time',
+    remedy: 'Return epoch milliseconds from `timestamp`, or take such records as rejections, or set onError.time to skip.',
+  },
+  invalidKey: {
+    code: 'TM1903',
+    kind: 'user',
+    title: 'keyBy returned a value that is not a key',
+    remedy: 'Return text, a finite number, a bigint, a boolean or a tuple of these; see `tidemill explain TM1042`.',
+  },
+  undecodable: {
+    code: 'TM1904',
+    kind: 'user',
+    title: 'a record could not be decoded',
+    remedy: 'Correct the input, or take rejections with app.tryFrom, or set onError.decode to skip or dead-letter.',
+  },
+  planMismatch: {
+    code: 'TM1905',
+    kind: 'user',
+    title: 'the program does not fit the state it should continue from',
+    remedy: 'Start the version of the program that wrote the state, or choose another state directory with --state.',
+  },
+  crashLoop: {
+    code: 'TM1906',
+    kind: 'user',
+    title: 'the job fails again and again at the same place',
+    remedy: 'Look at the cause below and at the record it names; the last good epoch is kept and nothing was lost.',
+  },
+  notBounded: {
+    code: 'TM1907',
+    kind: 'user',
+    title: 'batch mode needs bounded sources',
+    remedy: 'Run with --mode stream, or read from a bounded source such as files.',
+  },
+  stopped: {
+    code: 'TM1908',
+    kind: 'transient',
+    title: 'the job was stopped',
+    remedy: 'Start it again: it continues from its last checkpoint.',
+  },
+  worker: {
+    code: 'TM1909',
+    kind: 'transient',
+    title: 'the worker thread ended unexpectedly',
+    remedy: 'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
+  },
+  ledger: {
+    code: 'TM1910',
+    kind: 'bug',
+    title: 'the ledger of an epoch does not balance',
+    remedy: 'This is a bug in Tidemill: the epoch was not committed. Please report it with the ledger in this message.',
+  },
+})

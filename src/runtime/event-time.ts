@@ -1,0 +1,214 @@
+/**
+ * Watermarks of one `withEventTime` step inside one subtask.
+ *
+ * Every partition that feeds the step is a channel with its own largest timestamp. The step's watermark is the minimum
+ * of `max - lag` over the channels that are neither idle nor ended, and never goes backwards. It moves per row: the
+ * generated chain compares each timestamp with `max` and `gate`, and calls `fire` only when some step downstream has
+ * something due. Everything else reads `watermark()` on demand, which is always that of the rows before the current.
+ *
+ * In batch mode rows are collected instead, and `replayAll` delivers them in stable event-time order; before the row at
+ * time t everything due before t fires, so nothing is ever late.
+ */
+import { timestampMax, timestampMin } from '../base/time.ts'
+import type { EventClock, Operator } from '../operators/contract.ts'
+
+interface Channel {
+  readonly id: string
+  max: number
+  state: 'active' | 'idle' | 'ended'
+}
+
+export class EventTimeOrigin {
+  /** Largest timestamp of the current channel. Read and written by generated code. */
+  max: number = timestampMin
+  /** `fire` is called when the current channel's `max - lag` reaches this. Read by generated code. */
+  gate: number = Number.POSITIVE_INFINITY
+  /** Watermark = max - lag. */
+  readonly lag: number
+  readonly id: number
+  #operators: readonly { readonly operator: Operator; readonly clock: MergedClock }[] = []
+  #channels: Channel[] = []
+  #current: Channel | undefined
+  /** Minimum over the other active channels, +Infinity when there is none. */
+  #others: number = Number.POSITIVE_INFINITY
+  #floor: number = timestampMin
+  #due: number = Number.POSITIVE_INFINITY
+  /** In batch mode the watermark is set, not derived. */
+  #batch: number | undefined
+
+  constructor(id: number, maxOutOfOrderness: number, batch: boolean) {
+    this.id = id
+    this.lag = maxOutOfOrderness + 1
+    if (batch) this.#batch = timestampMin
+  }
+
+  /** Steps downstream, in topological order; called once. */
+  attach(operators: readonly { readonly operator: Operator; readonly clock: MergedClock }[]): void {
+    this.#operators = operators
+  }
+
+  /** Adds a channel, at the given largest timestamp when it is restored. */
+  open(channel: string, max: number = timestampMin): void {
+    if (this.#channels.some((c) => c.id === channel)) return
+    this.#channels.push({ id: channel, max, state: 'active' })
+  }
+
+  /** Rows of this channel follow. */
+  select(channel: string): void {
+    const next = this.#channels.find((c) => c.id === channel)
+    if (next === undefined) return
+    if (next === this.#current && next.state === 'active') return
+    this.#save()
+    next.state = next.state === 'ended' ? 'ended' : 'active'
+    this.#current = next
+    this.max = next.max
+    this.#recompute()
+  }
+
+  /** The channel has nothing to read for a while (or no longer). */
+  setIdle(channel: string): void {
+    const found = this.#channels.find((c) => c.id === channel)
+    if (found === undefined || found.state !== 'active') return
+    this.#save()
+    found.state = 'idle'
+    this.#recompute()
+    this.fire()
+  }
+
+  end(channel: string): void {
+    const found = this.#channels.find((c) => c.id === channel)
+    if (found === undefined || found.state === 'ended') return
+    this.#save()
+    found.state = 'ended'
+    this.#recompute()
+    this.fire()
+  }
+
+  get ended(): boolean {
+    return this.#channels.every((c) => c.state === 'ended')
+  }
+
+  /** The watermark of the rows before the current one. */
+  watermark(): number {
+    if (this.#batch !== undefined) return this.#batch
+    const now = this.#now()
+    if (now > this.#floor) this.#floor = now
+    return this.#floor
+  }
+
+  schedule(dueMs: number): void {
+    if (dueMs < this.#due) {
+      this.#due = dueMs
+      this.#regate()
+    }
+  }
+
+  /** Advances every step downstream to its merged watermark. */
+  fire(): void {
+    this.watermark()
+    for (const { operator, clock } of this.#operators) {
+      const watermark = clock.watermark()
+      if (operator.nextDue() <= watermark) operator.advance(watermark)
+    }
+    const own = this.watermark()
+    let due = Number.POSITIVE_INFINITY
+    for (const { operator, clock } of this.#operators) {
+      const next = operator.nextDue()
+      // Due already and not fired: another origin holds this step back and will fire it.
+      if (next < due && (next > own || next <= clock.watermark())) due = next
+    }
+    this.#due = due
+    this.#regate()
+  }
+
+  /** Batch mode: everything before `atMs` is complete. */
+  advanceBatch(atMs: number): void {
+    if (this.#batch === undefined || atMs <= this.#batch) return
+    this.#batch = atMs
+    if (atMs >= this.#due) this.fire()
+  }
+
+  /** Largest timestamps and states by channel, for the checkpoint. */
+  snapshot(): readonly { readonly channel: string; readonly max: number; readonly floor: number }[] {
+    this.#save()
+    return this.#channels.map((c) => ({ channel: c.id, max: c.max, floor: this.watermark() }))
+  }
+
+  restore(channels: readonly { readonly channel: string; readonly max: number; readonly floor: number }[]): void {
+    for (const { channel, max, floor } of channels) {
+      this.open(channel, max)
+      if (floor > this.#floor) this.#floor = floor
+    }
+  }
+
+  /** Which channels hold the watermark back, slowest first. */
+  holders(): readonly { readonly channel: string; readonly watermark: number }[] {
+    this.#save()
+    return this.#channels
+      .filter((c) => c.state === 'active')
+      .map((c) => ({ channel: c.id, watermark: c.max - this.lag }))
+      .sort((a, b) => a.watermark - b.watermark)
+  }
+
+  #save(): void {
+    if (this.#current !== undefined) this.#current.max = this.max
+  }
+
+  #now(): number {
+    if (this.#channels.length === 0) return timestampMin
+    const current = this.#current
+    if (current === undefined || current.state !== 'active') {
+      if (this.#others === Number.POSITIVE_INFINITY) return this.#allQuiet()
+      return this.#others
+    }
+    const own = this.max === timestampMin ? timestampMin : this.max - this.lag
+    return own < this.#others ? own : this.#others
+  }
+
+  /** No active channel: ended ones are at the end of time, idle ones keep what is known. */
+  #allQuiet(): number {
+    if (this.ended) return timestampMax
+    let max: number = timestampMin
+    for (const c of this.#channels) if (c.state === 'idle' && c.max > max) max = c.max
+    return max === timestampMin ? timestampMin : max - this.lag
+  }
+
+  #recompute(): void {
+    let others = Number.POSITIVE_INFINITY
+    for (const c of this.#channels) {
+      if (c === this.#current || c.state !== 'active') continue
+      const watermark = c.max === timestampMin ? timestampMin : c.max - this.lag
+      if (watermark < others) others = watermark
+    }
+    this.#others = others
+    this.#regate()
+  }
+
+  #regate(): void {
+    this.gate = this.#batch === undefined && this.#others >= this.#due ? this.#due : Number.POSITIVE_INFINITY
+  }
+}
+
+/** Event time of one step: the minimum over the origins of its inputs. */
+export class MergedClock implements EventClock {
+  readonly #origins: readonly EventTimeOrigin[]
+
+  constructor(origins: readonly EventTimeOrigin[]) {
+    this.#origins = origins
+  }
+
+  watermark(): number {
+    const origins = this.#origins
+    if (origins.length === 1) return origins[0]!.watermark()
+    let least = Number.POSITIVE_INFINITY
+    for (const origin of origins) {
+      const watermark = origin.watermark()
+      if (watermark < least) least = watermark
+    }
+    return least === Number.POSITIVE_INFINITY ? timestampMin : least
+  }
+
+  schedule(dueMs: number): void {
+    for (const origin of this.#origins) origin.schedule(dueMs)
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * The chain as closures: the same meaning as `codegen/emit-chain.ts` for hosts that forbid code generation, and the
+ * oracle that the generated chain is tested against. It may be slower; it may not differ.
+ */
+import type { Frame } from '../frame/frame.ts'
+import { plainRow } from '../frame/plain-row.ts'
+import { timestampMax, timestampMin } from '../base/time.ts'
+import type { PlanNode } from '../graph/plan.ts'
+import type { Emit } from '../operators/contract.ts'
+import { checkKey } from '../schema/key.ts'
+import type { Key } from '../schema/types.ts'
+import {
+  type Chain,
+  type ChainParts,
+  type ChainRoot,
+  consumersOf,
+  countAside,
+  countersPerNode,
+  countIn,
+  countOut,
+  edgeKey,
+} from './chain.ts'
+import { outputNames } from './outputs.ts'
+import { rejectedRow } from './rejected.ts'
+
+export function interpretChain(parts: ChainParts): Chain {
+  const { plan, counters, hooks } = parts
+  const consumers = consumersOf(plan)
+  const entries = new Map<number, Emit>()
+  let at = -1
+
+  const count = (id: number, which: number): void => {
+    const index = id * countersPerNode + which
+    counters[index] = (counters[index] ?? 0) + 1
+  }
+  /** Gives a row to every consumer of an output. */
+  const feed = (id: number, output: string): Emit => {
+    const targets = (consumers.get(edgeKey(id, output)) ?? []).map((node) => entry(node))
+    return (row, t) => {
+      for (const target of targets) target(row, t)
+    }
+  }
+  const entry = (node: PlanNode): Emit => {
+    let made = entries.get(node.id)
+    if (made === undefined) {
+      made = enter(node)
+      entries.set(node.id, made)
+    }
+    return made
+  }
+  const attempt = (node: PlanNode, row: unknown, fn: () => unknown): { readonly value: unknown } | undefined => {
+    at = node.id
+    if (plan.options.onError.user === 'fail') return { value: fn() }
+    try {
+      return { value: fn() }
+    } catch (error) {
+      hooks.userError(node, row, error)
+      return undefined
+    }
+  }
+  const enter = (node: PlanNode): Emit => {
+    const id = node.id
+    const out = feed(id, 'out')
+    switch (node.kind) {
+      case 'map':
+        return (row, t) => {
+          const made = attempt(node, row, () => node.fn(row))
+          if (made) out(made.value, t)
+        }
+      case 'filter':
+        return (row, t) => {
+          const made = attempt(node, row, () => node.fn(row))
+          if (!made?.value) return
+          count(id, countOut)
+          out(row, t)
+        }
+      case 'flat-map':
+        return (row, t) => {
+          const made = attempt(node, row, () => node.fn(row))
+          if (!made) return
+          for (const item of made.value as Iterable<unknown>) {
+            count(id, countOut)
+            out(item, t)
+          }
+        }
+      case 'try': {
+        const rejected = feed(id, 'rejected')
+        return (row, t) => {
+          at = id
+          let made: unknown
+          try {
+            made = node.fn(row)
+          } catch (error) {
+            if (!node.rejects) throw error
+            count(id, countAside)
+            rejected(rejectedRow(node.name, row, error), t)
+            return
+          }
+          count(id, countOut)
+          out(made, t)
+        }
+      }
+      case 'event-time':
+        return eventTime(node, out)
+      case 'union':
+        return out
+      case 'key-by': {
+        const steps = (consumers.get(edgeKey(id, 'out')) ?? []).map((step) => keyed(step))
+        return (row, t) => {
+          at = id
+          const key = node.fn(row)
+          if (checkKey(key) !== undefined) hooks.badKey(node, row, key)
+          for (const step of steps) step(key, row, t)
+        }
+      }
+      case 'sink': {
+        const sink = parts.sinks.get(id)
+        return (row, t) => {
+          at = id
+          count(id, countIn)
+          sink?.write(row, t)
+        }
+      }
+      default:
+        throw new TypeError(`a ${node.kind} step is fed by its key-by`)
+    }
+  }
+  const eventTime = (node: PlanNode & { readonly kind: 'event-time' }, out: Emit): Emit => {
+    const origin = parts.origins.get(node.id)
+    const rejected = feed(node.id, 'rejected')
+    const collected = parts.collected?.get(node.id)
+    return (row, _) => {
+      at = node.id
+      const t: number = node.timestamp(row)
+      if (!(typeof t === 'number' && t > timestampMin && t < timestampMax)) {
+        if (!node.rejects) return hooks.badTime(node, row, t)
+        count(node.id, countAside)
+        const reason = new TypeError(`not a usable event time: ${String(t)}`)
+        return rejected(rejectedRow(node.name ?? 'event-time', row, reason), Number.NaN)
+      }
+      count(node.id, countOut)
+      if (collected) {
+        collected.rows.push(row)
+        collected.times.push(t)
+        return
+      }
+      out(row, t)
+      if (origin && t > origin.max) {
+        origin.max = t
+        if (t - origin.lag >= origin.gate) origin.fire()
+      }
+    }
+  }
+  const keyed = (node: PlanNode): ((key: Key, row: unknown, t: number) => void) => {
+    const operator = parts.operators.get(node.id)
+    return (key, row, t) => {
+      at = node.id
+      count(node.id, countIn)
+      operator?.record(key, row, t)
+    }
+  }
+
+  const roots = new Map<number, ChainRoot>()
+  const replay = new Map<number, Emit>()
+  for (const node of plan.nodes) {
+    if (node.kind === 'source') {
+      const out = feed(node.id, 'out')
+      const run = (read: (index: number) => unknown, from: number, to: number): void => {
+        let index = from
+        try {
+          for (; index < to; index++) out(read(index), Number.NaN)
+        } catch (error) {
+          hooks.failed(plan.nodes[at], error, index)
+        }
+        counters[node.id * countersPerNode + countOut]! += to - from
+      }
+      roots.set(node.id, {
+        rows: (rows, from, to) => run((index) => rows[index], from, to),
+        frame: (frame: Frame, from, to) => run((index) => plainRow(new frame.layout.View(frame, index)), from, to),
+        rejected: node.rejects ? counted(node.id, 'rejected') : undefined,
+      })
+    }
+    const operator = parts.operators.get(node.id)
+    if (operator) for (const output of outputNames(node)) operator.connect(output, counted(node.id, output))
+    if (node.kind === 'event-time' && parts.batch) replay.set(node.id, feed(node.id, 'out'))
+  }
+  function counted(id: number, output: string): Emit {
+    const out = feed(id, output)
+    const which = output === 'late' || output === 'rejected' ? countAside : countOut
+    return (row, t) => {
+      count(id, which)
+      out(row, t)
+    }
+  }
+  return { roots, replay, current: () => plan.nodes[at] }
+}

@@ -1,0 +1,286 @@
+/**
+ * The arithmetic of an aggregate step: how one row changes the accumulators of one key, how two sets of accumulators
+ * merge, and what the result row looks like. Emitted as code for each step, so that V8 sees one shape and one set of
+ * user functions per call site; the interpreted twin below has the same meaning for hosts without code generation.
+ *
+ * Accumulators of a slot are `stride` doubles at `slot * stride` of one array (one cache line), plus, for custom
+ * aggregates, `objects` values at `slot * objects` of a plain array. Exact distinct counts keep their sets in
+ * {@link DistinctSet}s beside the table; their counters are ordinary doubles.
+ */
+import { TidemillError } from '../base/errors.ts'
+import { canGenerateCode, type Code, code, compile, empty, join, literal, name } from '../base/codegen.ts'
+import type { AggregateDefinition, AggregateSpec } from '../graph/aggregate.ts'
+import type { Key } from '../schema/types.ts'
+import type { DistinctSet } from './distinct.ts'
+import { windowErrors } from './errors.ts'
+
+/** Where the accumulators of one aggregate live and what they need. */
+interface Field {
+  readonly field: string
+  readonly definition: AggregateDefinition
+  /** First double of this aggregate in a slot. */
+  readonly word: number
+  /** Index among the custom accumulators, or -1. */
+  readonly object: number
+  /** Which distinct set and which bit of its mask, or -1. */
+  readonly set: number
+  readonly bit: number
+}
+
+export interface DistinctLayout {
+  readonly of: (row: never) => string | number | bigint | boolean
+  /** Word of the counter for each bit. */
+  readonly words: readonly number[]
+}
+
+/** A window as result rows show it: start inclusive, end exclusive, epoch milliseconds. */
+export interface WindowBounds {
+  readonly start: number
+  readonly end: number
+}
+
+export interface AggregateKernel {
+  readonly stride: number
+  readonly objects: number
+  readonly distincts: readonly DistinctLayout[]
+  /** Labels of custom aggregates by object index, for messages and codecs. */
+  readonly custom: readonly (AggregateDefinition & { readonly kind: 'custom' })[]
+  /** Every user function, for the analysis of which fields they read. */
+  readonly functions: readonly ((row: never) => unknown)[]
+  /** Writes the initial accumulators of a new slot. */
+  readonly init: (words: Float64Array, at: number, objects: unknown[], objectAt: number) => void
+  readonly add: (
+    words: Float64Array,
+    at: number,
+    objects: unknown[],
+    objectAt: number,
+    sets: readonly DistinctSet[],
+    slot: number,
+    row: unknown,
+  ) => void
+  /** Adds the right accumulators to the left ones; distinct counters are left alone (sets are merged by the table). */
+  readonly merge: (
+    words: Float64Array,
+    at: number,
+    objects: unknown[],
+    objectAt: number,
+    fromWords: Float64Array,
+    fromAt: number,
+    fromObjects: readonly unknown[],
+    fromObjectAt: number,
+  ) => void
+  /** The result row: `key`, `window` when there is one, and the aggregates in declared order. */
+  readonly result: (
+    words: Float64Array,
+    at: number,
+    objects: readonly unknown[],
+    objectAt: number,
+    key: Key,
+    window: WindowBounds | undefined,
+  ) => object
+}
+
+/** Compiles (or interprets) the kernel of `spec`. `windowed` says whether result rows carry `window`. */
+export function aggregateKernel(spec: AggregateSpec, windowed: boolean): AggregateKernel {
+  const { fields, stride, objects, distincts } = layOut(spec)
+  const functions: ((row: never) => unknown)[] = []
+  for (const { definition } of fields) {
+    if (definition.kind !== 'custom' && definition.where) functions.push(definition.where)
+    if ('of' in definition) functions.push(definition.of)
+    if (definition.kind === 'custom') functions.push(((row: never) => definition.add(undefined as never, row)) as never)
+  }
+  const custom = fields.flatMap((f) => (f.definition.kind === 'custom' ? [f.definition] : []))
+  const body = canGenerateCode()
+    ? generated(fields, distincts, windowed)
+    : interpreted(fields, distincts, windowed)
+  return { stride, objects, distincts, custom, functions, ...body }
+}
+
+function layOut(spec: AggregateSpec): {
+  fields: readonly Field[]
+  stride: number
+  objects: number
+  distincts: readonly DistinctLayout[]
+} {
+  const fields: Field[] = []
+  const sets: { of: DistinctLayout['of']; words: number[] }[] = []
+  let word = 0
+  let object = 0
+  for (const [field, definition] of Object.entries(spec)) {
+    if (field === '__proto__' || field === 'key' || field === 'window') {
+      throw new TidemillError(windowErrors.reservedField, { message: `"${field}"` })
+    }
+    let set = -1
+    let bit = -1
+    if (definition.kind === 'count-distinct') {
+      // A set serves up to 30 aggregates over the same function; its mask must stay a small integer.
+      set = sets.findIndex((s) => s.of === definition.of && s.words.length < 30)
+      if (set < 0) set = sets.push({ of: definition.of, words: [] }) - 1
+      const words = sets[set]?.words ?? []
+      bit = words.push(word) - 1
+    }
+    fields.push({ field, definition, word, object: definition.kind === 'custom' ? object++ : -1, set, bit })
+    word += definition.kind === 'mean' ? 2 : definition.kind === 'custom' ? 0 : 1
+  }
+  return { fields, stride: Math.max(word, 1), objects: object, distincts: sets }
+}
+
+type KernelBody = Pick<AggregateKernel, 'init' | 'add' | 'merge' | 'result'>
+
+function generated(fields: readonly Field[], distincts: readonly DistinctLayout[], windowed: boolean): KernelBody {
+  const constants: (readonly [Code, unknown])[] = []
+  const constant = (value: unknown): Code => {
+    const known = constants.find(([, other]) => other === value)
+    if (known) return known[0]
+    const made = name('k', constants.length)
+    constants.push([made, value])
+    return made
+  }
+  const at = (f: Field, more: number = 0): Code => code`w[at + ${f.word + more}]`
+  const object = (f: Field): Code => code`o[objectAt + ${f.object}]`
+  const guarded = (definition: AggregateDefinition, statement: Code): Code =>
+    definition.kind !== 'custom' && definition.where
+      ? code`if (${constant(definition.where)}(row)) { ${statement} }`
+      : code`{ ${statement} }`
+
+  const init = fields.map((f) => {
+    const d = f.definition
+    if (d.kind === 'custom') return code`${object(f)} = ${constant(d.create)}();`
+    if (d.kind === 'min' || d.kind === 'max') return code`${at(f)} = NaN;`
+    return d.kind === 'mean' ? code`${at(f)} = 0; ${at(f, 1)} = 0;` : code`${at(f)} = 0;`
+  })
+  const add = fields.map((f) => {
+    const d = f.definition
+    switch (d.kind) {
+      case 'count':
+        return guarded(d, code`${at(f)} += 1;`)
+      case 'sum':
+        return guarded(d, code`${at(f)} += ${constant(d.of)}(row);`)
+      case 'mean':
+        return guarded(d, code`${at(f)} += ${constant(d.of)}(row); ${at(f, 1)} += 1;`)
+      case 'min':
+        return guarded(d, code`const v = ${constant(d.of)}(row); if (!(${at(f)} <= v) && v === v) ${at(f)} = v;`)
+      case 'max':
+        return guarded(d, code`const v = ${constant(d.of)}(row); if (!(${at(f)} >= v) && v === v) ${at(f)} = v;`)
+      case 'custom':
+        return code`${object(f)} = ${constant(d.add)}(${object(f)}, row);`
+      case 'count-distinct':
+        return empty
+    }
+  })
+  const distinct = distincts.map((layout, set) => {
+    const members = fields.filter((f) => f.set === set)
+    const bits = members.map((f) => {
+      const where = 'where' in f.definition ? f.definition.where : undefined
+      return where ? code`(${constant(where)}(row) ? ${1 << f.bit} : 0)` : code`${1 << f.bit}`
+    })
+    const counters = members.map((f) => code`if (n & ${1 << f.bit}) ${at(f)} += 1;`)
+    return code`{ const m = ${join(bits, code` | `)};
+      if (m !== 0) { const n = sets[${set}].add(slot, ${constant(layout.of)}(row), m);
+        if (n !== 0) { ${join(counters)} } } }`
+  })
+  const merge = fields.map((f) => {
+    const d = f.definition
+    const from = code`x[from + ${f.word}]`
+    switch (d.kind) {
+      case 'count':
+      case 'sum':
+        return code`${at(f)} += ${from};`
+      case 'mean':
+        return code`${at(f)} += ${from}; ${at(f, 1)} += x[from + ${f.word + 1}];`
+      case 'min':
+        return code`if (!(${at(f)} <= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
+      case 'max':
+        return code`if (!(${at(f)} >= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
+      case 'custom':
+        return code`${object(f)} = ${constant(d.merge)}(${object(f)}, p[fromObject + ${f.object}]);`
+      case 'count-distinct':
+        return empty
+    }
+  })
+  const result = fields.map((f) => code`${literal(f.field)}: ${resultOf(f)},`)
+  function resultOf(f: Field): Code {
+    const d = f.definition
+    if (d.kind === 'custom') return code`${constant(d.result)}(${object(f)})`
+    if (d.kind === 'min' || d.kind === 'max') return code`(${at(f)} === ${at(f)} ? ${at(f)} : undefined)`
+    return d.kind === 'mean' ? code`(${at(f, 1)} === 0 ? undefined : ${at(f)} / ${at(f, 1)})` : at(f)
+  }
+  return compile<KernelBody>(
+    constants,
+    code`return {
+      init(w, at, o, objectAt) { ${join(init)} },
+      add(w, at, o, objectAt, sets, slot, row) { ${join(add)} ${join(distinct)} },
+      merge(w, at, o, objectAt, x, from, p, fromObject) { ${join(merge)} },
+      result(w, at, o, objectAt, key, window) { return { key, ${windowed ? code`window,` : empty} ${join(result)} } },
+    }`,
+  )
+}
+
+function interpreted(fields: readonly Field[], distincts: readonly DistinctLayout[], windowed: boolean): KernelBody {
+  const takes = (d: AggregateDefinition, row: unknown): boolean =>
+    d.kind === 'custom' || d.where === undefined || d.where(row as never)
+  const number = (words: Float64Array, index: number): number => words[index] ?? Number.NaN
+  return {
+    init(words, at, objects, objectAt) {
+      for (const f of fields) {
+        const d = f.definition
+        if (d.kind === 'custom') objects[objectAt + f.object] = d.create()
+        else words[at + f.word] = d.kind === 'min' || d.kind === 'max' ? Number.NaN : 0
+        if (d.kind === 'mean') words[at + f.word + 1] = 0
+      }
+    },
+    add(words, at, objects, objectAt, sets, slot, row) {
+      for (const f of fields) {
+        const d = f.definition
+        const i = at + f.word
+        if (d.kind === 'custom') {
+          objects[objectAt + f.object] = d.add(objects[objectAt + f.object] as never, row as never)
+        } else if (d.kind !== 'count-distinct' && takes(d, row)) {
+          const value = d.kind === 'count' ? 1 : d.of(row as never)
+          const old = number(words, i)
+          if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
+          else if (d.kind === 'min' ? !(old <= value) : !(old >= value)) words[i] = value === value ? value : old
+          if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + 1
+        }
+      }
+      distincts.forEach((layout, set) => {
+        const members = fields.filter((f) => f.set === set)
+        const mask = members.reduce((m, f) => (takes(f.definition, row) ? m | (1 << f.bit) : m), 0)
+        if (mask === 0) return
+        const fresh = sets[set]?.add(slot, layout.of(row as never), mask) ?? 0
+        for (const f of members) if (fresh & (1 << f.bit)) words[at + f.word] = number(words, at + f.word) + 1
+      })
+    },
+    merge(words, at, objects, objectAt, from, fromAt, fromObjects, fromObjectAt) {
+      for (const f of fields) {
+        const d = f.definition
+        const i = at + f.word
+        const value = number(from, fromAt + f.word)
+        const old = number(words, i)
+        if (d.kind === 'custom') {
+          objects[objectAt + f.object] = d.merge(
+            objects[objectAt + f.object] as never,
+            fromObjects[fromObjectAt + f.object] as never,
+          )
+        } else if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
+        else if (d.kind === 'min' && !(old <= value) && value === value) words[i] = value
+        else if (d.kind === 'max' && !(old >= value) && value === value) words[i] = value
+        if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + number(from, fromAt + f.word + 1)
+      }
+    },
+    result(words, at, objects, objectAt, key, window) {
+      const row: Record<string, unknown> = windowed ? { key, window } : { key }
+      for (const f of fields) {
+        const d = f.definition
+        const value = number(words, at + f.word)
+        if (d.kind === 'custom') row[f.field] = d.result(objects[objectAt + f.object] as never)
+        else if (d.kind === 'min' || d.kind === 'max') row[f.field] = value === value ? value : undefined
+        else if (d.kind === 'mean') {
+          const n = number(words, at + f.word + 1)
+          row[f.field] = n === 0 ? undefined : value / n
+        } else row[f.field] = value
+      }
+      return row
+    },
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * A running aggregate per key, without windows.
+ *
+ * `every-change` emits the new result after each row. `latest` emits the last result of every key that changed, at the
+ * end of each epoch: the same final state with far fewer rows, for upsert consumers (mini-batching).
+ */
+import type { AggregateSpec } from '../graph/aggregate.ts'
+import type { Emit, OperatorCounts } from '../operators/contract.ts'
+import type { Key } from '../schema/types.ts'
+import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import { AccumulatorTable, freezeTables, TableRestore } from './accumulator-table.ts'
+import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+
+export interface KeyedAggregateOptions {
+  readonly name: string
+  readonly aggregates: AggregateSpec
+  readonly emit: 'every-change' | 'latest'
+  readonly range: KeyGroupRange
+  /** Turns the aggregate's result row into what is emitted; the identity when absent. */
+  readonly select?: (row: object) => unknown
+}
+
+export class KeyedAggregateOperator {
+  readonly name: string
+  readonly kernel: AggregateKernel
+  table: AccumulatorTable
+  readonly afterAdd = true
+  readonly #options: KeyedAggregateOptions
+  readonly #restore: TableRestore
+  readonly #every: boolean
+  /** Slots that changed in this epoch, with the time of their last row. */
+  #changed: number[] = []
+  #times: Float64Array = new Float64Array(64).fill(Number.NEGATIVE_INFINITY)
+  #out: Emit = () => {}
+
+  constructor(options: KeyedAggregateOptions) {
+    this.#options = options
+    this.name = options.name
+    this.kernel = aggregateKernel(options.aggregates, false)
+    this.table = new AccumulatorTable(this.kernel)
+    this.#restore = new TableRestore(this.kernel)
+    this.#every = options.emit === 'every-change'
+  }
+
+  connect(_output: string, emit: Emit): void {
+    this.#out = emit
+  }
+
+  record(key: Key, row: unknown, t: number): void {
+    const { table, kernel } = this
+    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
+    this.added(key, slot, t)
+  }
+
+  // hot: once per record
+  added(key: Key, slot: number, t: number): void {
+    if (this.#every) {
+      this.#emit(key, slot, t)
+      return
+    }
+    if (slot >= this.#times.length) this.#grow(slot)
+    // -Infinity marks a slot that has not changed in this epoch.
+    if (this.#times[slot] === Number.NEGATIVE_INFINITY) this.#changed.push(slot)
+    this.#times[slot] = t
+  }
+
+  nextDue(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  advance(): void {}
+
+  nextProcessingDue(): number {
+    return Number.POSITIVE_INFINITY
+  }
+
+  advanceProcessing(): void {}
+
+  flushEpoch(): void {
+    for (const slot of this.#changed) {
+      this.#emit(this.table.keyAt(slot), slot, this.#times[slot] ?? Number.NaN)
+      this.#times[slot] = Number.NEGATIVE_INFINITY
+    }
+    this.#changed = []
+  }
+
+  finish(): void {
+    this.flushEpoch()
+  }
+
+  counts(): OperatorCounts {
+    const keys = this.table.size
+    return { received: 0, accepted: 0, late: 0, skipped: 0, deadLettered: 0, buffered: keys, keys }
+  }
+
+  freeze(): FrozenState {
+    return freezeTables([{ namespace: 0, table: this.table }], [], this.#options.range)
+  }
+
+  restore(block: SnapshotBlock): void {
+    this.#restore.add(block, this.#options.range)
+  }
+
+  finishRestore(): void {
+    for (const [, table] of this.#restore.tables()) this.table = table
+  }
+
+  #emit(key: Key, slot: number, t: number): void {
+    const { table, kernel } = this
+    const row = kernel.result(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, key, undefined)
+    this.#out(this.#options.select ? this.#options.select(row) : row, t)
+  }
+
+  #grow(slot: number): void {
+    const times = new Float64Array(Math.max(slot + 1, this.#times.length * 2)).fill(Number.NEGATIVE_INFINITY)
+    times.set(this.#times)
+    this.#times = times
+  }
+}

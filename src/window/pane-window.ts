@@ -1,0 +1,286 @@
+/**
+ * Tumbling and sliding windows on shared slices.
+ *
+ * 1. Time is cut into panes as long as the greatest common divisor of size and slide. A row updates one pane, however
+ *    many windows overlap there ("panes": Li et al., No Pane, No Gain, SIGMOD Record 2005).
+ * 2. A window fires when the watermark reaches its last millisecond (plus the allowed lateness with `emitOnce`): the
+ *    accumulators of its panes are merged key by key. A tumbling window is one pane and is read in place.
+ * 3. A pane is dropped when the last window that covers it is closed for good.
+ * 4. A row is late when every window it belongs to is closed by the watermark of the rows before it.
+ *
+ * With emit mode `updates` a window fires at its end and again, for one key, with each row that comes within the
+ * allowed lateness.
+ *
+ * The generated chain reads `from`, `to` and `table`: while the time of a row lies in the current pane, nothing here
+ * is called (hot: see benchmarks/nexmark q5).
+ */
+import type { WindowDefinition } from '../graph/plan.ts'
+import type { AggregateSpec } from '../graph/aggregate.ts'
+import type { Emit, EventClock, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
+import type { Key } from '../schema/types.ts'
+import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import { plainRow } from '../frame/plain-row.ts'
+import { AccumulatorTable, TableRestore, freezeTables } from './accumulator-table.ts'
+import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+
+export interface PaneWindowOptions {
+  readonly name: string
+  readonly window: WindowDefinition & { readonly kind: 'tumbling' | 'sliding' }
+  readonly allowedLatenessMs: number
+  readonly emit: 'once' | 'updates'
+  readonly closeAfterQuietMs: number
+  readonly aggregates: AggregateSpec
+  readonly clock: EventClock
+  readonly processing: ProcessingClock
+  readonly range: KeyGroupRange
+}
+
+const noTime = 1
+const nowhere: Emit = () => {}
+
+export class PaneWindowOperator {
+  readonly name: string
+  readonly kernel: AggregateKernel
+  /** Bounds of the current pane; empty when there is none. */
+  from: number = noTime
+  to = 0
+  table: AccumulatorTable
+  /** The chain calls `added` after each row. */
+  readonly afterAdd: boolean
+  readonly #options: PaneWindowOptions
+  readonly #size: number
+  readonly #slide: number
+  readonly #offset: number
+  readonly #pane: number
+  /** How long after its end a window fires, and how long after that it still takes rows. */
+  readonly #fireDelay: number
+  readonly #panes: Map<number, AccumulatorTable> = new Map()
+  /** Ends of windows that have not fired, ascending. */
+  #ends: number[] = []
+  /** Ends of windows that fired and still take late rows, ascending (mode `updates`). */
+  #open: number[] = []
+  readonly #scratch: AccumulatorTable
+  #out: Emit = nowhere
+  #late: Emit | undefined
+  #lateCount = 0
+  #received = 0
+  #lastArrivalMs = Number.POSITIVE_INFINITY
+  /** Windows up to here were closed by silence; -Infinity when none was. */
+  #quietFloor: number = Number.NEGATIVE_INFINITY
+  readonly #restore: TableRestore
+
+  constructor(options: PaneWindowOptions) {
+    this.#options = options
+    this.name = options.name
+    this.kernel = aggregateKernel(options.aggregates, true)
+    const { window } = options
+    this.#size = window.sizeMs
+    this.#slide = window.kind === 'sliding' ? window.slideMs : window.sizeMs
+    this.#offset = window.offsetMs
+    this.#pane = greatestCommonDivisor(this.#size, this.#slide)
+    this.#fireDelay = options.emit === 'once' ? options.allowedLatenessMs : 0
+    this.afterAdd = options.emit === 'updates' || options.closeAfterQuietMs > 0
+    this.table = new AccumulatorTable(this.kernel)
+    this.#scratch = new AccumulatorTable(this.kernel)
+    this.#restore = new TableRestore(this.kernel)
+  }
+
+  connect(output: string, emit: Emit): void {
+    if (output === 'out') this.#out = emit
+    else this.#late = emit
+  }
+
+  record(key: Key, row: unknown, t: number): void {
+    if (!(t >= this.from && t < this.to) && !this.roll(key, row, t)) return
+    const { table, kernel } = this
+    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
+    if (this.afterAdd) this.added(key, slot, t)
+  }
+
+  /** Makes the pane of `t` current, or passes the row to `late` and returns false. */
+  roll(_key: Key, row: unknown, t: number): boolean {
+    const watermark = this.#watermark()
+    const lastEnd = this.#align(t, this.#slide) + this.#size
+    if (lastEnd - 1 + this.#options.allowedLatenessMs <= watermark) {
+      this.#lateCount++
+      this.#late?.({ record: plainRow(row), lateBy: watermark - (lastEnd - 1) }, t)
+      return false
+    }
+    const start = this.#align(t, this.#pane)
+    this.table = this.#panes.get(start) ?? this.#newPane(start, watermark)
+    this.from = start
+    this.to = start + this.#pane
+    return true
+  }
+
+  /** After a row was added: results again for windows that have already fired, and the sign of life. */
+  added(key: Key, _slot: number, t: number): void {
+    this.#lastArrivalMs = this.#options.processing.nowMs()
+    if (this.#options.closeAfterQuietMs > 0) {
+      this.#options.processing.schedule(this.#lastArrivalMs + this.#options.closeAfterQuietMs)
+    }
+    for (const end of this.#open) {
+      if (t < end - this.#size || t >= end) continue
+      const known = this.#merge(end, key) > 1 || !this.table.inserted
+      this.#emitChange(end, known ? 'update' : 'insert')
+    }
+  }
+
+  nextDue(): number {
+    const fire = this.#ends.length === 0 ? Number.POSITIVE_INFINITY : this.#ends[0]! - 1 + this.#fireDelay
+    const close = this.#open.length === 0 ? fire : this.#open[0]! - 1 + this.#options.allowedLatenessMs
+    return fire < close ? fire : close
+  }
+
+  advance(watermark: number): void {
+    while (this.#ends.length > 0 && this.#ends[0]! - 1 + this.#fireDelay <= watermark) {
+      const end = this.#ends.shift()!
+      this.#fire(end)
+      if (this.#options.emit === 'updates' && this.#options.allowedLatenessMs > 0) this.#open.push(end)
+      else this.#dropBefore(end)
+    }
+    while (this.#open.length > 0 && this.#open[0]! - 1 + this.#options.allowedLatenessMs <= watermark) {
+      this.#dropBefore(this.#open.shift()!)
+    }
+    this.from = noTime
+    this.to = 0
+    const due = this.nextDue()
+    if (due !== Number.POSITIVE_INFINITY) this.#options.clock.schedule(due)
+  }
+
+  nextProcessingDue(): number {
+    const quiet = this.#options.closeAfterQuietMs
+    return quiet > 0 && this.#ends.length > 0 ? this.#lastArrivalMs + quiet : Number.POSITIVE_INFINITY
+  }
+
+  /** The input went silent: every open window closes as if the watermark had reached its end. */
+  advanceProcessing(nowMs: number): void {
+    if (nowMs < this.nextProcessingDue()) return
+    this.#quietFloor = this.#ends[this.#ends.length - 1]! - 1 + this.#fireDelay
+    this.#lastArrivalMs = Number.POSITIVE_INFINITY
+    this.advance(this.#quietFloor)
+  }
+
+  flushEpoch(): void {}
+
+  finish(): void {}
+
+  counts(): OperatorCounts {
+    let buffered = 0
+    for (const pane of this.#panes.values()) buffered += pane.size
+    return {
+      received: this.#received,
+      accepted: 0,
+      late: this.#lateCount,
+      skipped: 0,
+      deadLettered: 0,
+      buffered,
+      keys: buffered,
+    }
+  }
+
+  freeze(): FrozenState {
+    const header = [this.#quietFloor, this.#ends.length, ...this.#ends, this.#open.length, ...this.#open]
+    return freezeTables([...this.#panes].map(([start, table]) => ({ namespace: start, table })), header, this.#options.range)
+  }
+
+  restore(block: SnapshotBlock): void {
+    this.#restore.add(block, this.#options.range)
+  }
+
+  finishRestore(): void {
+    for (const header of this.#restore.headers) {
+      const [floor = Number.NEGATIVE_INFINITY, count = 0, ...rest] = header
+      this.#quietFloor = Math.max(this.#quietFloor, floor)
+      this.#ends.push(...rest.slice(0, count))
+      this.#open.push(...rest.slice(count + 1))
+    }
+    this.#ends = ascending(this.#ends)
+    this.#open = ascending(this.#open)
+    for (const [start, table] of this.#restore.tables()) this.#panes.set(start, table)
+    const due = this.nextDue()
+    if (due !== Number.POSITIVE_INFINITY) this.#options.clock.schedule(due)
+  }
+
+  #watermark(): number {
+    const watermark = this.#options.clock.watermark()
+    return watermark > this.#quietFloor ? watermark : this.#quietFloor
+  }
+
+  #align(t: number, unit: number): number {
+    return Math.floor((t - this.#offset) / unit) * unit + this.#offset
+  }
+
+  /** A pane brings the windows that cover it and have not fired into the list of ends. */
+  #newPane(start: number, watermark: number): AccumulatorTable {
+    const table = new AccumulatorTable(this.kernel)
+    this.#panes.set(start, table)
+    const last = this.#align(start, this.#slide) + this.#size
+    const before = this.#ends.length
+    for (let end = last; end > start && end - 1 + this.#fireDelay > watermark; end -= this.#slide) {
+      if (!this.#ends.includes(end)) this.#ends.push(end)
+    }
+    // A window that fired empty and still takes late rows of this new pane is open again.
+    if (this.#options.emit === 'updates') {
+      for (let end = last; end > start; end -= this.#slide) {
+        const alive = end - 1 <= watermark && end - 1 + this.#options.allowedLatenessMs > watermark
+        if (alive && !this.#open.includes(end)) this.#open = ascending([...this.#open, end])
+      }
+    }
+    if (this.#ends.length !== before) this.#ends.sort((a, b) => a - b)
+    this.#options.clock.schedule(this.nextDue())
+    return table
+  }
+
+  #fire(end: number): void {
+    const start = end - this.#size
+    const window = Object.freeze({ start, end })
+    const single = this.#pane === this.#size ? this.#panes.get(start) : undefined
+    if (single === undefined) this.#merge(end, undefined)
+    const table = single ?? this.#scratch
+    const { kernel } = this
+    for (let slot = 0; slot < table.size; slot++) {
+      const key = table.keyAt(slot)
+      const row = kernel.result(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, key, window)
+      this.#out(this.#options.emit === 'updates' ? { op: 'insert', key: { key, window }, row } : row, end - 1)
+    }
+  }
+
+  #emitChange(end: number, op: 'insert' | 'update'): void {
+    const window = Object.freeze({ start: end - this.#size, end })
+    const table = this.#scratch
+    const key = table.keyAt(0)
+    const row = this.kernel.result(table.words, 0, table.objects, 0, key, window)
+    this.#out({ op, key: { key, window }, row }, end - 1)
+  }
+
+  /** Merges the panes of the window that ends at `end` into the scratch table; how many panes had the key (or any). */
+  #merge(end: number, key: Key | undefined): number {
+    this.#scratch.clear()
+    let found = 0
+    for (let start = end - this.#size; start < end; start += this.#pane) {
+      const pane = this.#panes.get(start)
+      if (pane === undefined) continue
+      if (key === undefined) {
+        this.#scratch.mergeAll(pane)
+        found++
+      } else if (this.#scratch.mergeKey(pane, key)) found++
+    }
+    return found
+  }
+
+  /** Drops panes that no window ending after `closed` covers. */
+  #dropBefore(closed: number): void {
+    const firstStart = closed - this.#size + this.#slide
+    for (const start of this.#panes.keys()) if (start < firstStart) this.#panes.delete(start)
+  }
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b)
+}
+
+function ascending(values: readonly number[]): number[] {
+  return [...new Set(values)].sort((a, b) => a - b)
+}
