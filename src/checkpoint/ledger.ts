@@ -12,6 +12,7 @@
  * A ledger covers a span of time: the whole life of the job, one life of the process, or one epoch. Spans add up with
  * `continueLedger` and come apart with `epochLedger`.
  */
+import { compareText } from './order.ts'
 
 export interface Ledger {
   readonly sources: readonly SourceEntry[]
@@ -125,7 +126,7 @@ function entriesOf(ledger: Ledger, part: keyof Ledger): readonly Entry[] {
 
 function build(make: (part: keyof Ledger) => readonly Entry[]): Ledger {
   const parts = ledgerParts.map((part) => {
-    const sorted = [...make(part)].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    const sorted = [...make(part)].sort((a, b) => compareText(a.name, b.name))
     return [part, sorted] as const
   })
   return Object.fromEntries(parts) as unknown as Ledger
@@ -200,7 +201,10 @@ function openingOf(entry: Entry, part: keyof Ledger): Counts {
   return counts
 }
 
-/** An empty span after `entry`; for `epochLedger` it is also "nothing changed", so flows are repeated there. */
+/**
+ * An empty span after `entry`. In `epochLedger` the longer span misses what the shorter one has: its flows come out
+ * negative, which `checkLedger` reports.
+ */
 function closingOf(entry: Entry, part: keyof Ledger): Counts {
   const counts: Record<string, number> = {}
   for (const [first, last] of shapes[part].levels) counts[first] = counts[last] = entry[last] ?? 0
