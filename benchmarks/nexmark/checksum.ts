@@ -1,7 +1,8 @@
 /**
- * The sink of speed runs: counts rows and reads every output column, so that no system can skip the work of making it.
- * Numbers and string lengths are summed modulo 2^32, which makes the value independent of the order of rows: two
- * systems with the same result rows have the same count and the same value.
+ * The sink of speed runs: counts rows and reads every output column, so that no system can skip the
+ * work of making it. Numbers and string lengths are summed modulo 2^32, which makes the value
+ * independent of the order of rows: two systems with the same result rows have the same count and
+ * the same value.
  */
 export class Checksum {
   rows: number = 0

@@ -1,4 +1,7 @@
-/** The parameters of a Nexmark run and what follows from them: ids, times, disorder, the blocks of the generators. */
+/**
+ * The parameters of a Nexmark run and what follows from them: ids, times, disorder, the blocks of
+ * the generators.
+ */
 
 export interface Dataset {
   readonly name: string
@@ -34,7 +37,9 @@ export function delayUs(dataset: Dataset): number {
   return Math.floor((1_000_000 + Math.floor(ratePerSec / 2)) / ratePerSec) * dataset.generators
 }
 
-/** How many events generator `generator` emits. The last one takes what the division leaves over. */
+/**
+ * How many events generator `generator` emits. The last one takes what the division leaves over.
+ */
 export function eventCount(dataset: Dataset, generator: number): number {
   const block = Math.floor(dataset.events / dataset.generators)
   const last = dataset.generators - 1

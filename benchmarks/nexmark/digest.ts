@@ -1,6 +1,6 @@
 /**
- * The digest of a query's result: its rows as text lines of the digest columns, as a multiset. The order of rows does
- * not matter, duplicates do.
+ * The digest of a query's result: its rows as text lines of the digest columns, as a multiset. The
+ * order of rows does not matter, duplicates do.
  */
 import { createHash } from 'node:crypto'
 import type { BandCounts, CheapRun, QueryName, ResultRows } from './results.ts'
@@ -16,7 +16,8 @@ export const digestLine: { readonly [Query in QueryName]: (row: ResultRows[Query
   q6: (r) => `${r.seller}|${r.average}`,
   q7: (r) => `${r.auction}|${r.price}|${r.bidder}|${r.dateTime}|${r.extra}`,
   q8: (r) => `${r.id}|${r.name}|${r.windowStart}`,
-  q9: ({ auction, bid }) => `${auction.id}|${bid.auction}|${bid.bidder}|${bid.price}|${bid.dateTime}`,
+  q9: ({ auction, bid }) =>
+    `${auction.id}|${bid.auction}|${bid.bidder}|${bid.price}|${bid.dateTime}`,
   q10: (r) => `${r.auction}|${r.bidder}|${r.price}|${r.dateTime}|${r.extra}|${r.dt}|${r.hm}`,
   q11: (r) => `${r.bidder}|${r.count}|${r.windowStart}|${r.windowEnd}`,
   q13: (r) => `${r.auction}|${r.bidder}|${r.price}|${r.dateTime}|${r.value}`,
@@ -33,7 +34,8 @@ export const digestLine: { readonly [Query in QueryName]: (row: ResultRows[Query
     `${bid.auction}|${bid.bidder}|${bid.price}|${bid.dateTime}|${auction.seller}|${auction.expires}`,
   q21: (r) => `${r.auction}|${r.bidder}|${r.price}|${r.channel}|${r.channelId}`,
   q22: (r) => `${r.auction}|${r.bidder}|${r.price}|${r.channel}|${r.dir1}|${r.dir2}|${r.dir3}`,
-  q23: ({ bid, auction }) => `${bid.auction}|${bid.bidder}|${bid.price}|${bid.dateTime}|${auction.id}`,
+  q23: ({ bid, auction }) =>
+    `${bid.auction}|${bid.bidder}|${bid.price}|${bid.dateTime}|${auction.id}`,
   c0: (r) => `${r.auction}|${r.bidder}|${r.startTime}|${r.bottomTime}|${r.endTime}`,
   c1: cheapRunLine,
   c2: cheapRunLine,
@@ -41,12 +43,18 @@ export const digestLine: { readonly [Query in QueryName]: (row: ResultRows[Query
 }
 
 /** The 16 hex digits that stand for the result `rows` of `query`. */
-export function digestOf<Query extends QueryName>(query: Query, rows: readonly ResultRows[Query][]): string {
+export function digestOf<Query extends QueryName>(
+  query: Query,
+  rows: readonly ResultRows[Query][],
+): string {
   const line: (row: ResultRows[Query]) => string = digestLine[query]
   return digestOfLines(rows.map((row) => line(row)))
 }
 
-/** The same for lines that are rendered already. All lines are ASCII, so the default sort is bytewise. */
+/**
+ * The same for lines that are rendered already. All lines are ASCII, so the default sort is
+ * bytewise.
+ */
 export function digestOfLines(lines: readonly string[]): string {
   const sorted = [...lines].sort()
   const text = sorted.length === 0 ? '' : `${sorted.join('\n')}\n`

@@ -1,4 +1,6 @@
-/** The three row types of the one mixed stream. Property order is the key order of the JSON form. */
+/**
+ * The three row types of the one mixed stream. Property order is the key order of the JSON form.
+ */
 
 export interface Person {
   readonly type: 'person'

@@ -2,10 +2,11 @@
  * Command line of the generator.
  *
  *   npx tsx benchmarks/nexmark/gen.ts --self-test
- *   npx tsx benchmarks/nexmark/gen.ts --set D3 [--events N] [--generators K] [--rate R] [--disorder G] [--text]
+ *   npx tsx benchmarks/nexmark/gen.ts --set D3 [--text]
+ *     [--events N] [--generators K] [--rate R] [--disorder G]
  *
- * Without `--text` the data set is written as JSON lines to the cache folder; with it the canonical text goes to
- * standard output.
+ * Without `--text` the data set is written as JSON lines to the cache folder; with it the canonical
+ * text goes to standard output.
  */
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -34,7 +35,8 @@ else for (const file of writeJsonLines(chosenDataset())) console.log(JSON.string
 function selfTest(): void {
   const checks = runSelfTest()
   const failed = checks.filter(({ actual, expected }) => actual !== expected)
-  for (const { name, actual, expected } of failed) console.log(`${name}: got ${actual}, expected ${expected}`)
+  for (const { name, actual, expected } of failed)
+    console.log(`${name}: got ${actual}, expected ${expected}`)
   console.log(`${checks.length - failed.length} passed, ${failed.length} failed`)
   if (failed.length > 0) process.exitCode = 1
 }
@@ -54,7 +56,8 @@ function chosenDataset(): Dataset {
 function positive(option: string, text: string | undefined, fallback: number): number {
   if (text === undefined) return fallback
   const value = Number(text)
-  if (!(Number.isSafeInteger(value) && value > 0)) throw new Error(`--${option} takes a positive integer, not ${text}`)
+  if (!(Number.isSafeInteger(value) && value > 0))
+    throw new Error(`--${option} takes a positive integer, not ${text}`)
   return value
 }
 

@@ -1,9 +1,9 @@
 /**
  * The Nexmark generator: every event is a pure function of its event id and of the data set.
  *
- * The steps for one event: its number in emission order gives the adjusted number (disorder), that gives event id and
- * event time; the event id seeds the random; the fields are drawn in a fixed order. No state passes from one event to
- * the next, so any range can be generated on its own.
+ * The steps for one event: its number in emission order gives the adjusted number (disorder), that
+ * gives event id and event time; the event id seeds the random; the fields are drawn in a fixed
+ * order. No state passes from one event to the next, so any range can be generated on its own.
  */
 import {
   adjustedNumber,
@@ -35,19 +35,49 @@ import {
 } from './values.ts'
 
 const FIRST_NAMES = [
-  'Peter', 'Paul', 'Luke', 'John', 'Saul', 'Vicky', 'Kate', 'Julie', 'Sarah', 'Deiter', 'Walter',
+  'Peter',
+  'Paul',
+  'Luke',
+  'John',
+  'Saul',
+  'Vicky',
+  'Kate',
+  'Julie',
+  'Sarah',
+  'Deiter',
+  'Walter',
 ]
 const LAST_NAMES = [
-  'Shultz', 'Abrams', 'Spencer', 'White', 'Bartels', 'Walton', 'Smith', 'Jones', 'Noris',
+  'Shultz',
+  'Abrams',
+  'Spencer',
+  'White',
+  'Bartels',
+  'Walton',
+  'Smith',
+  'Jones',
+  'Noris',
 ]
 const CITIES = [
-  'Phoenix', 'Los Angeles', 'San Francisco', 'Boise', 'Portland', 'Bend', 'Redmond', 'Seattle', 'Kent',
+  'Phoenix',
+  'Los Angeles',
+  'San Francisco',
+  'Boise',
+  'Portland',
+  'Bend',
+  'Redmond',
+  'Seattle',
+  'Kent',
   'Cheyenne',
 ]
 const STATES = ['AZ', 'CA', 'ID', 'OR', 'WA', 'WY']
-const CARD_GROUPS: readonly string[] = Array.from({ length: 10_000 }, (_, n) => String(n).padStart(4, '0'))
+const CARD_GROUPS: readonly string[] = Array.from({ length: 10_000 }, (_, n) =>
+  String(n).padStart(4, '0'),
+)
 
-/** Events until 100 further auctions have been opened: how far ahead an auction's expiry is drawn. */
+/**
+ * Events until 100 further auctions have been opened: how far ahead an auction's expiry is drawn.
+ */
 const EXPIRY_EVENTS = 1666
 /** A hot seller, bidder or auction stays hot for this many ids. */
 const HOT_SPAN = 100
@@ -69,7 +99,9 @@ export class EventGenerator {
 
   constructor(dataset: Dataset, generator: number = 0) {
     if (!(Number.isInteger(generator) && generator >= 0 && generator < dataset.generators)) {
-      throw new RangeError(`generator ${generator} is not one of the ${dataset.generators} of ${dataset.name}`)
+      throw new RangeError(
+        `generator ${generator} is not one of the ${dataset.generators} of ${dataset.name}`,
+      )
     }
     this.dataset = dataset
     this.generator = generator
@@ -78,7 +110,10 @@ export class EventGenerator {
     this.#delayUs = delayUs(dataset)
   }
 
-  /** Event number of the event emitted at position `index`; equal to `index` unless the set is disordered. */
+  /**
+   * Event number of the event emitted at position `index`; equal to `index` unless the set is
+   * disordered.
+   */
   adjusted(index: number): number {
     return adjustedNumber(this.dataset.disorder, index)
   }
@@ -109,7 +144,10 @@ export class EventGenerator {
     return rows
   }
 
-  /** Event time from event number `number` until an auction opened there may at the latest have half its life over. */
+  /**
+   * Event time from event number `number` until an auction opened there may at the latest have half
+   * its life over.
+   */
   horizonMs(number: number): number {
     return this.timeOf(number + EXPIRY_EVENTS) - this.timeOf(number)
   }
@@ -121,8 +159,9 @@ export class EventGenerator {
 }
 
 /**
- * All events of a data set in emission order. Several generators run side by side in event time: position 0 of each,
- * then position 1 of each, which is the order of (event time, generator) when the set has no disorder.
+ * All events of a data set in emission order. Several generators run side by side in event time:
+ * position 0 of each, then position 1 of each, which is the order of (event time, generator) when
+ * the set has no disorder.
  */
 export function generateEvents(dataset: Dataset): NexmarkEvent[] {
   const generators: EventGenerator[] = []
@@ -131,7 +170,8 @@ export function generateEvents(dataset: Dataset): NexmarkEvent[] {
   const positions = Math.max(...generators.map((generator) => generator.count))
   const rows: NexmarkEvent[] = []
   for (let index = 0; index < positions; index++) {
-    for (const generator of generators) if (index < generator.count) rows.push(generator.event(index))
+    for (const generator of generators)
+      if (index < generator.count) rows.push(generator.event(index))
   }
   return rows
 }
@@ -155,7 +195,12 @@ function drawPersonEvent(random: JavaRandom, eventId: number, dateTime: number):
   return { type: 'person', dateTime, id, name, emailAddress, creditCard, city, state, extra }
 }
 
-function drawAuctionEvent(random: JavaRandom, eventId: number, dateTime: number, horizonMs: number): Auction {
+function drawAuctionEvent(
+  random: JavaRandom,
+  eventId: number,
+  dateTime: number,
+  horizonMs: number,
+): Auction {
   const seller = drawSeller(random, eventId)
   const category = drawCategory(random)
   const initialBid = drawPrice(random)
@@ -167,7 +212,17 @@ function drawAuctionEvent(random: JavaRandom, eventId: number, dateTime: number,
   const extra = drawExtra(random, length, AUCTION_EXTRA_AVERAGE)
   const id = FIRST_ID + lastAuction(eventId)
   return {
-    type: 'auction', dateTime, id, itemName, description, initialBid, reserve, expires, seller, category, extra,
+    type: 'auction',
+    dateTime,
+    id,
+    itemName,
+    description,
+    initialBid,
+    reserve,
+    expires,
+    seller,
+    category,
+    extra,
   }
 }
 

@@ -1,12 +1,23 @@
 /**
  * Data sets as JSON lines files in a cache folder, one file per generator.
  *
- * Steps: (1) a file that is complete is reused; (2) otherwise rows go to `<name>.part`; (3) the note with size and hash
- * replaces its predecessor; (4) the part file is renamed to its final name. A file counts as complete when it has its
- * final name and the size that its note states, so a run killed at any point leaves nothing that could be mistaken.
+ * Steps: (1) a file that is complete is reused; (2) otherwise rows go to `<name>.part`; (3) the
+ * note with size and hash replaces its predecessor; (4) the part file is renamed to its final name.
+ * A file counts as complete when it has its final name and the size that its note states, so a run
+ * killed at any point leaves nothing that could be mistaken.
  */
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Dataset } from './dataset.ts'
@@ -88,7 +99,8 @@ function notePath(path: string): string {
 function readNote(path: string): Note | undefined {
   try {
     const { events, bytes, sha256 }: Partial<Note> = JSON.parse(readFileSync(path, 'utf8'))
-    if (typeof events !== 'number' || typeof bytes !== 'number' || typeof sha256 !== 'string') return undefined
+    if (typeof events !== 'number' || typeof bytes !== 'number' || typeof sha256 !== 'string')
+      return undefined
     return { events, bytes, sha256 }
   } catch {
     return undefined

@@ -1,10 +1,12 @@
 /**
- * The generator with columns made on demand, for runs with the generator inside the process. Rows answer to the same
- * interfaces as the plain ones. A bid draws its ids and price at once and remembers where the random stood; padding,
- * channel and url are made at the first read. Persons and auctions, 8 % of the events, are made whole at the first read
- * of a column that is not drawn first.
+ * The generator with columns made on demand, for runs with the generator inside the process. Rows
+ * answer to the same interfaces as the plain ones. A bid draws its ids and price at once and
+ * remembers where the random stood; padding, channel and url are made at the first read. Persons
+ * and auctions, 8 % of the events, are made whole at the first read of a column that is not drawn
+ * first.
  *
- * Lazy rows carry accessors on their prototype: `JSON.stringify`, spread and structured clone do not see the columns.
+ * Lazy rows carry accessors on their prototype: `JSON.stringify`, spread and structured clone do
+ * not see the columns.
  */
 import { EVENTS_PER_EPOCH, FIRST_ID, lastAuction, lastPerson, type Dataset } from './dataset.ts'
 import type { Auction, Bid, NexmarkEvent, Person } from './event.ts'
@@ -31,7 +33,10 @@ import {
 } from './values.ts'
 
 const random = new JavaRandom()
-/** Marks a bid whose channel has not been drawn yet; hot channels are the numbers from `CHANNEL_COUNT` on. */
+/**
+ * Marks a bid whose channel has not been drawn yet; hot channels are the numbers from
+ * `CHANNEL_COUNT` on.
+ */
 const UNDRAWN = -1
 
 class LazyBid implements Bid {
@@ -65,7 +70,9 @@ class LazyBid implements Bid {
 
   get channel(): string {
     const channel = this.#drawnChannel()
-    return channel < CHANNEL_COUNT ? COLD_CHANNELS[channel]! : HOT_CHANNELS[channel - CHANNEL_COUNT]!
+    return channel < CHANNEL_COUNT
+      ? COLD_CHANNELS[channel]!
+      : HOT_CHANNELS[channel - CHANNEL_COUNT]!
   }
 
   get url(): string {
@@ -78,7 +85,9 @@ class LazyBid implements Bid {
       this.#restore()
       skipExtra(random, BID_EXTRA_CURRENT, BID_EXTRA_AVERAGE)
       const isHot = random.int(2) > 0
-      this.#channel = isHot ? CHANNEL_COUNT + random.int(HOT_CHANNELS.length) : random.int(CHANNEL_COUNT)
+      this.#channel = isHot
+        ? CHANNEL_COUNT + random.int(HOT_CHANNELS.length)
+        : random.int(CHANNEL_COUNT)
     }
     return this.#channel
   }

@@ -1,10 +1,11 @@
 /**
- * Times the hand-written loops on decoded rows in memory (profile S1, sink `checksum`), one JSON line per query.
+ * Times the hand-written loops on decoded rows in memory (profile S1, sink `checksum`), one JSON
+ * line per query.
  *
  *   npx tsx benchmarks/nexmark/loop-speed.ts [--set D3] [--runs 5] [q0 q5 ...]
  *
- * `first` includes warming up, `best` and `median` are of all runs. All queries share one process here, so this is for
- * orientation; quoted comparisons run each system in a process of its own.
+ * `first` includes warming up, `best` and `median` are of all runs. All queries share one process
+ * here, so this is for orientation; quoted comparisons run each system in a process of its own.
  */
 import { cpuUsage } from 'node:process'
 import { parseArgs } from 'node:util'
@@ -20,7 +21,8 @@ const { values, positionals } = parseArgs({
 const dataset = Object.values(datasets).find(({ name }) => name === values.set)
 if (!dataset) throw new Error(`there is no data set ${values.set}; choose D1, D2, D3 or D4`)
 const runs = Number(values.runs)
-if (!(Number.isInteger(runs) && runs > 0)) throw new Error(`--runs takes a positive integer, not ${values.runs}`)
+if (!(Number.isInteger(runs) && runs > 0))
+  throw new Error(`--runs takes a positive integer, not ${values.runs}`)
 const unknown = positionals.filter((name) => !Object.hasOwn(loops, name))
 if (unknown.length > 0) throw new Error(`there is no loop for ${unknown.join(', ')}`)
 // `as`: checked just above, or the keys of the table itself.
@@ -42,9 +44,17 @@ for (const query of names) {
   const perCpuSec = (ms: number): number => Math.round(rows.length / (ms / 1000))
   console.log(
     JSON.stringify({
-      system: 'loop', query, profile: 'S1', sink: 'checksum', dataset: dataset.name, events: rows.length,
-      outputRows: sink.rows, checksum: sink.value,
-      cpuMsFirst: first, cpuMsBest: cpuMs[0]!, cpuMsMedian: cpuMs[cpuMs.length >> 1]!,
+      system: 'loop',
+      query,
+      profile: 'S1',
+      sink: 'checksum',
+      dataset: dataset.name,
+      events: rows.length,
+      outputRows: sink.rows,
+      checksum: sink.value,
+      cpuMsFirst: first,
+      cpuMsBest: cpuMs[0]!,
+      cpuMsMedian: cpuMs[cpuMs.length >> 1]!,
       eventsPerCpuSecBest: perCpuSec(cpuMs[0]!),
     }),
   )

@@ -47,9 +47,12 @@ test.each(names)('%s emits exactly the published rows of D2', (name) => {
   expect({ rows: count, digest: digestOfLines(lines) }).toEqual(expectedD2[name])
 })
 
-test.each(names.filter((name) => name !== 'q11'))('%s copes with disorder below the delay', (name) => {
-  expect(digestOfLines(record(name, disordered).lines)).toBe(expectedD2[name].digest)
-})
+test.each(names.filter((name) => name !== 'q11'))(
+  '%s copes with disorder below the delay',
+  (name) => {
+    expect(digestOfLines(record(name, disordered).lines)).toBe(expectedD2[name].digest)
+  },
+)
 
 test('q12 keeps its invariants', () => {
   const output = record('q12', rows).lines.map((line) => {
@@ -61,13 +64,28 @@ test('q12 keeps its invariants', () => {
 
 describe('cases that the data sets do not contain', () => {
   const bid = (dateTime: number, auction: number, price: number): Bid => {
-    return { type: 'bid', dateTime, auction, bidder: 1, price, channel: 'Apple', url: '', extra: '' }
+    return {
+      type: 'bid',
+      dateTime,
+      auction,
+      bidder: 1,
+      price,
+      channel: 'Apple',
+      url: '',
+      extra: '',
+    }
   }
 
   test('q7 joins a bid of the same price at exactly the end of the window', () => {
     const bids = [bid(5_000, 1, 70), bid(10_000, 2, 70), bid(11_000, 3, 50), bid(20_000, 4, 70)]
     const lines = record('q7', bids).lines.sort()
-    expect(lines).toEqual(['1|70|1|5000|', '2|70|1|10000|', '2|70|1|10000|', '4|70|1|20000|', '4|70|1|20000|'])
+    expect(lines).toEqual([
+      '1|70|1|5000|',
+      '2|70|1|10000|',
+      '2|70|1|10000|',
+      '4|70|1|20000|',
+      '4|70|1|20000|',
+    ])
     expect(reference.q7(bids)).toHaveLength(lines.length)
   })
 

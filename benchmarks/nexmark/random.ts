@@ -1,6 +1,7 @@
 /**
- * java.util.Random in integer arithmetic. The 48-bit state is held as two 24-bit halves, so every operation is an
- * int32 one except a single exact double product that carries between the halves. One instance is reseeded per event.
+ * java.util.Random in integer arithmetic. The 48-bit state is held as two 24-bit halves, so every
+ * operation is an int32 one except a single exact double product that carries between the halves.
+ * One instance is reseeded per event.
  */
 
 const MULTIPLIER_HIGH = 0x5de
@@ -22,10 +23,12 @@ export class JavaRandom {
 
   step(): void {
     const low = this.low
-    // The product stays below 2^48 and is therefore exact; truncation to int32 keeps all 24 bits of its upper half.
+    // The product stays below 2^48 and is therefore exact; truncation to int32 keeps all 24 bits of
+    // its upper half.
     const carry = ((low * MULTIPLIER_LOW + 0xb) * TWO_MINUS_24) | 0
     this.low = (Math.imul(low, MULTIPLIER_LOW) + 0xb) & MASK_24
-    this.high = (Math.imul(this.high, MULTIPLIER_LOW) + Math.imul(low, MULTIPLIER_HIGH) + carry) & MASK_24
+    this.high =
+      (Math.imul(this.high, MULTIPLIER_LOW) + Math.imul(low, MULTIPLIER_HIGH) + carry) & MASK_24
   }
 
   /** The top 32 bits as a signed integer. */
@@ -34,7 +37,10 @@ export class JavaRandom {
     return (this.high << 8) | (this.low >>> 16)
   }
 
-  /** 0 <= result < n, for n up to 2^31 - 1. Draws again where a plain remainder would favour small results. */
+  /**
+   * 0 <= result < n, for n up to 2^31 - 1. Draws again where a plain remainder would favour small
+   * results.
+   */
   int(n: number): number {
     this.step()
     let bits = (this.high << 7) | (this.low >>> 17)

@@ -33,7 +33,11 @@ describe('published spot values on D2', () => {
   test('q4', () => {
     const averages = reference.q4(rows).map(({ category, average }) => [category, average])
     expect(Object.fromEntries(averages)).toEqual({
-      10: 34546912, 11: 32513436, 12: 34169316, 13: 31872634, 14: 33725369,
+      10: 34546912,
+      11: 32513436,
+      12: 34169316,
+      13: 31872634,
+      14: 33725369,
     })
   })
 
@@ -46,9 +50,18 @@ describe('published spot values on D2', () => {
     expect(reference.q15(rows)).toEqual([
       {
         day: '2015-07-15',
-        bids: 92000, bids1: 30655, bids2: 30660, bids3: 30685,
-        bidders: 1919, bidders1: 1735, bidders2: 1753, bidders3: 1745,
-        auctions: 4657, auctions1: 4113, auctions2: 4159, auctions3: 4170,
+        bids: 92000,
+        bids1: 30655,
+        bids2: 30660,
+        bids3: 30685,
+        bidders: 1919,
+        bidders1: 1735,
+        bidders2: 1753,
+        bidders3: 1745,
+        auctions: 4657,
+        auctions1: 4113,
+        auctions2: 4159,
+        auctions3: 4170,
       },
     ])
   })
@@ -76,7 +89,9 @@ test("Beam's published counts on D1, as far as its queries mean the same", () =>
 
 describe('q12', () => {
   const bids = rows.slice(4, 40)
-  const honest = reference.q11(bids).map((session) => ({ ...session, windowStart: 0, windowEnd: 10_000 }))
+  const honest = reference
+    .q11(bids)
+    .map((session) => ({ ...session, windowStart: 0, windowEnd: 10_000 }))
 
   test('accepts one window per bidder, as a clock that stands still would give', () => {
     expect(q12Violations(bids, honest)).toEqual([])

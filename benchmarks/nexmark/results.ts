@@ -1,6 +1,6 @@
 /**
- * The result rows of every query, by query name. Prices are cents; what SQL prints as DECIMAL(23,3) is held in
- * thousandths of a cent, exact below 2^53. Times are epoch milliseconds.
+ * The result rows of every query, by query name. Prices are cents; what SQL prints as DECIMAL(23,3)
+ * is held in thousandths of a cent, exact below 2^53. Times are epoch milliseconds.
  */
 import type { Auction, Bid, Person } from './event.ts'
 
@@ -200,7 +200,10 @@ export interface PriceDrop {
   readonly drop: number
 }
 
-/** Every query with a fixed result. q12 depends on processing time and is checked by invariants instead. */
+/**
+ * Every query with a fixed result. q12 depends on processing time and is checked by invariants
+ * instead.
+ */
 export interface ResultRows {
   readonly q0: PassedBid
   readonly q1: EuroBid

@@ -1,4 +1,7 @@
-/** The generator against its published check values. `runSelfTest` returns one line per check, failed ones included. */
+/**
+ * The generator against its published check values. `runSelfTest` returns one line per check,
+ * failed ones included.
+ */
 import { createHash, type Hash } from 'node:crypto'
 import { type Dataset, datasets } from './dataset.ts'
 import { JavaRandom } from './random.ts'
@@ -61,13 +64,29 @@ export function textChecks(): SelfTestCheck[] {
   return [
     check('D1 bytes', d1.bytes, 20_317_494),
     check('D1', d1.all, '307426383c96aa680511d0908eb3145f8421e9327fa07815655109c84b29a85f'),
-    check('D1 without channel', d1.plain, '962279deae3f2ff4f8c515c9dd579585a5f19c403087bf9dd027d25810831de4'),
+    check(
+      'D1 without channel',
+      d1.plain,
+      '962279deae3f2ff4f8c515c9dd579585a5f19c403087bf9dd027d25810831de4',
+    ),
     check('D2 bytes', d2.bytes, 20_427_384),
     check('D2', d2.all, d2All),
-    check('D2 persons', d2.persons, 'b9e6973fe0250574243396dbc8282d35c44adc8114f13f0828fd22b79bcdf6eb'),
-    check('D2 auctions', d2.auctions, '680badd03fc714114cc73c1e1874a09bbffa7e3d266dd7f58446b693ff85a061'),
+    check(
+      'D2 persons',
+      d2.persons,
+      'b9e6973fe0250574243396dbc8282d35c44adc8114f13f0828fd22b79bcdf6eb',
+    ),
+    check(
+      'D2 auctions',
+      d2.auctions,
+      '680badd03fc714114cc73c1e1874a09bbffa7e3d266dd7f58446b693ff85a061',
+    ),
     check('D2 bids', d2.bids, 'b103dd05a8d072ba1c4946c8045c4b4d68b982eec48865230ade6b240120bedb'),
-    check('D2 without channel', d2.plain, '733baad9101954f7a557eb322a16f59d6e2d656dc30eb16e4efc2b95af0d8a5e'),
+    check(
+      'D2 without channel',
+      d2.plain,
+      '733baad9101954f7a557eb322a16f59d6e2d656dc30eb16e4efc2b95af0d8a5e',
+    ),
     check('D2 JSON bytes', d2.jsonBytes, 28_214_729),
     check('D2 JSON', d2.json, 'c51da5260c706591e64293cf773d1b5870695011d52126e0b7ae521321cecb2b'),
     check('D2 with G = 1000, sorted', disordered.all, d2All),

@@ -1,6 +1,6 @@
 /**
- * The canonical text form: one line per event, fields separated by a tab, LF at the end, ASCII. It exists to be hashed:
- * equal hashes prove that two generators in two languages make the same data.
+ * The canonical text form: one line per event, fields separated by a tab, LF at the end, ASCII. It
+ * exists to be hashed: equal hashes prove that two generators in two languages make the same data.
  */
 import type { Dataset } from './dataset.ts'
 import type { NexmarkEvent } from './event.ts'
@@ -49,7 +49,8 @@ export interface CanonicalEvent {
 }
 
 /**
- * Every event in canonical order: generator by generator, ascending event number whatever the disorder of the set.
+ * Every event in canonical order: generator by generator, ascending event number whatever the
+ * disorder of the set.
  */
 export function* canonicalEvents(dataset: Dataset): Generator<CanonicalEvent, void, void> {
   const { disorder } = dataset
@@ -60,7 +61,11 @@ export function* canonicalEvents(dataset: Dataset): Generator<CanonicalEvent, vo
       const end = Math.min(start + disorder, generator.count)
       const group: CanonicalEvent[] = []
       for (let index = start; index < end; index++) {
-        group.push({ event: generator.event(index), generator: g, number: generator.adjusted(index) })
+        group.push({
+          event: generator.event(index),
+          generator: g,
+          number: generator.adjusted(index),
+        })
       }
       if (disorder > 1) group.sort((a, b) => a.number - b.number)
       yield* group

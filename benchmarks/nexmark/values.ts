@@ -1,14 +1,17 @@
 /**
- * The value functions of the generator. Each draws from the `JavaRandom` of the current event in an order that is part
- * of the data: one draw more or less changes every later field of that event.
+ * The value functions of the generator. Each draws from the `JavaRandom` of the current event in an
+ * order that is part of the data: one draw more or less changes every later field of that event.
  *
- * Characters are collected in one scratch buffer and become one flat string at the end, since a concatenation per
- * character would leave chains of string pieces behind for every row.
+ * Characters are collected in one scratch buffer and become one flat string at the end, since a
+ * concatenation per character would leave chains of string pieces behind for every row.
  */
 import { lastAuction, lastPerson } from './dataset.ts'
 import { JavaRandom } from './random.ts'
 
-/** The single-purpose decoder of Node's Buffer: about twice as fast as `toString('latin1')` on 70 characters. */
+/**
+ * The single-purpose decoder of Node's Buffer: about twice as fast as `toString('latin1')` on 70
+ * characters.
+ */
 interface Latin1Buffer extends Buffer {
   latin1Slice(start: number, end: number): string
 }
@@ -22,8 +25,10 @@ const PERSON_LOOKBACK = 1000
 /** How many ids ahead of the newest one a reference may point. */
 const ID_LEAD = 10
 
-// The longest string is an auction's `extra` of fewer than 700 characters, plus one draw of overrun.
-// `as`: the two decoding methods exist on every Buffer of Node, its type declarations leave them out.
+// The longest string is an auction's `extra` of fewer than 700 characters, plus one draw of
+// overrun.
+// `as`: the two decoding methods exist on every Buffer of Node, its type declarations leave them
+// out.
 const scratch = Buffer.alloc(1024) as Latin1Buffer
 
 /** Three characters packed per value of `v rem 26^3`, which runs from -17575 to 17575. */
@@ -32,7 +37,7 @@ const triples: Int32Array = makeTriples()
 
 /** Log-uniform between 100 and 100,000,000 cents. */
 export function drawPrice(random: JavaRandom): number {
-  return Math.round(Math.pow(10, random.double() * 6) * 100) | 0
+  return Math.round(10 ** (random.double() * 6) * 100) | 0
 }
 
 /** Letters with a blank at one place in thirteen; spaces at both ends are trimmed. */
@@ -48,7 +53,10 @@ export function drawString(random: JavaRandom, lengthMax: number, blank: number 
   return scratch.latin1Slice(start, end)
 }
 
-/** Padding that brings a row of `current` bytes to about `average`; empty and without a draw if it is longer already. */
+/**
+ * Padding that brings a row of `current` bytes to about `average`; empty and without a draw if it
+ * is longer already.
+ */
 export function drawExtra(random: JavaRandom, current: number, average: number): string {
   if (current > average) return ''
   const size = drawExtraSize(random, current, average)
@@ -88,7 +96,10 @@ export function drawAuction(random: JavaRandom, eventId: number): number {
   return oldest + random.int(newest - oldest + 1 + ID_LEAD)
 }
 
-/** The same text as one flat string; concatenations are chains of pieces that cost memory and time when read. */
+/**
+ * The same text as one flat string; concatenations are chains of pieces that cost memory and time
+ * when read.
+ */
 export function flatten(text: string): string {
   return scratch.latin1Slice(0, scratch.write(text, 0, 'latin1'))
 }
@@ -136,7 +147,8 @@ function reverseBits(value: number): number {
 
 function makeColdChannels(): string[] {
   const channels: string[] = []
-  for (let channel = 0; channel < CHANNEL_COUNT; channel++) channels.push(flatten(`channel-${channel}`))
+  for (let channel = 0; channel < CHANNEL_COUNT; channel++)
+    channels.push(flatten(`channel-${channel}`))
   return channels
 }
 

@@ -1,6 +1,7 @@
 /**
- * Hand-written loops of q15, q16, q17; only the final state goes out. Distinct values are counted with one map per
- * column whose values are sets of price bands as bits, in place of four sets: a value seen before costs one lookup.
+ * Hand-written loops of q15, q16, q17; only the final state goes out. Distinct values are counted
+ * with one map per column whose values are sets of price bands as bits, in place of four sets: a
+ * value seen before costs one lookup.
  */
 import type { Checksum } from '../checksum.ts'
 import type { Bid, NexmarkEvent } from '../event.ts'
@@ -95,7 +96,10 @@ export function q16(rows: readonly NexmarkEvent[], sink: Checksum): void {
       days.set(day, channels)
     }
     let statistics = channels.get(row.channel)
-    if (statistics === undefined) channels.set(row.channel, (statistics = new BandStatistics()))
+    if (statistics === undefined) {
+      statistics = new BandStatistics()
+      channels.set(row.channel, statistics)
+    }
     statistics.add(row)
   }
   for (const [number, ofDay] of days) {

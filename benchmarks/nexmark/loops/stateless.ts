@@ -1,4 +1,7 @@
-/** Hand-written loops of q0, q1, q2, q13, q14, q21, q22: columns go straight to the sink, no row object is made. */
+/**
+ * Hand-written loops of q0, q1, q2, q13, q14, q21, q22: columns go straight to the sink, no row
+ * object is made.
+ */
 import type { Checksum } from '../checksum.ts'
 import type { NexmarkEvent } from '../event.ts'
 import { SIDE_ROWS, sideTable } from '../side-table.ts'

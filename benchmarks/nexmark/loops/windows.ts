@@ -1,7 +1,7 @@
 /**
- * Hand-written loops of q5, q7, q8, q11, q12. Windows fire in the stream once the watermark, four seconds behind the
- * newest row, has passed them; what is left fires at the end. Rows may be out of order by less than those four
- * seconds, except for q11, whose loop needs them in order of time.
+ * Hand-written loops of q5, q7, q8, q11, q12. Windows fire in the stream once the watermark, four
+ * seconds behind the newest row, has passed them; what is left fires at the end. Rows may be out of
+ * order by less than those four seconds, except for q11, whose loop needs them in order of time.
  */
 import type { Checksum } from '../checksum.ts'
 import type { Bid, NexmarkEvent } from '../event.ts'
@@ -28,9 +28,8 @@ export function q5(rows: readonly NexmarkEvent[], sink: Checksum): void {
     if (row.type !== 'bid') continue
     if (time < sliceStart || time >= sliceStart + SLIDE_MS) {
       sliceStart = Math.floor(time / SLIDE_MS) * SLIDE_MS
-      let found = slices.get(sliceStart)
-      if (!found) slices.set(sliceStart, (found = new Map()))
-      slice = found
+      slice = slices.get(sliceStart) ?? new Map()
+      slices.set(sliceStart, slice)
       windowEnd = Math.min(windowEnd, sliceStart + SLIDE_MS)
     }
     slice.set(row.auction, (slice.get(row.auction) ?? 0) + 1)
@@ -38,7 +37,11 @@ export function q5(rows: readonly NexmarkEvent[], sink: Checksum): void {
   for (; slices.size > 0; windowEnd += SLIDE_MS) fireHottest(slices, windowEnd - WINDOW_MS, sink)
 }
 
-function fireHottest(slices: Map<number, Map<number, number>>, windowStart: number, sink: Checksum): void {
+function fireHottest(
+  slices: Map<number, Map<number, number>>,
+  windowStart: number,
+  sink: Checksum,
+): void {
   const counts = new Map<number, number>()
   let most = 0
   for (let start = windowStart; start < windowStart + WINDOW_MS; start += SLIDE_MS) {
@@ -106,7 +109,10 @@ export function q7(rows: readonly NexmarkEvent[], sink: Checksum): void {
 
 function highestOf(windows: Map<number, HighestBids>, end: number): HighestBids {
   let window = windows.get(end)
-  if (!window) windows.set(end, (window = { end, price: 0, bids: [], atEnd: [] }))
+  if (!window) {
+    window = { end, price: 0, bids: [], atEnd: [] }
+    windows.set(end, window)
+  }
   return window
 }
 
@@ -131,7 +137,10 @@ interface Registrations {
   readonly sellers: Set<number>
 }
 
-/** A row goes out as soon as both sides are there; the watermark only decides when a window may be forgotten. */
+/**
+ * A row goes out as soon as both sides are there; the watermark only decides when a window may be
+ * forgotten.
+ */
 export function q8(rows: readonly NexmarkEvent[], sink: Checksum): void {
   const windows = new Map<number, Registrations>()
   let current: Registrations | undefined
@@ -157,7 +166,10 @@ export function q8(rows: readonly NexmarkEvent[], sink: Checksum): void {
 
 function registrationsOf(windows: Map<number, Registrations>, start: number): Registrations {
   let window = windows.get(start)
-  if (!window) windows.set(start, (window = { start, names: new Map(), sellers: new Set() }))
+  if (!window) {
+    window = { start, names: new Map(), sellers: new Set() }
+    windows.set(start, window)
+  }
   return window
 }
 
@@ -224,7 +236,13 @@ function fireCounts(counts: Map<number, number>, windowStart: number, sink: Chec
   counts.clear()
 }
 
-function emitCount(bidder: number, count: number, start: number, end: number, sink: Checksum): void {
+function emitCount(
+  bidder: number,
+  count: number,
+  start: number,
+  end: number,
+  sink: Checksum,
+): void {
   sink.number(bidder)
   sink.number(count)
   sink.number(start)

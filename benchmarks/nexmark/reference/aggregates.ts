@@ -1,4 +1,7 @@
-/** q15 to q19: grouped aggregates, the last row per key, the ten best per key. What counts is the final state. */
+/**
+ * q15 to q19: grouped aggregates, the last row per key, the ten best per key. What counts is the
+ * final state.
+ */
 import type { Bid, NexmarkEvent } from '../event.ts'
 import type {
   AuctionStatistics,
@@ -65,7 +68,7 @@ export function q19(rows: readonly NexmarkEvent[]): RankedBid[] {
   for (const bids of groupBy(bidsOf(rows), ({ auction }) => auction).values()) {
     // The sort is stable, so the earlier arrival ranks first among equal prices.
     bids.sort((a, b) => b.price - a.price)
-    bids.slice(0, TOP_BIDS).forEach((bid, at) => ranked.push({ bid, rank: at + 1 }))
+    for (const [at, bid] of bids.slice(0, TOP_BIDS).entries()) ranked.push({ bid, rank: at + 1 })
   }
   return ranked
 }

@@ -1,11 +1,19 @@
 /** q3, q4, q6, q9, q20, q23: joins of bids, auctions and persons over the whole input. */
 import type { Auction, Bid, NexmarkEvent, Person } from '../event.ts'
-import type { AuctionBid, CategoryAverage, LocalSeller, PersonAuctionBid, SellerAverage } from '../results.ts'
+import type {
+  AuctionBid,
+  CategoryAverage,
+  LocalSeller,
+  PersonAuctionBid,
+  SellerAverage,
+} from '../results.ts'
 import { auctionsOf, bidsOf, groupBy, personsOf, truncatedAverage } from './rows.ts'
 
 const LOCAL_STATES: ReadonlySet<string> = new Set(['OR', 'ID', 'CA'])
 const LOCAL_CATEGORY = 10
-/** q6 averages a winner with up to this many before it, although its title says the last ten in all. */
+/**
+ * q6 averages a winner with up to this many before it, although its title says the last ten in all.
+ */
 const PRECEDING_WINNERS = 10
 
 export function q3(rows: readonly NexmarkEvent[]): LocalSeller[] {
@@ -41,7 +49,10 @@ export function q6(rows: readonly NexmarkEvent[]): SellerAverage[] {
   return averages
 }
 
-/** The winner of an auction has the highest price; among equals the earliest, then the one that arrived first. */
+/**
+ * The winner of an auction has the highest price; among equals the earliest, then the one that
+ * arrived first.
+ */
 export function q9(rows: readonly NexmarkEvent[]): AuctionBid[] {
   const winners = new Map<number, AuctionBid>()
   for (const { auction, bid } of validBids(rows)) {

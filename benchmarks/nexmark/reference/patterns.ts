@@ -1,7 +1,7 @@
 /**
- * c0 to c3: row patterns over the bids of one (auction, bidder) in order of time. Every matcher has the same shape: try
- * a start; it either matches and says where the next start is, or fails and the next row is tried. A start that is
- * still undecided at the end of the input fails.
+ * c0 to c3: row patterns over the bids of one (auction, bidder) in order of time. Every matcher has
+ * the same shape: try a start; it either matches and says where the next start is, or fails and the
+ * next row is tried. A start that is still undecided at the end of the input fails.
  */
 import type { Bid, NexmarkEvent } from '../event.ts'
 import type { CheapRun, PriceDip, PriceDrop } from '../results.ts'
@@ -37,7 +37,10 @@ export function c3(rows: readonly NexmarkEvent[]): PriceDrop[] {
 
 function matchAll<Result>(rows: readonly NexmarkEvent[], match: Matcher<Result>): Result[] {
   const results: Result[] = []
-  for (const bids of groupBy(byTime(bidsOf(rows)), (bid) => `${bid.auction}|${bid.bidder}`).values()) {
+  for (const bids of groupBy(
+    byTime(bidsOf(rows)),
+    (bid) => `${bid.auction}|${bid.bidder}`,
+  ).values()) {
     let start = 0
     while (start < bids.length) {
       const found = match(bids, start)
@@ -89,7 +92,10 @@ function matchDrop(bids: readonly Bid[], start: number): Match<PriceDrop> | unde
     const bid = bids[at]!
     if (bid.dateTime - dateTime >= DROP_WITHIN_MS || bid.price === price - DROP) return undefined
     if (bid.price > price - DROP) continue
-    return { result: { auction, bidder, dropTime: bid.dateTime, drop: price - bid.price }, next: at + 1 }
+    return {
+      result: { auction, bidder, dropTime: bid.dateTime, drop: price - bid.price },
+      next: at + 1,
+    }
   }
   return undefined
 }

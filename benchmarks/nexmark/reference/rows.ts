@@ -1,4 +1,7 @@
-/** What the reference queries share: picking rows by type, ordering them, calendar text, truncated averages. */
+/**
+ * What the reference queries share: picking rows by type, ordering them, calendar text, truncated
+ * averages.
+ */
 import type { Auction, Bid, NexmarkEvent, Person } from '../event.ts'
 
 export function personsOf(rows: readonly NexmarkEvent[]): Person[] {

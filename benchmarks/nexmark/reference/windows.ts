@@ -12,20 +12,24 @@ export function q5(rows: readonly NexmarkEvent[]): HotAuction[] {
   for (const { auction, dateTime } of bidsOf(rows)) {
     const latestStart = windowStartOf(dateTime, SLIDE_MS)
     for (let start = latestStart; start > dateTime - WINDOW_MS; start -= SLIDE_MS) {
-      let counts = windows.get(start)
-      if (!counts) windows.set(start, (counts = new Map()))
+      const counts = windows.get(start) ?? new Map<number, number>()
+      windows.set(start, counts)
       counts.set(auction, (counts.get(auction) ?? 0) + 1)
     }
   }
   const hottest: HotAuction[] = []
   for (const [windowStart, counts] of windows) {
     const most = Math.max(...counts.values())
-    for (const [auction, num] of counts) if (num === most) hottest.push({ auction, num, windowStart })
+    for (const [auction, num] of counts)
+      if (num === most) hottest.push({ auction, num, windowStart })
   }
   return hottest
 }
 
-/** A bid at exactly the end of a window is compared with that window's maximum as well as with its own. */
+/**
+ * A bid at exactly the end of a window is compared with that window's maximum as well as with its
+ * own.
+ */
 export function q7(rows: readonly NexmarkEvent[]): HighestBid[] {
   const bids = bidsOf(rows)
   const maxima = new Map<number, number>()
@@ -81,11 +85,15 @@ export function q11(rows: readonly NexmarkEvent[]): BidderWindow[] {
 }
 
 /**
- * What is wrong with `output` as a result of q12 on `rows`; empty when nothing is. Its windows are of processing time,
- * so only these hold for every run: windows are aligned and 10 s long, none occurs twice, none is empty, and the counts
- * of each bidder sum to the number of the bidder's bids.
+ * What is wrong with `output` as a result of q12 on `rows`; empty when nothing is. Its windows are
+ * of processing time, so only these hold for every run: windows are aligned and 10 s long, none
+ * occurs twice, none is empty, and the counts of each bidder sum to the number of the bidder's
+ * bids.
  */
-export function q12Violations(rows: readonly NexmarkEvent[], output: readonly BidderWindow[]): string[] {
+export function q12Violations(
+  rows: readonly NexmarkEvent[],
+  output: readonly BidderWindow[],
+): string[] {
   const violations: string[] = []
   const open = new Map<number, number>()
   for (const { bidder } of bidsOf(rows)) open.set(bidder, (open.get(bidder) ?? 0) + 1)
@@ -100,7 +108,8 @@ export function q12Violations(rows: readonly NexmarkEvent[], output: readonly Bi
     open.set(bidder, (open.get(bidder) ?? 0) - count)
   }
   for (const [bidder, missing] of open) {
-    if (missing !== 0) violations.push(`bidder ${bidder}: counts differ from the bids by ${-missing}`)
+    if (missing !== 0)
+      violations.push(`bidder ${bidder}: counts differ from the bids by ${-missing}`)
   }
   return violations
 }
