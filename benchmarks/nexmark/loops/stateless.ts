@@ -90,7 +90,7 @@ export function q22(rows: readonly NexmarkEvent[], sink: Checksum): void {
   for (const row of rows) {
     if (row.type !== 'bid') continue
     const { url } = row
-    // Part 3 follows the third slash. Searching is three times faster than splitting the whole url.
+    // Part 3 follows the third slash. Searching takes two thirds of the time of splitting the url.
     const start1 = url.indexOf('/', url.indexOf('/', url.indexOf('/') + 1) + 1) + 1
     const end1 = url.indexOf('/', start1)
     const end2 = url.indexOf('/', end1 + 1)
