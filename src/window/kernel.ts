@@ -39,14 +39,19 @@ export interface WindowBounds {
   readonly end: number
 }
 
+export interface RowFunction {
+  readonly fn: unknown
+  readonly parameter: number
+}
+
 export interface AggregateKernel {
   readonly stride: number
   readonly objects: number
   readonly distincts: readonly DistinctLayout[]
   /** Labels of custom aggregates by object index, for messages and codecs. */
   readonly custom: readonly (AggregateDefinition & { readonly kind: 'custom' })[]
-  /** Every user function, for the analysis of which fields they read. */
-  readonly functions: readonly ((row: never) => unknown)[]
+  /** Every user function and which parameter is the row, for the analysis of which fields they read. */
+  readonly functions: readonly RowFunction[]
   /** Writes the initial accumulators of a new slot. */
   readonly init: (words: Float64Array, at: number, objects: unknown[], objectAt: number) => void
   readonly add: (
@@ -83,11 +88,11 @@ export interface AggregateKernel {
 /** Compiles (or interprets) the kernel of `spec`. `windowed` says whether result rows carry `window`. */
 export function aggregateKernel(spec: AggregateSpec, windowed: boolean): AggregateKernel {
   const { fields, stride, objects, distincts } = layOut(spec)
-  const functions: ((row: never) => unknown)[] = []
+  const functions: RowFunction[] = []
   for (const { definition } of fields) {
-    if (definition.kind !== 'custom' && definition.where) functions.push(definition.where)
-    if ('of' in definition) functions.push(definition.of)
-    if (definition.kind === 'custom') functions.push(((row: never) => definition.add(undefined as never, row)) as never)
+    if (definition.kind !== 'custom' && definition.where) functions.push({ fn: definition.where, parameter: 0 })
+    if ('of' in definition) functions.push({ fn: definition.of, parameter: 0 })
+    if (definition.kind === 'custom') functions.push({ fn: definition.add, parameter: 1 })
   }
   const custom = fields.flatMap((f) => (f.definition.kind === 'custom' ? [f.definition] : []))
   const body = canGenerateCode()

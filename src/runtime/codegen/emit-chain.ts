@@ -18,6 +18,7 @@ import { plainRow } from '../../frame/plain-row.ts'
 import type { PlanNode } from '../../graph/plan.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
+import type { AggregateKernel } from '../../window/kernel.ts'
 import { readsFieldsOnly } from '../views.ts'
 import {
   type Chain,
@@ -265,19 +266,19 @@ class ChainEmitter {
   #keyed(node: PlanNode, r: Row, k: Code, t: Code): Code {
     const operator = this.#constant(this.#parts.operators.get(node.id))
     const arrived = code`at = ${node.id}; ${this.#count(node.id, countIn)} += 1;`
-    const tables = this.#parts.operators.get(node.id) as { readonly kernel?: { readonly functions: readonly unknown[] } }
+    const tables = this.#parts.operators.get(node.id) as { readonly kernel?: AggregateKernel; readonly afterAdd?: boolean }
     if (tables.kernel === undefined) {
       const views = node.kind === 'process' && readsFieldsOnly(node.definition.onRecord)
       return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
     }
-    const views = tables.kernel.functions.every((fn) => readsFieldsOnly(fn))
+    const views = tables.kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
     const variable = this.#plain(r, views)
     if (!('table' in tables)) return code`${arrived} ${operator}.record(${k}, ${variable}, ${t});`
     const table = name('p', node.id)
     const slot = name('s', node.id)
-    const kernel = tables.kernel as unknown as { readonly stride: number; readonly objects: number; readonly add: unknown }
+    const { kernel } = tables
     const late = node.kind === 'window' ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${k}, ${r.variable}, ${t})) break ${name('b', node.id)};` : empty
-    const after = (tables as { readonly afterAdd?: boolean }).afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
+    const after = tables.afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
     return code`${arrived} ${name('b', node.id)}: { ${late}
       const ${table} = ${operator}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});

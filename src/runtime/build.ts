@@ -1,0 +1,175 @@
+/** Makes the stateful parts of one subtask from a plan: operators, event-time steps and the clocks between them. */
+import type { Env } from '../base/env.ts'
+import { TidemillError } from '../base/errors.ts'
+import type { Plan, PlanNode } from '../graph/plan.ts'
+import type { ProcessingClock } from '../operators/contract.ts'
+import { ProcessOperator } from '../operators/process.ts'
+import { UserRandom } from '../operators/random.ts'
+import { dynamicOwned } from './owned.ts'
+import type { KeyGroupRange } from '../state/contract.ts'
+import { openKeyedStore } from '../state/keyed-store.ts'
+import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
+import { PaneWindowOperator } from '../window/pane-window.ts'
+import { ProcessingWindowOperator } from '../window/processing-window.ts'
+import { SessionWindowOperator } from '../window/session-window.ts'
+import type { ChainHooks, KeyedOperator } from './chain.ts'
+import { EventTimeOrigin, MergedClock } from './event-time.ts'
+import { runtimeErrors } from './errors.ts'
+
+export interface BuildOptions {
+  readonly plan: Plan
+  readonly env: Env
+  readonly range: KeyGroupRange
+  readonly processing: ProcessingClock
+  readonly hooks: Pick<ChainHooks, 'userError'>
+  readonly batch: boolean
+}
+
+export interface BuiltParts {
+  /** By node id, in topological order. */
+  readonly operators: ReadonlyMap<number, KeyedOperator>
+  readonly origins: ReadonlyMap<number, EventTimeOrigin>
+  /** Event-time steps that each source reaches through stateless steps only, by source node id. */
+  readonly originsOfSource: ReadonlyMap<number, readonly EventTimeOrigin[]>
+  /** Event-time steps behind a stateful step: one channel, which ends with the input. */
+  readonly inner: readonly EventTimeOrigin[]
+  /** How many event-time steps lie upstream of each event-time step; batch mode replays in this order. */
+  readonly depth: ReadonlyMap<number, number>
+}
+
+export function buildParts(options: BuildOptions): BuiltParts {
+  const { plan } = options
+  const origins = new Map<number, EventTimeOrigin>()
+  const operators = new Map<number, KeyedOperator>()
+  /** Event-time steps whose watermark reaches a node. */
+  const reaching = new Map<number, readonly EventTimeOrigin[]>()
+  const depth = new Map<number, number>()
+  const clocks = new Map<number, MergedClock>()
+  for (const node of plan.nodes) {
+    const upstream = unique(node.inputs.flatMap((input) => reaching.get(input.node) ?? []))
+    if (node.kind === 'event-time') {
+      const origin = new EventTimeOrigin(node.id, node.maxOutOfOrderness, options.batch)
+      origins.set(node.id, origin)
+      reaching.set(node.id, [origin])
+      depth.set(node.id, Math.max(-1, ...upstream.map((o) => depth.get(o.id) ?? 0)) + 1)
+      continue
+    }
+    reaching.set(node.id, upstream)
+    const clock = new MergedClock(upstream)
+    const operator = makeOperator(node, clock, options)
+    if (operator === undefined) continue
+    operators.set(node.id, operator)
+    clocks.set(node.id, clock)
+  }
+  for (const origin of origins.values()) {
+    const attached = []
+    for (const [id, operator] of operators) {
+      const clock = clocks.get(id)
+      if (clock && (reaching.get(id) ?? []).includes(origin)) attached.push({ operator, clock })
+    }
+    origin.attach(attached)
+  }
+  const { originsOfSource, inner } = channels(plan, origins)
+  return { operators, origins, originsOfSource, inner, depth }
+}
+
+/** Which event-time steps see the partitions of which source. */
+function channels(
+  plan: Plan,
+  origins: ReadonlyMap<number, EventTimeOrigin>,
+): Pick<BuiltParts, 'originsOfSource' | 'inner'> {
+  const sources = new Map<number, ReadonlySet<number>>()
+  const originsOfSource = new Map<number, EventTimeOrigin[]>()
+  const inner: EventTimeOrigin[] = []
+  for (const node of plan.nodes) {
+    if (node.kind === 'source') {
+      sources.set(node.id, new Set([node.id]))
+      originsOfSource.set(node.id, [])
+      continue
+    }
+    const stateless = node.kind !== 'process' && node.kind !== 'window' && !node.kind.startsWith('keyed-')
+    const from = stateless ? node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])]) : []
+    sources.set(node.id, new Set(from))
+    const origin = origins.get(node.id)
+    if (origin === undefined) continue
+    for (const source of new Set(from)) originsOfSource.get(source)?.push(origin)
+    if (from.length === 0) inner.push(origin)
+  }
+  return { originsOfSource, inner }
+}
+
+function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions): KeyedOperator | undefined {
+  const { processing, range, env } = options
+  switch (node.kind) {
+    case 'process':
+      return new ProcessOperator({
+        name: node.name,
+        definition: node.definition,
+        store: openKeyedStore({
+          operator: node.name,
+          states: node.definition.state,
+          timers: node.definition.timers,
+          range,
+          processingTimeNow: () => processing.nowMs(),
+        }),
+        clock,
+        processing,
+        random: new UserRandom(seedOf(env, node.name)),
+        onError: node.definition.onError ?? options.plan.options.onError.user,
+        undone: (row, error) => options.hooks.userError(node, row, error),
+      })
+    case 'keyed-aggregate':
+      return new KeyedAggregateOperator({ name: node.name, aggregates: node.aggregates, emit: node.emit, range })
+    case 'keyed-reduce':
+      return reduceOperator(node, range)
+    case 'window': {
+      const { window } = node
+      const common = { name: node.name, aggregates: node.aggregates, range }
+      if (window.kind === 'session') {
+        const { allowedLatenessMs, emit } = node
+        return new SessionWindowOperator({ ...common, gapMs: window.gapMs, allowedLatenessMs, emit, clock })
+      }
+      if (window.time === 'processing-time') {
+        return new ProcessingWindowOperator({ ...common, sizeMs: window.sizeMs, offsetMs: window.offsetMs, processing })
+      }
+      const { allowedLatenessMs, emit, closeAfterQuietMs } = node
+      return new PaneWindowOperator({ ...common, window, allowedLatenessMs, emit, closeAfterQuietMs, clock, processing })
+    }
+    default:
+      return undefined
+  }
+}
+
+/** A reduce is a running aggregate of one value, emitted as it is. */
+function reduceOperator(node: PlanNode & { readonly kind: 'keyed-reduce' }, range: KeyGroupRange): KeyedOperator {
+  const own = node.value ? (value: unknown) => node.value?.own(value) : dynamicOwned
+  const add = (previous: unknown, row: unknown): unknown =>
+    own(previous === undefined ? row : node.reduce(previous, row))
+  const value = {
+    kind: 'custom',
+    label: 'reduce',
+    create: () => undefined,
+    add: add as (accumulator: never, row: never) => unknown,
+    merge: (() => {
+      throw new TidemillError(runtimeErrors.planMismatch, { message: `step "${node.name}" cannot be merged` })
+    }) as (left: never, right: never) => unknown,
+    result: (accumulator: never): unknown => accumulator,
+    accumulator: node.value,
+  } as const
+  return new KeyedAggregateOperator({
+    name: node.name,
+    aggregates: { value },
+    emit: 'every-change',
+    range,
+    select: (row) => (row as { readonly value: unknown }).value,
+  })
+}
+
+function seedOf(env: Env, name: string): Uint32Array {
+  const random = env.random.stream(`user:${name}`)
+  return Uint32Array.of(random.u32(), random.u32(), random.u32())
+}
+
+function unique<Value>(values: readonly Value[]): readonly Value[] {
+  return [...new Set(values)]
+}
