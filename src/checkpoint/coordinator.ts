@@ -331,15 +331,15 @@ function goIdle(state: CoordinatorState, nowMs: number, patient: boolean = false
 }
 
 function attemptFailed(state: CoordinatorState, reason: FailureReason, nowMs: number): Step {
-  const { epoch, requests, kind, finished } = running(state)
+  const { epoch, requests, kind } = running(state)
   const failures = state.failures + 1
   const commands: CoordinatorCommand[] = [{ kind: 'abort', epoch, failures, reason }]
   if (requests.length > 0) commands.push({ kind: 'refuse', requests, reason })
   const next: CoordinatorState = { ...state, failures }
   const { failuresMax } = state.options
-  if (failuresMax > 0 && failures >= failuresMax) return withFirst(commands, fail(next, reason, true))
+  if (failuresMax > 0 && failures >= failuresMax) return withFirst(commands, fail({ ...next, attempt: undefined }, reason, true))
   // Somebody wants the process to go away: what was not committed is read again by the next life.
-  if (kind === 'final' && !finished) return end(next, commands, false, false)
+  if (kind === 'final' && state.stopping) return end(next, commands, false, false)
   return withFirst(commands, goIdle(next, nowMs, kind === 'final'))
 }
 
@@ -358,7 +358,7 @@ function end(
 
 function fail(state: CoordinatorState, reason: FailureReason, tooMany: boolean): Step {
   const requests = [...(state.attempt?.requests ?? []), ...state.requests.map((request) => request.id)]
-  const commands: CoordinatorCommand[] = requests.length > 0 && !tooMany ? [{ kind: 'refuse', requests, reason }] : []
+  const commands: CoordinatorCommand[] = requests.length > 0 ? [{ kind: 'refuse', requests, reason }] : []
   commands.push({ kind: 'fail', reason, tooMany })
   return { state: { ...state, phase: 'failed', attempt: undefined, requests: [] }, commands }
 }

@@ -297,7 +297,11 @@ class OpenDirectory implements StateDirectory {
       const file = `${this.storage.location}/${manifestName(id)}`
       throw new TidemillError(checkpointErrors.nameTaken, { message: file, details: { file } })
     }
-    await this.#assertOwner()
+    try {
+      await this.#assertOwner()
+    } catch (error) {
+      throw error instanceof DiskError ? new PublishOutcomeUnknown(manifestName(id), error) : error
+    }
     this.#retained = [...this.#retained, id]
   }
 

@@ -1,0 +1,249 @@
+/**
+ * Looks at snapshots from outside: without lock, without the program that wrote them, without changing anything.
+ * `tidemill snapshot inspect` prints what `inspectSnapshot` returns, `tidemill snapshot check` what `checkSnapshots`
+ * does; both work on state directories and on savepoint folders.
+ */
+import type { Env } from '../base/env.ts'
+import { DiskError } from '../base/env.ts'
+import { isTidemillError, TidemillError } from '../base/errors.ts'
+import { openDataObject } from './data-reader.ts'
+import { checkpointErrors } from './errors.ts'
+import { checkLedger, formatLedgerProblem, type Ledger } from './ledger.ts'
+import type { Manifest, SnapshotKind } from './manifest.ts'
+import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
+import { compareText } from './order.ts'
+import { listStateDirectory, objectIdentity, readManifest, type SnapshotListing } from './state-directory.ts'
+import type { CheckpointStorage } from './storage.ts'
+
+/** A snapshot in numbers and names; plain data, `--json` prints it as it is. */
+export interface SnapshotSummary {
+  readonly job: string
+  /** `g7-e418`. */
+  readonly snapshot: string
+  readonly generation: number
+  readonly epoch: number
+  readonly kind: SnapshotKind
+  readonly finished: boolean
+  readonly created: string
+  readonly fingerprint: string
+  readonly parameters: Readonly<Record<string, string>>
+  readonly parallelism: number
+  readonly maxParallelism: number
+  readonly versions: Readonly<Record<string, string>>
+  /** Of manifest and data objects. */
+  readonly sizeBytes: number
+  readonly objects: readonly { readonly name: string; readonly sizeBytes: number }[]
+  readonly operators: readonly OperatorSummary[]
+  readonly positions: readonly PositionSummary[]
+  readonly watermarks: readonly { readonly node: number; readonly partition: string; readonly watermarkMs: number }[]
+  /** Bytes of prepared output per sink and epoch. */
+  readonly sinks: readonly { readonly sink: string; readonly subtask: number; readonly epoch: number; readonly preparedBytes: number }[]
+  readonly schemas: readonly { readonly name: string; readonly hash: string }[]
+  readonly ledger: { readonly total: Ledger; readonly epoch: Ledger }
+}
+
+export interface OperatorSummary {
+  readonly operator: string
+  readonly sizeBytes: number
+  readonly blocks: number
+  readonly sections: readonly SectionSummary[]
+}
+
+export interface SectionSummary {
+  readonly section: string
+  readonly sizeBytes: number
+  readonly blocks: number
+  /** Distinct key groups that hold something; 0 for a section that is not keyed. */
+  readonly keyGroups: number
+}
+
+export interface PositionSummary {
+  readonly source: string
+  readonly partition: string
+  readonly subtask: number
+  /** Hexadecimal; what it means is the connector's business. */
+  readonly position: string
+}
+
+/** Summary of one snapshot, by default the newest. Verifies manifest and indexes, not the payloads. */
+export async function inspectSnapshot(
+  env: Pick<Env, 'disk'>,
+  directory: string,
+  id?: SnapshotId,
+): Promise<SnapshotSummary> {
+  const listing = await listStateDirectory(env, directory)
+  const chosen = id ?? listing.valid.at(-1)
+  if (chosen === undefined) {
+    throw new TidemillError(checkpointErrors.noSnapshot, { message: directory, details: { directory } })
+  }
+  return summarize(listing.storage, await readManifest(listing.storage, chosen))
+}
+
+async function summarize(storage: CheckpointStorage, manifest: Manifest): Promise<SnapshotSummary> {
+  const objects = manifest.subtasks.flatMap(({ object }) => (object ? [object] : []))
+  const manifestFile = await storage.get(manifestName(manifest))
+  const manifestBytes = manifestFile?.sizeBytes ?? 0
+  await manifestFile?.close()
+  return {
+    job: manifest.job,
+    snapshot: snapshotName(manifest),
+    generation: manifest.generation,
+    epoch: manifest.epoch,
+    kind: manifest.kind,
+    finished: manifest.finished,
+    created: new Date(manifest.createdMs).toISOString(),
+    fingerprint: manifest.plan.fingerprint,
+    parameters: manifest.parameters,
+    parallelism: manifest.parallelism,
+    maxParallelism: manifest.maxParallelism,
+    versions: manifest.versions,
+    sizeBytes: objects.reduce((sum, object) => sum + object.sizeBytes, manifestBytes),
+    objects: objects.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
+    operators: await operatorsOf(storage, manifest),
+    positions: manifest.subtasks.flatMap(({ subtask, positions }) =>
+      positions.map(({ source, partition, position }) => ({ source, partition, subtask, position: hexOf(position) })),
+    ),
+    watermarks: manifest.subtasks.flatMap(({ watermarks }) => watermarks),
+    sinks: manifest.subtasks.flatMap(({ subtask, sinks }) =>
+      sinks.map(({ sink, epoch, prepared }) => ({ sink, subtask, epoch, preparedBytes: prepared.length })),
+    ),
+    schemas: manifest.schemas.map(({ name, hash }) => ({ name, hash })),
+    ledger: manifest.ledger,
+  }
+}
+
+interface SectionCount {
+  sizeBytes: number
+  blocks: number
+  readonly keyGroups: Set<number>
+}
+
+async function operatorsOf(storage: CheckpointStorage, manifest: Manifest): Promise<readonly OperatorSummary[]> {
+  const operators = new Map<string, Map<string, SectionCount>>()
+  for (const { object, subtask } of manifest.subtasks) {
+    if (object === undefined) continue
+    const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+    for (const block of reader.blocks) {
+      const sections = operators.get(block.operator) ?? new Map<string, SectionCount>()
+      operators.set(block.operator, sections)
+      const count = sections.get(block.section) ?? { sizeBytes: 0, blocks: 0, keyGroups: new Set() }
+      sections.set(block.section, count)
+      count.sizeBytes += block.sizeBytes
+      count.blocks++
+      if (block.keyGroup >= 0) count.keyGroups.add(block.keyGroup)
+    }
+    await reader.close()
+  }
+  return [...operators]
+    .sort(([a], [b]) => compareText(a, b))
+    .map(([operator, counts]) => {
+      const sections = [...counts]
+        .sort(([a], [b]) => compareText(a, b))
+        .map(([section, { sizeBytes, blocks, keyGroups }]) => ({
+          section,
+          sizeBytes,
+          blocks,
+          keyGroups: keyGroups.size,
+        }))
+      const sizeBytes = sections.reduce((sum, section) => sum + section.sizeBytes, 0)
+      const blocks = sections.reduce((sum, section) => sum + section.blocks, 0)
+      return { operator, sizeBytes, blocks, sections }
+    })
+}
+
+/** What a check found; plain data. */
+export interface CheckReport {
+  readonly directory: string
+  readonly snapshots: readonly SnapshotCheck[]
+  /** Files that no valid snapshot refers to; the next start removes them. */
+  readonly garbage: readonly string[]
+  /** Files that are not ours. */
+  readonly foreign: readonly string[]
+  readonly intact: boolean
+}
+
+export interface SnapshotCheck {
+  readonly snapshot: string
+  readonly status: 'intact' | 'damaged' | 'superseded'
+  readonly sizeBytes: number
+  /** For `damaged`. */
+  readonly problems: readonly { readonly code: string; readonly message: string; readonly file: string | undefined; readonly offset: number | undefined }[]
+}
+
+/** Reads every byte of every snapshot. Damage is part of the report; only a missing directory is an error. */
+export async function checkSnapshots(env: Pick<Env, 'disk'>, directory: string): Promise<CheckReport> {
+  const listing = await listStateDirectory(env, directory)
+  const snapshots: SnapshotCheck[] = []
+  const known = [...listing.valid, ...listing.superseded].sort(compareSnapshotIds)
+  if (known.length === 0) {
+    throw new TidemillError(checkpointErrors.noSnapshot, { message: directory, details: { directory } })
+  }
+  for (const id of known) snapshots.push(await checkOne(listing, id))
+  const names = (await listing.storage.list()).map((name) => ({ name, parsed: parseName(name) }))
+  const valid = new Set(listing.valid.map(snapshotName))
+  const isGarbage = ({ parsed }: (typeof names)[number]): boolean =>
+    parsed.kind === 'temporary' ||
+    ((parsed.kind === 'data' || parsed.kind === 'manifest') && !valid.has(snapshotName(parsed.id)))
+  return {
+    directory,
+    snapshots,
+    garbage: names.filter(isGarbage).map(({ name }) => name),
+    foreign: names.filter(({ name, parsed }) => parsed.kind === 'foreign' && !directories.has(name)).map(({ name }) => name),
+    intact: snapshots.every(({ status }) => status !== 'damaged'),
+  }
+}
+
+/** Sub-directories of a state directory or of a bundle that are no foreign files. */
+const directories: ReadonlySet<string> = new Set(['owner'])
+
+async function checkOne({ storage, superseded }: SnapshotListing, id: SnapshotId): Promise<SnapshotCheck> {
+  const snapshot = snapshotName(id)
+  const problems: SnapshotCheck['problems'][number][] = []
+  let sizeBytes = 0
+  const attempt = async (check: () => Promise<void>): Promise<void> => {
+    try {
+      await check()
+    } catch (error) {
+      problems.push(problemOf(error))
+    }
+  }
+  await attempt(async () => {
+    const manifest = await readManifest(storage, id)
+    for (const problem of [...checkLedger(manifest.ledger.total), ...checkLedger(manifest.ledger.epoch)]) {
+      const message = formatLedgerProblem(problem)
+      problems.push({ code: checkpointErrors.ledgerImbalance.code, message, file: undefined, offset: undefined })
+    }
+    for (const { object, subtask } of manifest.subtasks) {
+      if (object === undefined) continue
+      sizeBytes += object.sizeBytes
+      await attempt(async () => {
+        const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+        try {
+          await reader.verify()
+        } finally {
+          await reader.close()
+        }
+      })
+    }
+  })
+  const old = superseded.some((other) => compareSnapshotIds(other, id) === 0)
+  return { snapshot, status: old ? 'superseded' : problems.length > 0 ? 'damaged' : 'intact', sizeBytes, problems }
+}
+
+function problemOf(error: unknown): SnapshotCheck['problems'][number] {
+  if (isTidemillError(error)) {
+    const { file, offset } = error.details
+    return {
+      code: error.code,
+      message: error.message,
+      file: typeof file === 'string' ? file : undefined,
+      offset: typeof offset === 'number' ? offset : undefined,
+    }
+  }
+  if (!(error instanceof DiskError)) throw error
+  return { code: checkpointErrors.storageFailed.code, message: error.message, file: error.path, offset: undefined }
+}
+
+function hexOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
+}
