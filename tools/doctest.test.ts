@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { checkTypes, extractSnippets, toUnits, withAssertions } from './doctest.ts'
+import {
+  checkTypes,
+  extractAttachments,
+  extractSnippets,
+  toUnits,
+  withAssertions,
+} from './doctest.ts'
 
 const fence = '```'
 
@@ -29,6 +35,13 @@ describe('snippets', () => {
     const [snippet, ...others] = extractSnippets({ path: 'src/a.ts', text: text.join('\n') })
     expect(snippet).toMatchObject({ line: 8, text: 'const a = {\n  b: 1 }', runs: false })
     expect(others).toEqual([])
+  })
+
+  it('find the files that their document attaches', () => {
+    const text = `${fence}text file=a.txt\none\ntwo\n${fence}\n${fence}text\nthree\n${fence}\n`
+    expect(extractAttachments({ path: 'README.md', text })).toEqual([
+      { path: 'README.md', name: 'a.txt', text: 'one\ntwo\n' },
+    ])
   })
 
   it('can build on one another', () => {

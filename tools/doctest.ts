@@ -6,7 +6,8 @@
  * 3. runs the blocks marked `run`; there `expression // => value` asserts that both sides are deeply equal.
  *
  * Words after `ts` in the fence: `run`; `id=name` names a block; `with=name` puts that block in front of this one;
- * `skip=reason` leaves a block out and shows in the report.
+ * `skip=reason` leaves a block out and shows in the report. A block of any language marked `file=name` is written to the
+ * folder in which the blocks of the same document run.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -25,6 +26,19 @@ export interface Snippet {
   readonly id: string | undefined
   readonly with: string | undefined
   readonly skip: string | undefined
+}
+
+/** A file that the blocks of one document find when they run. */
+export interface Attachment {
+  readonly path: string
+  readonly name: string
+  readonly text: string
+}
+
+/** Blocks marked `file=name`. */
+export function extractAttachments(file: SourceFile): Attachment[] {
+  const fences = file.text.matchAll(/^```\w+[^\n]* file=([\w.-]+)[^\n]*\n(.*?)^```$/gms)
+  return [...fences].map(([, name = '', text = '']) => ({ path: file.path, name, text }))
 }
 
 /** Blocks of a Markdown file, and of doc comments of a TypeScript file. */
@@ -156,7 +170,7 @@ export function withAssertions(text: string): string {
 }
 
 /** Runs one unit in a process of its own, in an empty folder. */
-async function run(unit: Unit): Promise<string | undefined> {
+async function run(unit: Unit, attachments: readonly Attachment[]): Promise<string | undefined> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-doc-'))
   try {
     const entry = join(folder, 'snippet.ts')
@@ -180,6 +194,9 @@ async function run(unit: Unit): Promise<string | undefined> {
       },
     })
     mkdirSync(join(folder, 'work'))
+    for (const { path, name, text } of attachments) {
+      if (path === unit.snippet.path) writeFileSync(join(folder, 'work', name), text)
+    }
     const options = { cwd: join(folder, 'work'), encoding: 'utf8', timeout: 60_000 } as const
     const child = spawnSync(process.execPath, [output], options)
     if (child.status === 0) return undefined
@@ -205,14 +222,16 @@ export function documents(): SourceFile[] {
 }
 
 async function main(): Promise<void> {
-  const snippets = documents().flatMap(extractSnippets)
+  const files = documents()
+  const snippets = files.flatMap(extractSnippets)
+  const attachments = files.flatMap(extractAttachments)
   const { units, problems } = toUnits(snippets)
   problems.push(...checkTypes(units))
   let runCount = 0
   for (const unit of units) {
     if (!unit.snippet.runs) continue
     runCount++
-    const failure = await run(unit)
+    const failure = await run(unit, attachments)
     if (failure !== undefined) problems.push(`${place(unit.snippet, 0)}: ${failure}`)
   }
   for (const { path, line, skip } of snippets) {

@@ -34,7 +34,7 @@ describe('program text', () => {
     expect(() => name('c', 0.5)).toThrow(TypeError)
   })
 
-  it.each(['"; evil() //', "'", '`${x}`', '\\', '\u2028\u2029', '</script>', '\0\n\r'])(
+  it.each(['"; evil() //', "'", `\`$\{x}\``, '\\', '\u2028\u2029', '</script>', '\0\n\r'])(
     'quotes %j so that it stays a value',
     (text) => {
       expect(compile([], code`return ${literal(text)}`)).toBe(text)
