@@ -46,7 +46,8 @@ export function toJsonForm(type: SchemaType, value: unknown): unknown {
 export function fromJsonForm(type: SchemaType, value: unknown): unknown {
   switch (type.kind) {
     case 'optional':
-      return value === undefined || value === null ? undefined : fromJsonForm(type.of, value)
+      if (value === undefined || (value === null && type.of.kind !== 'json')) return undefined
+      return fromJsonForm(type.of, value)
     case 'int64':
       if (typeof value === 'string' && /^-?\d{1,4096}$/.test(value)) return BigInt(value)
       return Number.isSafeInteger(value) ? BigInt(value as number) : value
@@ -57,10 +58,7 @@ export function fromJsonForm(type: SchemaType, value: unknown): unknown {
     case 'instant':
       return typeof value === 'string' ? (isoTime(value) ?? value) : value
     case 'list': {
-      const item = type.item
-      const absent = item.kind === 'optional'
-      if (!Array.isArray(value)) return value
-      return value.map((one: unknown) => fromJsonForm(item, absent && one === null ? undefined : one))
+      return Array.isArray(value) ? value.map((one: unknown) => fromJsonForm(type.item, one)) : value
     }
     case 'map': {
       const pairs = hasTextKeys(type) && isRecord(value) ? Object.entries(value) : value
