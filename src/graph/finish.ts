@@ -131,7 +131,7 @@ function missingOutput(node: PlanNode, from: PlanNode, input: Input): TidemillEr
 function checkTime(nodes: readonly PlanNode[]): void {
   const timed: boolean[] = []
   for (const node of nodes) {
-    const inputTimed = node.inputs.length > 0 && node.inputs.every((input) => timed[input.node] === true)
+    const inputTimed = node.inputs.length > 0 && node.inputs.every((input) => timed[input.node] === true && !isSetAside(nodes, input))
     if (node.kind === 'window' && node.window.time === 'event-time' && !inputTimed) {
       throw problem(graphErrors.noEventTime, describeNode(node), node)
     }
@@ -143,6 +143,11 @@ function checkTime(nodes: readonly PlanNode[]): void {
     }
     timed.push(node.kind === 'event-time' ? true : resultTimed(node, inputTimed))
   }
+}
+
+/** Late and rejected records have no event time that a step could use: the watermark does not wait for them. */
+function isSetAside(nodes: readonly PlanNode[], input: Input): boolean {
+  return nodes[input.node]?.kind !== 'process' && (input.output === 'late' || input.output === 'rejected')
 }
 
 function resultTimed(node: PlanNode, inputTimed: boolean): boolean {

@@ -22,7 +22,7 @@ export interface Late<Row> extends Letter {
   readonly record: Row
   /** Event time of the record. */
   readonly timestamp: Timestamp
-  /** How far the step's watermark was ahead of `timestamp`, in milliseconds. */
+  /** How far the step's watermark had passed the last instant of the last window the record belongs to, in milliseconds. */
   readonly lateBy: Duration
 }
 

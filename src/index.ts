@@ -1,0 +1,126 @@
+/** The public root: every name a job module imports from `tidemill`. */
+import { defaultExecutor } from './execution.ts'
+import { type Pipeline, type PipelineOptions, pipelineOn } from './stream/pipeline.ts'
+
+/**
+ * Begins a job. Everything is built with methods of the result and the streams they return; nothing runs before
+ * `run()` or `start()`.
+ *
+ * Errors: TM1300 for the name, TM1313 for an option.
+ *
+ * @example
+ * const app = pipeline('word-count')
+ * app.from('book', lines('book.txt'))
+ *   .flatMap((line) => line.toLowerCase().split(/\W+/))
+ *   .keyBy((word) => word)
+ *   .count('words')
+ *   .to('print', stdout())
+ * await app.run()
+ * @since 0.1.0
+ * @stability experimental
+ */
+export const pipeline: (name: string, options?: PipelineOptions) => Pipeline = pipelineOn(defaultExecutor)
+
+export type { Pipeline, PipelineOptions }
+
+// Time
+export { days, hours, milliseconds, minutes, seconds, timestamp } from './base/time.ts'
+export type { Duration, Timestamp } from './base/time.ts'
+
+// Errors
+export { isTidemillError, TidemillError } from './base/errors.ts'
+export type { ErrorCode, ErrorDetails, ErrorKind } from './base/errors.ts'
+
+// Running jobs
+export type {
+  Job,
+  JobExecutor,
+  JobResult,
+  RecordCounts,
+  RunOptions,
+  StartOptions,
+} from './graph/executor.ts'
+export { param } from './stream/params.ts'
+
+// Plans
+export { diffPlans } from './graph/diff.ts'
+export type { PlanDifference } from './graph/diff.ts'
+export { explainText } from './graph/explain.ts'
+export { planJson } from './graph/plan-json.ts'
+export type { PlanJson } from './graph/plan-json.ts'
+export type { Plan } from './graph/plan.ts'
+
+// Streams
+export type {
+  Change,
+  ChangeStream,
+  KeyedStream,
+  ProcessingTimeWindowedStream,
+  RowOf,
+  RowOptions,
+  StepOptions,
+  Stream,
+  UpdatingWindowedStream,
+  WindowedStream,
+  WindowKey,
+  WithLate,
+  WithLateChanges,
+  WithRejected,
+} from './stream/types.ts'
+export type { Late, Letter, Rejected, RejectionCause } from './graph/letters.ts'
+
+// Keyed steps
+export {
+  aggregatingState,
+  listState,
+  mapState,
+  reducingState,
+  sortedMapState,
+  valueState,
+} from './stream/state.ts'
+export type { AggregatingFunctions, StateOptions } from './stream/state.ts'
+export type {
+  EventTime,
+  OutputSpec,
+  ProcessContext,
+  ProcessSpec,
+  StateDescriptor,
+  StateSpec,
+  TimeMode,
+  TimerSpec,
+} from './stream/process-types.ts'
+export type {
+  AggregatingState,
+  ListState,
+  MapState,
+  ReducingState,
+  SortedMapState,
+  TimerControl,
+  ValueState,
+} from './graph/process.ts'
+
+// Windows and aggregates
+export { session, sliding, tumbling, tumblingProcessingTime } from './stream/window-assigners.ts'
+export type {
+  AlignmentOptions,
+  EventTimeWindow,
+  ProcessingTimeWindow,
+  QuietOptions,
+  TimeWindow,
+} from './stream/window-assigners.ts'
+export {
+  aggregate,
+  count,
+  countDistinct,
+  max,
+  mean,
+  min,
+  quantile,
+  sum,
+} from './stream/aggregates.ts'
+export type { AggregateFunctions, QuantileOptions } from './stream/aggregates.ts'
+export type { Aggregate, AggregateResults, CountOptions, WhereOptions } from './stream/aggregate-types.ts'
+
+// Contracts of codecs, sources and sinks
+export type { Codec, Key, KeyAtom, Schema } from './schema/types.ts'
+export type { Sink, Source } from './connectors/contract.ts'
