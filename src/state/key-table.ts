@@ -1,0 +1,452 @@
+/**
+ * Numbers keys: each key gets a dense slot number 0, 1, 2, ... by which state lies in plain arrays.
+ *
+ * 1. One open-addressing index of 32-bit pairs (tag, slot + 1). For a key that is a 32-bit integer the tag is the key
+ *    itself and the slot is stored positive: such a look-up touches one cache line and no key array. For other numbers
+ *    and tuples the tag is a hash, the slot is stored negative, and the key is compared. Zero means empty.
+ * 2. The place of an entry is the top bits of its hash, so doubling the index moves entries p to about 2p: one
+ *    sequential pass, about 10 ns per key (a pause of 10 ms per million keys, which is why keyed state has one table
+ *    per key group). Removal shifts entries back; there are no tombstones.
+ * 3. Texts and bigints as whole keys live in a `Map`; inside tuples they are interned to ids, so that a tuple is a run
+ *    of numbers in an arena ({@link TupleArena}) and looking one up builds nothing.
+ * 4. Slots of removed keys are used again. Iteration is in the order of insertion all the same: as long as nothing was
+ *    removed this is the order of slots, afterwards a linked list keeps it. Writing keys in that order and inserting
+ *    them again gives the same order.
+ *
+ * 1, 1n, '1' and true are different keys; -0 is 0. Texts are copied on insertion, so that none keeps a frame alive.
+ */
+import { assert } from '../base/assert.ts'
+import { flatText } from '../schema/text.ts'
+import type { Key } from '../schema/types.ts'
+import { TupleArena } from './tuple-arena.ts'
+
+/** What a slot holds. */
+const free = 0
+const integer = 1
+const double = 2
+const other = 3
+const tuple = 4
+
+const capacityMin = 16
+/** The top bit of `slot + 1` tells the two kinds of entries apart. */
+const slotsMax = 2 ** 31 - 2
+
+const alias = new Float64Array(1)
+const aliasWords = new Int32Array(alias.buffer)
+
+export class KeyTable {
+  /** Whether the last `slot` or `numberSlot` made a new slot. */
+  inserted = false
+  /** Number of keys. */
+  size = 0
+  /** Slots are below this; equal to `size` until a key is removed. */
+  slotEnd = 0
+  private index: Int32Array
+  private mask: number
+  private shift: number
+  /** Entries in the index: integers, doubles and tuples. */
+  private indexed = 0
+  private kinds: Uint8Array = new Uint8Array(capacityMin)
+  /** The number of a slot, or where its tuple starts. */
+  private numbers: Float64Array = new Float64Array(capacityMin)
+  /** Texts, bigints and booleans by slot; stays empty for tables of numbers. */
+  private readonly values: (string | bigint | boolean | undefined)[] = []
+  private readonly texts: Map<string, number> = new Map()
+  private readonly bigints: Map<bigint, number> = new Map()
+  private falseSlot = -1
+  private trueSlot = -1
+  private tuples: TupleArena | undefined
+  private freeSlots: number[] = []
+  private order: InsertionOrder | undefined
+
+  constructor(expected: number = 0) {
+    let capacity = capacityMin
+    while (capacity * 0.625 < expected) capacity *= 2
+    this.index = new Int32Array(capacity * 2)
+    this.mask = capacity * 2 - 1
+    this.shift = Math.clz32(capacity) + 1
+  }
+
+  // hot: once per record, see benchmarks/micro/state.ts
+  /** The slot of a finite number, made when it is new. */
+  numberSlot(n: number): number {
+    const tag = n | 0
+    if (tag !== n) return this.doubleSlot(n)
+    const index = this.index
+    const mask = this.mask
+    let at = (Math.imul(tag ^ (tag >>> 15), 0x9e3779b1) >>> this.shift) << 1
+    for (;;) {
+      const entry = index[at + 1]!
+      if (entry > 0) {
+        if (index[at] === tag) {
+          this.inserted = false
+          return entry - 1
+        }
+      } else if (entry === 0) return this.insertNumber(tag, tag, integer, at)
+      at = (at + 2) & mask
+    }
+  }
+
+  /** The slot of any valid key, made when it is new. */
+  slot(key: Key): number {
+    if (typeof key === 'number') return this.numberSlot(key)
+    if (typeof key === 'string') {
+      const slot = this.texts.get(key)
+      if (slot === undefined) return this.insertText(key)
+      this.inserted = false
+      return slot
+    }
+    const found = this.find(key)
+    if (found >= 0) {
+      this.inserted = false
+      return found
+    }
+    return this.insertOther(key)
+  }
+
+  /** The slot of `key`, or -1. */
+  find(key: Key): number {
+    switch (typeof key) {
+      case 'number':
+        return this.findNumber(key)
+      case 'string':
+        return this.texts.get(key) ?? -1
+      case 'bigint':
+        return this.bigints.get(key) ?? -1
+      case 'boolean':
+        return key ? this.trueSlot : this.falseSlot
+      default: {
+        const { tuples } = this
+        if (tuples === undefined || !tuples.load(key, false)) return -1
+        const at = this.probeTuple(tuples, tuples.hash)
+        return at < 0 ? -1 : -this.index[at + 1]! - 1
+      }
+    }
+  }
+
+  /** The key of a slot in use. A tuple is a new array each time. */
+  keyAt(slot: number): Key {
+    switch (this.kinds[slot]) {
+      case integer:
+      case double:
+        return this.numbers[slot]!
+      case other:
+        return this.values[slot]!
+      case tuple:
+        return this.tuples!.read(this.numbers[slot]!)
+      default:
+        return assertUsed(slot)
+    }
+  }
+
+  /** Whether a key has this slot. */
+  has(slot: number): boolean {
+    return slot < this.slotEnd && this.kinds[slot] !== free
+  }
+
+  /** Forgets the key of a slot in use; the slot will be given to another key. */
+  remove(slot: number): void {
+    assert(this.has(slot), 'a removed key has a slot')
+    const kind = this.kinds[slot]
+    if (kind === other) this.removeValue(slot)
+    else this.removeIndexed(slot, kind!)
+    this.order ??= new InsertionOrder(this.slotEnd, this.kinds.length)
+    this.order.remove(slot)
+    this.kinds[slot] = free
+    this.freeSlots.push(slot)
+    this.size--
+    if (this.size === 0) this.restart()
+  }
+
+  /** Forgets all keys and keeps the memory. */
+  clear(): void {
+    if (this.indexed > 0) this.index.fill(0)
+    this.indexed = 0
+    this.kinds.fill(free, 0, this.slotEnd)
+    this.values.length = 0
+    this.texts.clear()
+    this.bigints.clear()
+    this.falseSlot = -1
+    this.trueSlot = -1
+    this.tuples = undefined
+    this.size = 0
+    this.restart()
+  }
+
+  /** The slot of the key that was inserted first, or -1. */
+  first(): number {
+    return this.order !== undefined ? this.order.first() : this.size > 0 ? 0 : -1
+  }
+
+  /** The slot of the key inserted after that of `slot`, or -1. */
+  next(slot: number): number {
+    if (this.order !== undefined) return this.order.next(slot)
+    return slot + 1 < this.slotEnd ? slot + 1 : -1
+  }
+
+  /** All keys in the order of insertion. */
+  *keys(): Generator<Key> {
+    for (let slot = this.first(); slot >= 0; slot = this.next(slot)) yield this.keyAt(slot)
+  }
+
+  /** Bytes held outside the garbage-collected heap, and a guess of those inside. */
+  bytes(): number {
+    const { index, kinds, values, texts, bigints, tuples } = this
+    const heap = values.length * 8 + texts.size * 80 + bigints.size * 64
+    return index.byteLength + kinds.length * 9 + heap + (tuples?.bytes() ?? 0)
+  }
+
+  private findNumber(n: number): number {
+    const { index, mask } = this
+    const tag = n | 0
+    if (tag !== n) {
+      const at = this.probeDouble(n, hashDouble(n))
+      return at < 0 ? -1 : -index[at + 1]! - 1
+    }
+    let at = (hashInteger(tag) >>> this.shift) << 1
+    for (;;) {
+      const entry = index[at + 1]!
+      if (entry === 0) return -1
+      if (entry > 0 && index[at] === tag) return entry - 1
+      at = (at + 2) & mask
+    }
+  }
+
+  private doubleSlot(n: number): number {
+    const hash = hashDouble(n)
+    const at = this.probeDouble(n, hash)
+    if (at < 0) return this.insertNumber(hash, n, double, ~at)
+    this.inserted = false
+    return -this.index[at + 1]! - 1
+  }
+
+  /** Where the entry of `n` is, or ~place where it belongs. */
+  private probeDouble(n: number, hash: number): number {
+    const { index, mask, numbers, kinds } = this
+    let at = (hash >>> this.shift) << 1
+    for (;;) {
+      const entry = index[at + 1]!
+      if (entry === 0) return ~at
+      if (entry < 0 && index[at] === hash) {
+        const slot = -entry - 1
+        if (numbers[slot] === n && kinds[slot] === double) return at
+      }
+      at = (at + 2) & mask
+    }
+  }
+
+  private probeTuple(tuples: TupleArena, hash: number): number {
+    const { index, mask, numbers, kinds } = this
+    let at = (hash >>> this.shift) << 1
+    for (;;) {
+      const entry = index[at + 1]!
+      if (entry === 0) return ~at
+      if (entry < 0 && index[at] === hash) {
+        const slot = -entry - 1
+        if (kinds[slot] === tuple && tuples.matches(numbers[slot]!)) return at
+      }
+      at = (at + 2) & mask
+    }
+  }
+
+  private insertNumber(tag: number, n: number, kind: number, at: number): number {
+    const slot = this.takeSlot(kind)
+    this.numbers[slot] = n
+    this.putEntry(at, tag, kind === integer ? slot + 1 : -slot - 1)
+    return slot
+  }
+
+  private insertText(key: string): number {
+    const text = flatText(key)
+    const slot = this.takeSlot(other)
+    this.setValue(slot, text)
+    this.texts.set(text, slot)
+    return slot
+  }
+
+  private insertOther(key: Exclude<Key, number | string>): number {
+    if (typeof key === 'object') {
+      this.tuples ??= new TupleArena()
+      this.tuples.load(key, true)
+      const { hash } = this.tuples
+      const at = ~this.probeTuple(this.tuples, hash)
+      const slot = this.takeSlot(tuple)
+      this.numbers[slot] = this.tuples.store()
+      this.putEntry(at, hash, -slot - 1)
+      return slot
+    }
+    const slot = this.takeSlot(other)
+    this.setValue(slot, key)
+    if (typeof key === 'bigint') this.bigints.set(key, slot)
+    else if (key) this.trueSlot = slot
+    else this.falseSlot = slot
+    return slot
+  }
+
+  private setValue(slot: number, value: string | bigint | boolean): void {
+    // Filled up so that the array never has holes.
+    while (this.values.length < slot) this.values.push(undefined)
+    this.values[slot] = value
+  }
+
+  private takeSlot(kind: number): number {
+    const slot = this.freeSlots.length > 0 ? this.freeSlots.pop()! : this.slotEnd++
+    if (slot === this.kinds.length) this.growSlots()
+    this.kinds[slot] = kind
+    this.order?.add(slot)
+    this.size++
+    this.inserted = true
+    return slot
+  }
+
+  private putEntry(at: number, tag: number, entry: number): void {
+    this.index[at] = tag
+    this.index[at + 1] = entry
+    // At most 5/8 full: linear probing then looks at about 1.8 places for a hit.
+    if (++this.indexed * 16 > (this.mask + 1) * 5) this.growIndex()
+  }
+
+  private growSlots(): void {
+    const capacity = this.kinds.length * 2
+    assert(capacity <= slotsMax, 'a key table holds less than 2^31 keys')
+    const kinds = new Uint8Array(capacity)
+    kinds.set(this.kinds)
+    this.kinds = kinds
+    const numbers = new Float64Array(capacity)
+    numbers.set(this.numbers)
+    this.numbers = numbers
+  }
+
+  private growIndex(): void {
+    const from = this.index
+    const to = new Int32Array(from.length * 2)
+    const mask = to.length - 1
+    const shift = this.shift - 1
+    for (let i = 0; i < from.length; i += 2) {
+      const entry = from[i + 1]!
+      if (entry === 0) continue
+      const tag = from[i]!
+      let at = ((entry > 0 ? hashInteger(tag) : tag) >>> shift) << 1
+      while (to[at + 1] !== 0) at = (at + 2) & mask
+      to[at] = tag
+      to[at + 1] = entry
+    }
+    this.index = to
+    this.mask = mask
+    this.shift = shift
+  }
+
+  private removeValue(slot: number): void {
+    const value = this.values[slot]!
+    if (typeof value === 'string') this.texts.delete(value)
+    else if (typeof value === 'bigint') this.bigints.delete(value)
+    else if (value) this.trueSlot = -1
+    else this.falseSlot = -1
+    this.values[slot] = undefined
+  }
+
+  private removeIndexed(slot: number, kind: number): void {
+    const n = this.numbers[slot]!
+    const hash = kind === integer ? hashInteger(n) : kind === double ? hashDouble(n) : this.tuples!.hashAt(n)
+    const wanted = kind === integer ? slot + 1 : -slot - 1
+    let at = (hash >>> this.shift) << 1
+    while (this.index[at + 1] !== wanted) at = (at + 2) & this.mask
+    this.closeGap(at)
+    this.indexed--
+    if (kind === tuple) this.tuples!.release(n)
+  }
+
+  /** Takes the entry at `gap` out and moves later entries of the run back to where they can be found. */
+  private closeGap(start: number): void {
+    const { index, mask, shift } = this
+    let gap = start
+    for (let at = (gap + 2) & mask; index[at + 1] !== 0; at = (at + 2) & mask) {
+      const tag = index[at]!
+      const home = ((index[at + 1]! > 0 ? hashInteger(tag) : tag) >>> shift) << 1
+      // The entry may stay if its home lies cyclically in (gap, at].
+      if (((at - home) & mask) < ((at - gap) & mask)) continue
+      index[gap] = tag
+      index[gap + 1] = index[at + 1]!
+      gap = at
+    }
+    index[gap] = 0
+    index[gap + 1] = 0
+  }
+
+  /** Without keys, numbering begins at 0 again and needs no list. */
+  private restart(): void {
+    this.slotEnd = 0
+    this.freeSlots.length = 0
+    this.order = undefined
+  }
+}
+
+/** Doubly linked slots, made when the first key is removed. */
+class InsertionOrder {
+  private before: Int32Array
+  private after: Int32Array
+  private head: number
+  private tail: number
+
+  constructor(slots: number, capacity: number) {
+    this.before = new Int32Array(capacity)
+    this.after = new Int32Array(capacity)
+    for (let slot = 0; slot < slots; slot++) {
+      this.before[slot] = slot - 1
+      this.after[slot] = slot + 1 < slots ? slot + 1 : -1
+    }
+    this.head = slots > 0 ? 0 : -1
+    this.tail = slots - 1
+  }
+
+  first(): number {
+    return this.head
+  }
+
+  next(slot: number): number {
+    return this.after[slot]!
+  }
+
+  add(slot: number): void {
+    if (slot >= this.before.length) this.grow(slot)
+    this.before[slot] = this.tail
+    this.after[slot] = -1
+    if (this.tail >= 0) this.after[this.tail] = slot
+    else this.head = slot
+    this.tail = slot
+  }
+
+  remove(slot: number): void {
+    const before = this.before[slot]!
+    const after = this.after[slot]!
+    if (before >= 0) this.after[before] = after
+    else this.head = after
+    if (after >= 0) this.before[after] = before
+    else this.tail = before
+  }
+
+  private grow(slot: number): void {
+    const capacity = Math.max(slot + 1, this.before.length * 2)
+    const before = new Int32Array(capacity)
+    before.set(this.before)
+    this.before = before
+    const after = new Int32Array(capacity)
+    after.set(this.after)
+    this.after = after
+  }
+}
+
+/** One-to-one on 32-bit integers; the fold keeps multiples of large powers of two apart in the top bits. */
+function hashInteger(n: number): number {
+  return Math.imul(n ^ (n >>> 15), 0x9e3779b1)
+}
+
+function hashDouble(n: number): number {
+  alias[0] = n
+  const h = Math.imul(aliasWords[0]! ^ Math.imul(aliasWords[1]!, 0x85ebca6b), 0xc2b2ae35)
+  return Math.imul(h ^ (h >>> 15), 0x9e3779b1)
+}
+
+function assertUsed(slot: number): never {
+  assert(false, `slot ${slot} has no key`)
+}
