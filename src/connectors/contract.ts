@@ -61,6 +61,8 @@ export interface PartitionReader<Out> {
    * later; `wait` says when); to `'end'` when the partition is exhausted for ever.
    */
   read(): Promise<SourceBatch<Out> | 'idle' | 'end'>
+  /** What `read` would resolve to when that is known without waiting, else `undefined`; called before `read`. */
+  poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined
   /** Resolves when `read` is worth calling again, or after `maxMs`. Only after `'idle'`. */
   wait(maxMs: number): Promise<void>
   /** The position after the last row that `read` returned. */
@@ -126,6 +128,8 @@ export interface SinkContext {
   readonly subtasks: number
   /** Grows with every start of the job; in the names of what this life writes. */
   readonly generation: number
+  /** Where the job keeps its state; `undefined` for a job without one. */
+  readonly stateDirectory?: string | undefined
   /** True when the state directory is new: a sink with published results of another life refuses (TM17xx). */
   readonly fresh: boolean
 }

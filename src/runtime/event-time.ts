@@ -10,6 +10,7 @@
  * time t everything due before t fires, so nothing is ever late.
  */
 import { timestampMax, timestampMin } from '../base/time.ts'
+import type { StoredWatermark } from '../checkpoint/manifest.ts'
 import type { EventClock, Operator } from '../operators/contract.ts'
 
 interface Channel {
@@ -128,17 +129,23 @@ export class EventTimeOrigin {
     if (atMs >= this.#due) this.fire()
   }
 
-  /** Largest timestamps and states by channel, for the checkpoint. */
-  snapshot(): readonly { readonly channel: string; readonly max: number; readonly floor: number }[] {
+  /** By channel, and under the empty name the watermark of the step itself, which never goes back. */
+  storedWatermarks(): readonly StoredWatermark[] {
     this.#save()
-    return this.#channels.map((c) => ({ channel: c.id, max: c.max, floor: this.watermark() }))
+    const channels = this.#channels
+      .filter((c) => c.max !== timestampMin)
+      .map((c) => ({ node: this.id, partition: c.id, watermarkMs: c.max - this.lag }))
+    const own = this.watermark()
+    return own === timestampMin ? channels : [...channels, { node: this.id, partition: '', watermarkMs: own }]
   }
 
-  restore(channels: readonly { readonly channel: string; readonly max: number; readonly floor: number }[]): void {
-    for (const { channel, max, floor } of channels) {
-      this.open(channel, max)
-      if (floor > this.#floor) this.#floor = floor
+  restoreWatermarks(stored: readonly StoredWatermark[]): void {
+    for (const { partition, watermarkMs } of stored) {
+      const channel = this.#channels.find((c) => c.id === partition)
+      if (channel !== undefined) channel.max = Math.max(channel.max, watermarkMs + this.lag)
+      else if (partition === '' && watermarkMs > this.#floor) this.#floor = watermarkMs
     }
+    this.#recompute()
   }
 
   /** Which channels hold the watermark back, slowest first. */

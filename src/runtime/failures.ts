@@ -1,0 +1,101 @@
+/**
+ * What happens to records that cannot be processed, by the policies of the job: `fail` stops at the record and names
+ * it, `skip` counts it, `dead-letter` stores it in the same epoch as everything else.
+ */
+import { isTidemillError, TidemillError } from '../base/errors.ts'
+import type { RejectedInput, SinkWriter } from '../connectors/contract.ts'
+import type { Plan, PlanNode } from '../graph/plan.ts'
+import type { Emit } from '../operators/contract.ts'
+import { checkKey } from '../schema/key.ts'
+import type { Key } from '../schema/types.ts'
+import { type ChainHooks, countAside, countDropped, countersPerNode } from './chain.ts'
+import { runtimeErrors } from './errors.ts'
+import { messageOf, rejectedRow } from './rejected.ts'
+
+export class FailurePolicies implements ChainHooks {
+  /** Says where row `index` of the current batch came from. */
+  place: (index: number) => string = () => 'unknown'
+  /** Where the policy `dead-letter` stores records. */
+  deadLetters: SinkWriter<unknown> | undefined
+  readonly #plan: Plan
+  readonly #counters: Float64Array
+
+  constructor(plan: Plan, counters: Float64Array) {
+    this.#plan = plan
+    this.#counters = counters
+  }
+
+  get needsDeadLetters(): boolean {
+    const { decode, user, time } = this.#plan.options.onError
+    const steps = this.#plan.nodes.some((n) => n.kind === 'process' && n.definition.onError === 'dead-letter')
+    return decode === 'dead-letter' || user === 'dead-letter' || time === 'dead-letter' || steps
+  }
+
+  userError(node: PlanNode, row: unknown, error: unknown): void {
+    const policy = (node.kind === 'process' ? node.definition.onError : undefined) ?? this.#plan.options.onError.user
+    if (policy === 'fail') throw error
+    this.#drop(node, row, error, policy)
+  }
+
+  badTime(node: PlanNode, row: unknown, value: unknown): void {
+    const error = new TidemillError(runtimeErrors.badTime, { message: `${describe(value)} is not a time` })
+    const policy = this.#plan.options.onError.time
+    if (policy === 'fail') throw error
+    this.#drop(node, row, error, policy)
+  }
+
+  badKey(_node: PlanNode, _row: unknown, key: unknown): never {
+    throw new TidemillError(runtimeErrors.invalidKey, { message: checkKey(key as Key) ?? describe(key) })
+  }
+
+  /** Names the step and the record of what escaped from a batch. */
+  failed(node: PlanNode | undefined, error: unknown, index: number): never {
+    const operator = node?.name ?? (node ? `${node.kind} step ${node.id}` : 'unknown')
+    const details = {
+      operator,
+      ...(node?.at === undefined ? {} : { at: node.at }),
+      record: this.place(index),
+    }
+    if (isTidemillError(error)) throw error.with(details)
+    throw new TidemillError(runtimeErrors.userFunction, { message: messageOf(error), details, cause: error })
+  }
+
+  /** A record that the source could not decode. */
+  undecodable(source: number, input: RejectedInput, rejected: Emit | undefined): void {
+    const node = this.#plan.nodes[source]
+    if (node === undefined) return
+    if (rejected !== undefined) {
+      rejected({ input: input.raw, operator: node.name ?? '', attempt: 1, position: `${input.source}:${input.position}`, source: input.source, line: input.position, error: input.error }, Number.NaN)
+      return
+    }
+    const policy = this.#plan.options.onError.decode
+    if (policy === 'fail') {
+      throw new TidemillError(runtimeErrors.undecodable, {
+        message: input.error.message,
+        details: { operator: node.name ?? '', file: input.source, record: input.position, code: input.error.code },
+      })
+    }
+    this.#count(node, countDropped)
+    if (policy === 'dead-letter') {
+      this.deadLetters?.write(
+        { input: input.raw, operator: node.name ?? '', attempt: 1, position: `${input.source}:${input.position}`, error: input.error },
+        Number.NaN,
+      )
+    }
+  }
+
+  #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
+    this.#count(node, countDropped)
+    if (policy === 'dead-letter') {
+      this.deadLetters?.write(rejectedRow(node.name ?? `${node.kind} step ${node.id}`, row, error), Number.NaN)
+    }
+  }
+
+  #count(node: PlanNode, which: typeof countDropped | typeof countAside): void {
+    this.#counters[node.id * countersPerNode + which]! += 1
+  }
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 80)) : String(value)
+}

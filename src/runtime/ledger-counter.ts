@@ -1,0 +1,212 @@
+/**
+ * The ledger of one subtask and life, from the counters of the chain. Both ends of an edge are counted on their own -
+ * where rows are made and where they arrive - so that a lost or doubled row shows as an equation that does not hold.
+ */
+import type { EdgeEntry, Ledger, OperatorEntry, SinkEntry, SourceEntry } from '../checkpoint/ledger.ts'
+import type { SinkWriter } from '../connectors/contract.ts'
+import type { Plan, PlanNode } from '../graph/plan.ts'
+import {
+  type BatchRows,
+  consumersOf,
+  countAside,
+  countDropped,
+  countersPerNode,
+  countIn,
+  countOut,
+  edgeKey,
+  type KeyedOperator,
+} from './chain.ts'
+
+export interface LedgerTotals {
+  readonly recordsRead: number
+  readonly recordsWritten: number
+  readonly recordsLate: number
+  readonly recordsRejected: number
+}
+
+export interface LedgerParts {
+  readonly plan: Plan
+  readonly counters: Float64Array
+  readonly operators: ReadonlyMap<number, KeyedOperator>
+  readonly sinks: ReadonlyMap<number, SinkWriter<unknown>>
+  /** Batch mode: rows that wait for their replay. */
+  readonly collected: ReadonlyMap<number, BatchRows>
+}
+
+export class LedgerCounter {
+  readonly #parts: LedgerParts
+  /** Records per source node: decodable ones and the others. */
+  readonly #read: Map<number, { rows: number; undecodable: number }> = new Map()
+
+  constructor(parts: LedgerParts) {
+    this.#parts = parts
+  }
+
+  read(source: number, rows: number, undecodable: number): void {
+    const known = this.#read.get(source)
+    if (known === undefined) this.#read.set(source, { rows, undecodable })
+    else {
+      known.rows += rows
+      known.undecodable += undecodable
+    }
+  }
+
+  ledger(): Ledger {
+    const sources: SourceEntry[] = []
+    const operators: OperatorEntry[] = []
+    const edges: EdgeEntry[] = []
+    const sinks: SinkEntry[] = []
+    for (const node of this.#parts.plan.nodes) {
+      if (node.kind === 'source') sources.push(this.#source(node))
+      else if (node.kind === 'sink') sinks.push(this.#sink(node))
+      else {
+        const entry = this.#operator(node)
+        if (entry) operators.push(entry)
+      }
+      if (node.kind === 'sink' || this.#parts.operators.has(node.id)) edges.push(this.#edge(node))
+    }
+    return { sources, operators, edges, buffers: [], sinks }
+  }
+
+  totals(): LedgerTotals {
+    let recordsRead = 0
+    let recordsWritten = 0
+    let recordsLate = 0
+    let recordsRejected = 0
+    for (const { rows, undecodable } of this.#read.values()) recordsRead += rows + undecodable
+    for (const node of this.#parts.plan.nodes) {
+      if (node.kind === 'sink') recordsWritten += this.#count(node.id, countIn)
+      if (node.kind === 'window') recordsLate += this.#parts.operators.get(node.id)?.counts().late ?? 0
+      else recordsRejected += this.#count(node.id, countAside) + this.#count(node.id, countDropped)
+    }
+    return { recordsRead, recordsWritten, recordsLate, recordsRejected }
+  }
+
+  #source(node: PlanNode & { readonly kind: 'source' }): SourceEntry {
+    const { rows = 0, undecodable = 0 } = this.#read.get(node.id) ?? {}
+    const dropped = this.#count(node.id, countDropped)
+    const deadLetters = this.#parts.plan.options.onError.decode === 'dead-letter'
+    return {
+      name: node.name,
+      read: rows + undecodable,
+      emitted: this.#count(node.id, countOut),
+      skipped: deadLetters ? 0 : dropped,
+      deadLettered: deadLetters ? dropped : 0,
+      rejected: this.#count(node.id, countAside),
+    }
+  }
+
+  #operator(node: PlanNode): OperatorEntry | undefined {
+    const operator = this.#parts.operators.get(node.id)
+    const dropped = this.#count(node.id, countDropped)
+    if (operator === undefined) {
+      if (node.kind === 'try' || node.kind === 'event-time') {
+        const rejected = this.#count(node.id, countAside)
+        return this.#entry(node, { received: this.#arriving(node), accepted: this.#count(node.id, countOut), dropped, rejected })
+      }
+      if (dropped === 0) return undefined
+      const received = this.#arriving(node)
+      return this.#entry(node, { received, accepted: received - dropped, dropped, rejected: 0 })
+    }
+    const received = this.#count(node.id, countIn)
+    const { late, skipped, deadLettered } = operator.counts()
+    const taken = this.#consumed(node.id, 'late') ? this.#count(node.id, countAside) : 0
+    return {
+      name: node.name ?? '',
+      received,
+      accepted: received - late - skipped - deadLettered,
+      late,
+      lateTaken: taken,
+      lateDropped: this.#consumed(node.id, 'late') ? 0 : late,
+      skipped,
+      deadLettered,
+      rejected: 0,
+    }
+  }
+
+  #entry(
+    node: PlanNode,
+    counts: { readonly received: number; readonly accepted: number; readonly dropped: number; readonly rejected: number },
+  ): OperatorEntry {
+    const { onError } = this.#parts.plan.options
+    const deadLetters = (node.kind === 'event-time' ? onError.time : onError.user) === 'dead-letter'
+    return {
+      name: node.name ?? `${node.kind} ${node.id}`,
+      received: counts.received,
+      accepted: counts.accepted,
+      late: 0,
+      lateTaken: 0,
+      lateDropped: 0,
+      skipped: deadLetters ? 0 : counts.dropped,
+      deadLettered: deadLetters ? counts.dropped : 0,
+      rejected: counts.rejected,
+    }
+  }
+
+  #sink(node: PlanNode & { readonly kind: 'sink' }): SinkEntry {
+    const counts = this.#parts.sinks.get(node.id)?.counts() ?? { received: 0, skipped: 0, deadLettered: 0 }
+    return {
+      name: node.name,
+      received: this.#count(node.id, countIn),
+      published: counts.received - counts.skipped - counts.deadLettered,
+      skipped: counts.skipped,
+      deadLettered: counts.deadLettered,
+    }
+  }
+
+  #edge(node: PlanNode): EdgeEntry {
+    return {
+      name: `${this.#origin(node)} > ${node.name}`,
+      sent: this.#arriving(node),
+      received: this.#count(node.id, countIn),
+      inFlightBefore: 0,
+      inFlightAfter: 0,
+    }
+  }
+
+  /** Rows that left the outputs which feed a node. */
+  #arriving(node: PlanNode): number {
+    let rows = 0
+    for (const input of node.inputs) rows += this.#leaving(input.node, input.output)
+    return rows
+  }
+
+  #leaving(id: number, output: string): number {
+    const node = this.#parts.plan.nodes[id]
+    if (node === undefined) return 0
+    if (output === 'late' || output === 'rejected') return this.#count(id, countAside)
+    switch (node.kind) {
+      case 'map':
+        return this.#arriving(node) - this.#count(id, countDropped)
+      case 'union':
+      case 'key-by':
+        return this.#arriving(node)
+      case 'event-time':
+        return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)
+      case 'process':
+        // Several declared outputs share one counter; each edge counts what was sent on it.
+        return this.#count(id, countOut)
+      default:
+        return this.#count(id, countOut)
+    }
+  }
+
+  /** The nearest named step upstream. */
+  #origin(node: PlanNode): string {
+    const names = node.inputs.map((input) => {
+      const from = this.#parts.plan.nodes[input.node]
+      if (from === undefined) return ''
+      const name = from.name ?? this.#origin(from)
+      return input.output === 'out' ? name : `${name}.${input.output}`
+    })
+    return names.join(' + ')
+  }
+
+  #consumed(id: number, output: string): boolean {
+    return consumersOf(this.#parts.plan).has(edgeKey(id, output))
+  }
+
+  #count(id: number, which: number): number {
+    return this.#parts.counters[id * countersPerNode + which] ?? 0
+  }
+}
