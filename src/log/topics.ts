@@ -1,0 +1,104 @@
+/** Topics: their names, options and descriptions. A topic is a directory with `topic.meta` and one directory per partition. */
+import type { Env } from '../base/env.ts'
+import { TidemillError } from '../base/errors.ts'
+import { encodeEnvelope, envelopeKind, publishFile, readEnvelope } from './envelope.ts'
+import { logErrors } from './errors.ts'
+import type { Durability, TopicInfo, TopicOptions } from './types.ts'
+
+const metaFile = 'topic.meta'
+const partitionsMax = 4096
+const segmentBytesMin = 64 * 1024
+const segmentBytesMax = 1024 * 1024 * 1024
+const segmentBytesDefault = 64 * 1024 * 1024
+const dayMs = 86_400_000
+
+/** Creates the directories, then publishes the description: a topic exists whole or not at all. */
+export async function createTopic(
+  env: Env,
+  directory: string,
+  name: string,
+  options: TopicOptions,
+): Promise<TopicInfo> {
+  const topic = checkedTopic(env, name, options)
+  const { disk } = env
+  const home = `${directory}/${name}`
+  if ((await disk.stat(`${home}/${metaFile}`)) !== undefined) throw exists(name)
+  for (let partition = 0; partition < topic.partitions; partition++) await disk.mkdir(`${home}/${partition}`)
+  for (let partition = 0; partition < topic.partitions; partition++) await disk.syncDir(`${home}/${partition}`)
+  const bytes = encodeEnvelope(envelopeKind.topic, topic, 0)
+  if (!(await publishFile(disk, home, metaFile, bytes))) throw exists(name)
+  await disk.syncDir(directory)
+  const slash = directory.lastIndexOf('/')
+  if (slash > 0) await disk.syncDir(directory.slice(0, slash))
+  return topic
+}
+
+/** The names of all topics, in order. */
+export async function listTopics(env: Env, directory: string): Promise<string[]> {
+  const topics: string[] = []
+  for (const name of await env.disk.list(directory)) {
+    if (!isTopicName(name)) continue
+    if ((await env.disk.stat(`${directory}/${name}/${metaFile}`)) !== undefined) topics.push(name)
+  }
+  return topics
+}
+
+/** TM1200 when it does not exist, TM1206 when its description is damaged. */
+export async function readTopic(env: Env, directory: string, name: string): Promise<TopicInfo> {
+  const file = `${directory}/${name}/${metaFile}`
+  const content = isTopicName(name) ? await readEnvelope(env.disk, file, envelopeKind.topic, 0) : undefined
+  if (content === undefined) {
+    throw new TidemillError(logErrors.topicUnknown, { message: `"${name}" in ${directory}`, details: { topic: name } })
+  }
+  return content as TopicInfo
+}
+
+/** Letters, digits, dot, underscore and hyphen; not a dot first; at most 120 characters. */
+export function isTopicName(name: string): boolean {
+  return /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}$/.test(name)
+}
+
+function checkedTopic(env: Env, name: string, options: TopicOptions): TopicInfo {
+  if (!isTopicName(name)) {
+    throw invalid(`the name "${name}" may have letters, digits, ".", "_" and "-", at most 120, and no "." first`)
+  }
+  const { ageMs, bytes } = options.retention ?? {}
+  const retention = {
+    ...(ageMs === undefined ? {} : { ageMs: whole('retention.ageMs', ageMs, 1, Number.MAX_SAFE_INTEGER) }),
+    ...(bytes === undefined ? {} : { bytes: whole('retention.bytes', bytes, 1, Number.MAX_SAFE_INTEGER) }),
+  }
+  const id = env.random.stream('log.topic').bytes(16)
+  return {
+    name,
+    id: [...id].map((byte) => hexadecimal(byte)).join(''),
+    partitions: whole('partitions', options.partitions ?? 1, 1, partitionsMax),
+    durability: checkedDurability(options.durability ?? 'sync'),
+    retention,
+    compaction: options.compaction ?? false,
+    tombstoneMs: whole('tombstoneMs', options.tombstoneMs ?? dayMs, 0, Number.MAX_SAFE_INTEGER),
+    segmentBytes: whole('segmentBytes', options.segmentBytes ?? segmentBytesDefault, segmentBytesMin, segmentBytesMax),
+    createdMs: env.clock.wallMs(),
+  }
+}
+
+function hexadecimal(byte: number): string {
+  return byte.toString(16).padStart(2, '0')
+}
+
+function checkedDurability(durability: Durability): Durability {
+  if (durability === 'sync' || durability === 'process' || durability === 'none') return durability
+  throw invalid(`durability "${String(durability)}"; it is "sync", "process" or "none"`)
+}
+
+function whole(what: string, value: number, min: number, max: number): number {
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value
+  throw invalid(`${what} is ${value}; it must be a whole number from ${min} to ${max}`)
+}
+
+function exists(name: string): TidemillError {
+  return new TidemillError(logErrors.topicExists, { message: `"${name}"`, details: { topic: name } })
+}
+
+function invalid(message: string): TidemillError {
+  return new TidemillError(logErrors.topicInvalid, { message })
+}
