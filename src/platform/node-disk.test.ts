@@ -115,6 +115,7 @@ describe('errors', () => {
     expect(await errnoOf(disk.unlink(at('none')))).toBe('ENOENT')
     expect(await errnoOf(disk.rename(at('none'), at('b')))).toBe('ENOENT')
     expect(await errnoOf(disk.syncDir(at('none')))).toBe('ENOENT')
+    expect(await errnoOf(disk.syncDir(at('a')))).toBe('ENOTDIR')
     expect(await errnoOf(disk.open('nul\0byte', 'read'))).toBe('EINVAL')
     const error = await disk.open(at('none'), 'read').catch((reason: DiskError) => reason)
     expect(error).toMatchObject({ errno: 'ENOENT', path: at('none') })
@@ -155,6 +156,9 @@ describe('directories', () => {
     expect(fs.readFileSync(at('published'), 'utf8')).toBe('1')
     await disk.unlink(at('one'))
     expect(fs.readFileSync(at('published'), 'utf8')).toBe('1')
+    await disk.mkdir(at('folder'))
+    await expect(disk.link(at('folder'), at('moved'))).rejects.toBeInstanceOf(DiskError)
+    expect(await disk.list(root)).toEqual(['folder', 'published', 'two'])
   })
 
   test('publish by renaming where hard links are missing: the first wins and no claim is left', async () => {

@@ -22,6 +22,7 @@ export function createNodeDisk(options: LockOptions): Disk {
         await call('link', to, (done) => fs.link(from, to, done))
       } catch (error) {
         if (!(error instanceof DiskError) || !noHardLinks.has(error.errno)) throw error
+        if ((await stat(from))?.kind !== 'file') throw error // EPERM is also the answer to a link to a directory
         await publishByRename(from, to)
         movedAway.add(from)
       }
@@ -188,9 +189,12 @@ async function stat(path: string): Promise<FileStat | undefined> {
 /** What a directory answers to `fsync` where the file system has no such operation. */
 const cannotSyncDirectory: ReadonlySet<string> = new Set(['EINVAL', 'ENOTSUP', 'EISDIR'])
 
+/** A file of that name is the caller's mistake; syncing it instead would hide that. */
+const directoryOnly = fs.constants.O_RDONLY | (fs.constants.O_DIRECTORY ?? 0)
+
 async function syncDir(path: string): Promise<void> {
   if (process.platform === 'win32') return // directories cannot be opened there; NTFS journals names by itself
-  const fd = await value<number>('open', path, (done) => fs.open(path, fs.constants.O_RDONLY, done))
+  const fd = await value<number>('open', path, (done) => fs.open(path, directoryOnly, done))
   try {
     await call('syncDir', path, (done) => fs.fsync(fd, done))
   } catch (error) {

@@ -105,9 +105,11 @@ export class LifeDisk implements Disk {
 
   link(from: string, to: string): Promise<void> {
     const run = () => {
-      const node = this.#file(from, 'link')
+      const node = this.#find(from, 'link')
+      if (node === undefined) throw failure('ENOENT', from, 'link')
       const { directory, name } = this.#parent(to, 'link')
       if (directory.entries.has(name)) throw failure('EEXIST', to, 'link')
+      if (node.kind === 'directory') throw failure('EPERM', from, 'link')
       directory.change([{ name, node }])
     }
     return this.#issue({ name: 'link', path: from, other: to, run, land: whole(run) })
@@ -131,7 +133,7 @@ export class LifeDisk implements Disk {
     return this.#issue<readonly string[]>({
       name: 'list', path,
       run: () => {
-        const node = find(this.#shared.image, path)
+        const node = this.#find(path, 'list')
         if (node === undefined) return []
         if (node.kind !== 'directory') throw failure('ENOTDIR', path, 'list')
         return [...node.entries.keys()].sort()
@@ -145,7 +147,7 @@ export class LifeDisk implements Disk {
     return this.#issue({
       name: 'syncDir', path,
       run: () => {
-        const directory = find(this.#shared.image, path)
+        const directory = this.#find(path, 'syncDir')
         if (directory === undefined) throw failure('ENOENT', path, 'syncDir')
         if (directory.kind === 'file') throw failure('ENOTDIR', path, 'syncDir')
         if (directory === node) directory.sync(upTo)
@@ -173,7 +175,7 @@ export class LifeDisk implements Disk {
     return this.#issue<DiskLock>({
       name: 'lock', path: directory,
       run: () => {
-        const node = find(this.#shared.image, directory)
+        const node = this.#find(directory, 'lock')
         if (node === undefined) throw failure('ENOENT', directory, 'lock')
         if (node.kind === 'file') throw failure('ENOTDIR', directory, 'lock')
         const holder = this.#shared.locks.get(node)
@@ -234,17 +236,24 @@ export class LifeDisk implements Disk {
     })
   }
 
+  /** `ENOTDIR` when the path leads through a file. */
+  #find(path: string, call: string): DiskNode | undefined {
+    const node = walk(this.#shared.image, partsOf(path))
+    if (node !== 'blocked') return node
+    throw failure('ENOTDIR', path, call)
+  }
+
   #parent(path: string, call: string): { directory: DirectoryNode; name: string } {
     const parts = partsOf(path)
     const name = parts.pop()
     const directory = name === undefined ? undefined : walk(this.#shared.image, parts)
     if (name === undefined || directory === undefined) throw failure('ENOENT', path, call)
-    if (directory.kind === 'file') throw failure('ENOTDIR', path, call)
+    if (directory === 'blocked' || directory.kind === 'file') throw failure('ENOTDIR', path, call)
     return { directory, name }
   }
 
   #file(path: string, call: string): FileNode {
-    const node = find(this.#shared.image, path)
+    const node = this.#find(path, call)
     if (node === undefined) throw failure('ENOENT', path, call)
     if (node.kind === 'directory') throw failure('EISDIR', path, call)
     return node
@@ -380,13 +389,16 @@ export function partsOf(path: string): string[] {
 }
 
 export function find(image: DiskImage, path: string): DiskNode | undefined {
-  return walk(image, partsOf(path))
+  const node = walk(image, partsOf(path))
+  return node === 'blocked' ? undefined : node
 }
 
-function walk(image: DiskImage, parts: readonly string[]): DiskNode | undefined {
+/** `blocked` when a file is in the way. */
+function walk(image: DiskImage, parts: readonly string[]): DiskNode | undefined | 'blocked' {
   let node: DiskNode | undefined = image.root
   for (const part of parts) {
-    if (node?.kind !== 'directory') return undefined
+    if (node === undefined) return undefined
+    if (node.kind === 'file') return 'blocked'
     node = node.entries.get(part)
   }
   return node
@@ -394,13 +406,14 @@ function walk(image: DiskImage, parts: readonly string[]): DiskNode | undefined 
 
 export function makeDirectories(image: DiskImage, path: string, nowMs: number): DirectoryNode {
   let directory = image.root
-  for (const name of partsOf(path)) {
+  const parts = partsOf(path)
+  for (const [depth, name] of parts.entries()) {
     let next = directory.entries.get(name)
     if (next === undefined) {
       next = image.newDirectory(nowMs)
       directory.change([{ name, node: next }])
     }
-    if (next.kind === 'file') throw failure('ENOTDIR', path, 'mkdir')
+    if (next.kind === 'file') throw failure(depth === parts.length - 1 ? 'EEXIST' : 'ENOTDIR', path, 'mkdir')
     directory = next
   }
   return directory
