@@ -87,7 +87,7 @@ function listSources(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) found.push(...listSources(path))
-    else if (/\.ts$/.test(entry.name) && !/\.(test|bench|d)\.ts$/.test(entry.name)) {
+    else if (/\.ts$/.test(entry.name) && !/\.(test|test-support|bench|d)\.ts$/.test(entry.name)) {
       const { size, mtimeMs } = statSync(path)
       found.push({ path, sizeBytes: size, modifiedMs: mtimeMs })
     }

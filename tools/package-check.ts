@@ -33,7 +33,7 @@ const required: readonly RegExp[] = [
   /^docs\/errors\/TM1000\.md$/,
 ]
 
-const forbidden = /\.(test|bench)\.|^(test|tools|benchmarks|examples|node_modules|\.)/
+const forbidden = /\.(test|test-support|bench)\.|^(test|tools|benchmarks|examples|node_modules|\.)/
 
 /** Compressed bytes; a dashboard or a data file that slips in would exceed it by far. */
 const packedBytesMax = 1_500_000

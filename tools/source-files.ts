@@ -48,9 +48,9 @@ export function readFiles(
     .map((path) => ({ path: path.slice(root.length + 1), text: readFileSync(path, 'utf8') }))
 }
 
-/** True for tests and benchmarks: they may import what they exercise. */
+/** True for tests, what only tests use, and benchmarks: they may import what they exercise. */
 export function isTestFile(path: string): boolean {
-  return /\.(test|bench)\.ts$/.test(path)
+  return /\.(test|test-support|bench)\.ts$/.test(path)
 }
 
 /** The first folder below `src`, or `''` for a file directly in `src` (a package entry point). */
@@ -79,25 +79,26 @@ export interface Import {
   /** The file meant by a relative specifier, relative to the root. */
   readonly target: string | undefined
   readonly line: number
-  /** True for `export … from`. */
-  readonly isReExport: boolean
+  /** True when the whole statement is erased, as with `import type`. */
+  readonly isErased: boolean
 }
 
 /** Static imports, `export … from`, `import()` with a literal, and `import('…')` types. */
 export function importsOf(file: SourceFile, tree: ts.SourceFile = parse(file)): Import[] {
   const found: Import[] = []
-  const add = (literal: ts.Node | undefined, isReExport: boolean): void => {
+  const add = (literal: ts.Node | undefined, isErased: boolean): void => {
     if (literal === undefined || !ts.isStringLiteralLike(literal)) return
     const specifier = literal.text
     const isRelative = specifier.startsWith('.')
     const target = isRelative ? normalize(join(dirname(file.path), specifier)) : undefined
-    found.push({ specifier, target, line: lineOf(literal), isReExport })
+    found.push({ specifier, target, line: lineOf(literal), isErased })
   }
   walk(tree, (node) => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, false)
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, true)
+    if (ts.isImportDeclaration(node)) {
+      add(node.moduleSpecifier, node.importClause?.isTypeOnly === true)
+    } else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly)
     else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      add(node.argument.literal, false)
+      add(node.argument.literal, true)
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
       add(node.arguments[0], false)
     }
