@@ -21,6 +21,28 @@ export const countAside = 2
 /** Rows dropped by policy `skip` or stored by policy `dead-letter`. */
 export const countDropped = 3
 
+export interface CounterLayout {
+  readonly size: number
+  /** Index of the counter of rows that leave by this output. */
+  readonly output: (node: PlanNode, output: string) => number
+}
+
+/** Four counters per node, and one more for each further output of a step that declares several. */
+export function counterLayout(plan: Plan): CounterLayout {
+  const extra = new Map<string, number>()
+  let size = plan.nodes.length * countersPerNode
+  for (const node of plan.nodes) {
+    if (node.kind !== 'process') continue
+    for (const output of node.definition.outputs ?? []) extra.set(edgeKey(node.id, output), size++)
+  }
+  return {
+    size,
+    output: (node, output) =>
+      extra.get(edgeKey(node.id, output)) ??
+      node.id * countersPerNode + (output === 'late' || output === 'rejected' ? countAside : countOut),
+  }
+}
+
 /** A stateful step as the chain feeds it. */
 export interface KeyedOperator extends Operator {
   record(key: Key, row: unknown, timestampMs: number): void

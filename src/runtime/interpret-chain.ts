@@ -15,6 +15,7 @@ import {
   type ChainRoot,
   consumersOf,
   countAside,
+  counterLayout,
   countersPerNode,
   countIn,
   countOut,
@@ -27,6 +28,7 @@ export function interpretChain(parts: ChainParts): Chain {
   const { plan, counters, hooks } = parts
   const consumers = consumersOf(plan)
   const entries = new Map<number, Emit>()
+  const layout = counterLayout(plan)
   let at = -1
 
   const count = (id: number, which: number): void => {
@@ -177,18 +179,18 @@ export function interpretChain(parts: ChainParts): Chain {
       roots.set(node.id, {
         rows: (rows, from, to) => run((index) => rows[index], from, to),
         frame: (frame: Frame, from, to) => run((index) => plainRow(new frame.layout.View(frame, index)), from, to),
-        rejected: node.rejects ? counted(node.id, 'rejected') : undefined,
+        rejected: node.rejects ? counted(node, 'rejected') : undefined,
       })
     }
     const operator = parts.operators.get(node.id)
-    if (operator) for (const output of outputNames(node)) operator.connect(output, counted(node.id, output))
+    if (operator) for (const output of outputNames(node)) operator.connect(output, counted(node, output))
     if (node.kind === 'event-time' && parts.batch) replay.set(node.id, feed(node.id, 'out'))
   }
-  function counted(id: number, output: string): Emit {
-    const out = feed(id, output)
-    const which = output === 'late' || output === 'rejected' ? countAside : countOut
+  function counted(node: PlanNode, output: string): Emit {
+    const out = feed(node.id, output)
+    const index = layout.output(node, output)
     return (row, t) => {
-      count(id, which)
+      counters[index] = (counters[index] ?? 0) + 1
       out(row, t)
     }
   }

@@ -7,6 +7,8 @@ import type { SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import {
   type BatchRows,
+  type CounterLayout,
+  counterLayout,
   consumersOf,
   countAside,
   countDropped,
@@ -35,11 +37,13 @@ export interface LedgerParts {
 
 export class LedgerCounter {
   readonly #parts: LedgerParts
+  readonly #layout: CounterLayout
   /** Records per source node: decodable ones and the others. */
   readonly #read: Map<number, { rows: number; undecodable: number }> = new Map()
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
+    this.#layout = counterLayout(parts.plan)
   }
 
   read(source: number, rows: number, undecodable: number): void {
@@ -184,8 +188,7 @@ export class LedgerCounter {
       case 'event-time':
         return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)
       case 'process':
-        // Several declared outputs share one counter; each edge counts what was sent on it.
-        return this.#count(id, countOut)
+        return this.#parts.counters[this.#layout.output(node, output)] ?? 0
       default:
         return this.#count(id, countOut)
     }

@@ -20,9 +20,9 @@ import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { timestampMax } from '../base/time.ts'
 import type { BufferPool } from '../checkpoint/buffer-pool.ts'
 import { type DataObjectWriter, createDataObjectWriter } from '../checkpoint/data-writer.ts'
-import type { DataObjectReader } from '../checkpoint/data-reader.ts'
-import type { SnapshotKind, SubtaskSnapshot } from '../checkpoint/manifest.ts'
+import type { Manifest, SubtaskSnapshot } from '../checkpoint/manifest.ts'
 import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
+import { restoreBlocks } from '../checkpoint/restore.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { SinkWriter, SourceHandle } from '../connectors/contract.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
@@ -30,7 +30,7 @@ import type { Plan, SinkNode, SourceNode } from '../graph/plan.ts'
 import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
 import { type BuiltParts, buildParts } from './build.ts'
 import type { Chain, BatchRows } from './chain.ts'
-import { countersPerNode } from './chain.ts'
+import { counterLayout } from './chain.ts'
 import { SubtaskClock } from './clock.ts'
 import { compileChain } from './compile-chain.ts'
 import { runtimeErrors } from './errors.ts'
@@ -47,13 +47,11 @@ export interface SliceOptions {
   readonly subtask: number
   readonly subtasks: number
   readonly generation: number
-  /** The state directory was empty: nothing to restore, and sinks must find nothing published. */
-  readonly fresh: boolean
   readonly stateDirectory: string | undefined
   readonly storage: CheckpointStorage
   readonly pool: BufferPool
-  /** What to restore, with its data object opened. */
-  readonly restore: { readonly snapshots: readonly SubtaskSnapshot[]; readonly objects: readonly DataObjectReader[] } | undefined
+  /** What to restore; when it is absent the state is born now, and sinks must find nothing published. */
+  readonly manifest: Manifest | undefined
   readonly report: (report: SubtaskReport) => void
   /** The subtask cannot go on; it has stopped by itself. Called at most once. */
   readonly failed: (error: unknown) => void
@@ -126,7 +124,7 @@ export class Slice {
       total,
     }
     this.#clock = new SubtaskClock(options.env.clock)
-    this.#counters = new Float64Array(options.plan.nodes.length * countersPerNode)
+    this.#counters = new Float64Array(counterLayout(options.plan).size)
     this.#policies = new FailurePolicies(options.plan, this.#counters)
     const batch = options.mode === 'batch'
     this.#parts = buildParts({
@@ -192,7 +190,7 @@ export class Slice {
 
   async #open(): Promise<void> {
     const { env } = this.#options
-    const snapshots = this.#options.restore?.snapshots ?? []
+    const snapshots = this.#options.manifest?.subtasks ?? []
     for (const node of this.#plan.nodes) {
       if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node))
     }
@@ -223,7 +221,7 @@ export class Slice {
       subtask: this.#options.subtask,
       subtasks: this.#options.subtasks,
       generation: this.#options.generation,
-      fresh: this.#options.fresh,
+      fresh: this.#options.manifest === undefined,
       stateDirectory: this.#options.stateDirectory,
     })
     this.#sinks.add(node.name, writer)
@@ -233,36 +231,33 @@ export class Slice {
   async #openDeadLetters(): Promise<SinkWriter<unknown>> {
     const sink = deadLetters()
     const name = 'dead-letters'
-    const { env, subtask, subtasks, generation, fresh, stateDirectory } = this.#options
+    const { env, subtask, subtasks, generation, manifest, stateDirectory } = this.#options
+    const fresh = manifest === undefined
     const writer = await sink.open({ env, name, job: this.#plan.job, subtask, subtasks, generation, fresh, stateDirectory })
     this.#sinks.add(name, writer as SinkWriter<unknown>)
     return writer as SinkWriter<unknown>
   }
 
   async #restoreState(): Promise<void> {
-    const { restore } = this.#options
-    if (restore === undefined) return
+    const { manifest, storage, subtask } = this.#options
+    if (manifest === undefined) return
     const byName = new Map([...this.#parts.operators.values()].map((operator) => [operator.name, operator]))
     for (const node of this.#plan.nodes) {
       const operator = this.#parts.operators.get(node.id)
       if (operator && node.was !== undefined && !byName.has(node.was)) byName.set(node.was, operator)
     }
-    const inRange = (group: number): boolean => group < 0 || (group >= this.#range.first && group < this.#range.end)
-    for (const object of restore.objects) {
-      await object.read(
-        (block) => inRange(block.keyGroup),
-        (name, block) => {
-          const operator = byName.get(name)
-          if (operator === undefined) {
-            throw new TidemillError(runtimeErrors.planMismatch, {
-              message: `the snapshot holds state of step "${name}", which the program does not have`,
-              details: { operator: name },
-            })
-          }
-          operator.restore(block)
-        },
-      )
-    }
+    // State that belongs to no key goes to the subtask of the same number.
+    const selection = { keyGroups: this.#range, unkeyed: (writer: number) => writer === subtask }
+    await restoreBlocks(storage, manifest, selection, (name, block) => {
+      const operator = byName.get(name)
+      if (operator === undefined) {
+        throw new TidemillError(runtimeErrors.planMismatch, {
+          message: `the snapshot holds state of step "${name}", which the program does not have`,
+          details: { operator: name },
+        })
+      }
+      operator.restore(block)
+    })
     for (const operator of this.#parts.operators.values()) operator.finishRestore()
     this.#env.host.crashPoint('recover.load')
   }
@@ -612,7 +607,6 @@ export class Slice {
       ...this.#inputs.map((input) => input.close()),
       ...[...this.#handles.values()].map((handle) => handle.close()),
       this.#sinks.close(),
-      ...(this.#options.restore?.objects ?? []).map((object) => object.close()),
     ]
     for (const result of await Promise.allSettled(closing)) {
       if (result.status === 'rejected') {

@@ -104,7 +104,7 @@ export class PaneWindowOperator {
     const lastEnd = this.#align(t, this.#slide) + this.#size
     if (lastEnd - 1 + this.#options.allowedLatenessMs <= watermark) {
       this.#lateCount++
-      this.#late?.({ record: plainRow(row), lateBy: watermark - (lastEnd - 1) }, t)
+      this.#late?.({ operator: this.name, record: plainRow(row), timestamp: t, lateBy: watermark - (lastEnd - 1) }, t)
       return false
     }
     const start = this.#align(t, this.#pane)

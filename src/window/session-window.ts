@@ -185,7 +185,7 @@ export class SessionWindowOperator {
     if (end - 1 + this.#options.allowedLatenessMs <= watermark) {
       if (this.#first[slot] === none) this.#keys.remove(slot)
       this.#lateCount++
-      this.#late?.({ record: plainRow(row), lateBy: watermark - (end - 1) }, t)
+      this.#late?.({ operator: this.name, record: plainRow(row), timestamp: t, lateBy: watermark - (end - 1) }, t)
       return none
     }
     const into = touching[0] ?? this.#newSession(slot)

@@ -25,6 +25,8 @@ import {
   type ChainParts,
   type ChainRoot,
   type Consumers,
+  type CounterLayout,
+  counterLayout,
   consumersOf,
   countAside,
   countersPerNode,
@@ -59,10 +61,12 @@ class ChainEmitter {
   /** Functions for nodes with several inputs, by node id. */
   readonly #shared: Map<number, Code> = new Map()
   readonly #functions: Code[] = []
+  readonly #layout: CounterLayout
 
   constructor(parts: ChainParts) {
     this.#parts = parts
     this.#consumers = consumersOf(parts.plan)
+    this.#layout = counterLayout(parts.plan)
   }
 
   emit(): Chain {
@@ -73,7 +77,7 @@ class ChainEmitter {
     for (const node of plan.nodes) {
       if (node.kind === 'source') loops.push(this.#loops(node.id))
       if (operators.has(node.id)) outputs.push(this.#outputsOf(node))
-      if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node.id, 'rejected'))
+      if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node, 'rejected'))
       if (node.kind === 'event-time' && this.#parts.batch) {
         replays.push(code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`, true), code`t`)} },`)
       }
@@ -134,13 +138,14 @@ class ChainEmitter {
   }
 
   #outputsOf(node: PlanNode): Code {
-    return join(outputNames(node).map((_, index) => this.#output(node.id, outputNames(node)[index] ?? 'out', index)))
+    return join(outputNames(node).map((_, index) => this.#output(node, outputNames(node)[index] ?? 'out', index)))
   }
 
   /** A function for rows that leave a stateful step (or a source's rejects). */
-  #output(id: number, output: string, index: number = 0): Code {
+  #output(node: PlanNode, output: string, index: number = 0): Code {
+    const { id } = node
     const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
-    const counter = this.#count(id, output === 'late' || output === 'rejected' ? countAside : countOut)
+    const counter = code`${this.#constant(this.#parts.counters)}[${this.#layout.output(node, output)}]`
     if (consumers.length === 0) return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
     const body = this.#feed(id, output, row(code`r`, false), code`t`)
     return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; ${body} },`

@@ -1,0 +1,64 @@
+/** Subtasks in the caller's thread: tests, embedded jobs, simulations. */
+import type { Env } from '../base/env.ts'
+import { createBufferPool } from '../checkpoint/buffer-pool.ts'
+import { directoryStorage } from '../checkpoint/directory-storage.ts'
+import { checkpointDirectory } from '../checkpoint/state-directory.ts'
+import type { Plan } from '../graph/plan.ts'
+import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from './job.ts'
+import { Slice } from './slice.ts'
+
+export function inlineHost(env: Env, plan: Plan): SubtaskHost {
+  return { start: (spec, callbacks) => new InlineSubtask(env, plan, spec, callbacks) }
+}
+
+class InlineSubtask implements SubtaskHandle {
+  #slice: Slice | undefined
+  #stopped = false
+  readonly #early: Parameters<SubtaskHandle['send']>[0][] = []
+  readonly #done: Promise<void>
+
+  constructor(env: Env, plan: Plan, spec: SubtaskSpec, callbacks: SubtaskCallbacks) {
+    this.#done = this.#run(env, plan, spec, callbacks)
+  }
+
+  send(message: Parameters<SubtaskHandle['send']>[0]): void {
+    if (this.#slice === undefined) this.#early.push(message)
+    else this.#slice.send(message)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#slice?.stop()
+    await this.#done
+  }
+
+  progress(): ReturnType<SubtaskHandle['progress']> {
+    return this.#slice?.progress()
+  }
+
+  async #run(env: Env, plan: Plan, spec: SubtaskSpec, callbacks: SubtaskCallbacks): Promise<void> {
+    try {
+      const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
+      if (this.#stopped) return
+      this.#slice = new Slice({
+        env,
+        plan,
+        mode: spec.mode,
+        subtask: spec.subtask,
+        subtasks: spec.subtasks,
+        generation: spec.generation,
+        stateDirectory: spec.stateDirectory,
+        storage,
+        pool: createBufferPool(),
+        manifest: spec.manifest,
+        report: (report) => callbacks.report(report),
+        failed: (error) => callbacks.failed(error),
+      })
+      for (const message of this.#early) this.#slice.send(message)
+    } catch (error) {
+      callbacks.failed(error)
+      return
+    }
+    await this.#slice.run()
+  }
+}

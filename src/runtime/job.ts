@@ -1,0 +1,265 @@
+/**
+ * One job on one machine, over all its lives.
+ *
+ *   open state directory ─▶ compare with the program ─▶ start subtasks and checkpoint driver ─▶ outcome
+ *          ▲                                                                                 │ failed
+ *          └──────────── back-off ◀── release, unless the failure is final ◀──────────────────┘
+ *
+ * Every life claims the next generation and adopts the newest committed epoch, exactly as after a crash of the process:
+ * there is one way to recover, and it is always used.
+ */
+import type { Env } from '../base/env.ts'
+import { isTidemillError, TidemillError } from '../base/errors.ts'
+import { type CheckpointDriver, createCheckpointDriver, type DriverStatus, type JobDescription } from '../checkpoint/driver.ts'
+import { emptyLedger, type Ledger } from '../checkpoint/ledger.ts'
+import type { Manifest } from '../checkpoint/manifest.ts'
+import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
+import { assertRestorable } from '../checkpoint/restore.ts'
+import { openStateDirectory, type StateDirectory } from '../checkpoint/state-directory.ts'
+import { runtimeErrors } from './errors.ts'
+import type { SliceProgress } from './slice.ts'
+
+/** What a subtask needs to start. Plain data: it crosses threads by structured clone. */
+export interface SubtaskSpec {
+  readonly subtask: number
+  readonly subtasks: number
+  readonly generation: number
+  readonly mode: 'stream' | 'batch'
+  readonly stateDirectory: string
+  /** The epoch to continue from; its absence means that the state is born now. */
+  readonly manifest: Manifest | undefined
+}
+
+export interface SubtaskCallbacks {
+  report(report: SubtaskReport): void
+  /** The subtask ended by itself and did not finish its work. */
+  failed(error: unknown): void
+}
+
+export interface SubtaskHandle {
+  send(message: SubtaskMessage): void
+  /** Ends the subtask without a checkpoint; resolves when nothing of it runs any more. */
+  stop(): Promise<void>
+  /** What it is doing; `undefined` until it has said so. */
+  progress(): SliceProgress | undefined
+}
+
+/** Starts subtasks: in this thread, in worker threads, in a simulation. */
+export interface SubtaskHost {
+  start(spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle
+}
+
+export interface JobOptions {
+  readonly env: Env
+  readonly job: string
+  readonly description: JobDescription
+  readonly host: SubtaskHost
+  readonly mode: 'stream' | 'batch'
+  readonly stateDirectory: string
+  readonly intervalMs: number
+  readonly acceptParameters: boolean
+  readonly subtasks: number
+  /** Failed lives in a row, without a committed epoch between them, after which the job fails. Default 3. */
+  readonly attemptsMax?: number
+  readonly onLife?: (life: { readonly generation: number; readonly epoch: number | undefined; readonly attempt: number }) => void
+  readonly onCommitted?: (manifest: Manifest) => void
+}
+
+export interface JobOutcome {
+  /** `already-finished`: a bounded job was complete when it was started again. */
+  readonly status: 'finished' | 'stopped' | 'already-finished'
+  readonly epoch: number
+  readonly ledger: Ledger
+  readonly durationMs: number
+}
+
+export interface RunningJob {
+  readonly outcome: Promise<JobOutcome>
+  /** Final checkpoint, then the end. */
+  stop(): void
+  checkpoint(): Promise<Manifest>
+  savepoint(folder: string): Promise<Manifest>
+  status(): { readonly driver: DriverStatus | undefined; readonly progress: SliceProgress | undefined }
+}
+
+/** First wait before a new life, doubled each time up to the most. */
+const backoffMs = 100
+const backoffMsMax = 30_000
+
+export function startJob(options: JobOptions): RunningJob {
+  const controller = new JobController(options)
+  return {
+    outcome: controller.run(),
+    stop: () => controller.stop(),
+    checkpoint: () => controller.driver().checkpoint(),
+    savepoint: (folder) => controller.driver().savepoint(folder),
+    status: () => controller.status(),
+  }
+}
+
+type LifeEnd =
+  | { readonly kind: 'done'; readonly status: 'finished' | 'stopped'; readonly manifest: Manifest | undefined }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly progressed: boolean }
+
+class JobController {
+  readonly #options: JobOptions
+  readonly #env: Env
+  #driver: CheckpointDriver | undefined
+  #handles: readonly SubtaskHandle[] = []
+  #stopping = false
+  #lastProgress: SliceProgress | undefined
+  #interruptWait: (() => void) | undefined
+
+  constructor(options: JobOptions) {
+    this.#options = options
+    this.#env = options.env
+  }
+
+  driver(): CheckpointDriver {
+    if (this.#driver === undefined) throw new TidemillError(runtimeErrors.stopped, { message: 'it is not running now' })
+    return this.#driver
+  }
+
+  stop(): void {
+    this.#stopping = true
+    this.#driver?.stop()
+    this.#interruptWait?.()
+  }
+
+  status(): ReturnType<RunningJob['status']> {
+    return { driver: this.#driver?.status(), progress: this.#handles[0]?.progress() ?? this.#lastProgress }
+  }
+
+  async run(): Promise<JobOutcome> {
+    const startedMs = this.#env.clock.monoMs()
+    const attemptsMax = this.#options.attemptsMax ?? 3
+    let failures = 0
+    for (;;) {
+      const directory = await this.#open()
+      const before = directory.adopted
+      if (before?.finished === true) {
+        await directory.release()
+        return this.#outcome('already-finished', before, startedMs)
+      }
+      let end: LifeEnd
+      try {
+        this.#options.onLife?.({ generation: directory.generation, epoch: before?.epoch, attempt: failures + 1 })
+        end = await this.#live(directory)
+      } finally {
+        await directory.release()
+      }
+      if (end.kind === 'done') return this.#outcome(end.status, end.manifest ?? before, startedMs)
+      failures = end.progressed ? 1 : failures + 1
+      if (isFinal(end.error) || failures >= attemptsMax) throw end.error
+      if (this.#stopping) throw end.error
+      const waitMs = Math.min(backoffMs * 2 ** (failures - 1), backoffMsMax)
+      this.#env.host.log('warn', `the job failed and starts again in ${waitMs} ms from its last epoch`, {
+        error: end.error instanceof Error ? end.error.message : String(end.error),
+        attempt: failures,
+        attemptsMax,
+      })
+      await this.#wait(waitMs)
+    }
+  }
+
+  async #open(): Promise<StateDirectory> {
+    const { env, job, stateDirectory, description, acceptParameters } = this.#options
+    const directory = await openStateDirectory({ env, directory: stateDirectory, job })
+    const { adopted } = directory
+    try {
+      if (adopted !== undefined) {
+        const { plan, parameters, maxParallelism } = description
+        assertRestorable(adopted, { plan, parameters, maxParallelism, acceptParameters })
+      }
+      return directory
+    } catch (error) {
+      await directory.release()
+      throw error
+    }
+  }
+
+  /** From adopted epoch to outcome; nothing of the life runs when this resolves. */
+  async #live(directory: StateDirectory): Promise<LifeEnd> {
+    const { env, host, mode, intervalMs, description, subtasks, stateDirectory } = this.#options
+    let progressed = false
+    let failed: (error: unknown) => void = () => {}
+    const failure = new Promise<LifeEnd>((resolve) => {
+      failed = (error) => resolve({ kind: 'failed', error, progressed })
+    })
+    const early: SubtaskReport[] = []
+    let receive = (report: SubtaskReport): void => void early.push(report)
+    const handles = Array.from({ length: subtasks }, (_, subtask) =>
+      host.start(
+        {
+          subtask,
+          subtasks,
+          generation: directory.generation,
+          mode,
+          stateDirectory,
+          manifest: directory.adopted,
+        },
+        { report: (report) => receive(report), failed },
+      ),
+    )
+    this.#handles = handles
+    const driver = createCheckpointDriver({
+      env,
+      directory,
+      subtasks: handles,
+      job: description,
+      intervalMs: mode === 'batch' ? Number.POSITIVE_INFINITY : intervalMs,
+      onCommitted: (manifest) => {
+        progressed = true
+        this.#options.onCommitted?.(manifest)
+      },
+      onAttemptFailed: ({ epoch, failures, error }) =>
+        env.host.log('warn', `checkpoint ${epoch} failed, the job goes on: ${error.message}`, {
+          code: error.code,
+          failures,
+        }),
+    })
+    this.#driver = driver
+    receive = (report) => driver.receive(report)
+    for (const report of early) driver.receive(report)
+    if (this.#stopping) driver.stop()
+    const driven = driver.outcome.then((outcome): LifeEnd => {
+      if (outcome.kind === 'failed') return { kind: 'failed', error: outcome.error, progressed }
+      if (outcome.kind === 'closed') {
+        return { kind: 'failed', error: new TidemillError(runtimeErrors.stopped), progressed }
+      }
+      return { kind: 'done', status: outcome.kind, manifest: outcome.manifest }
+    })
+    const end = await Promise.race([driven, failure])
+    this.#lastProgress = handles[0]?.progress()
+    this.#driver = undefined
+    driver.close()
+    await Promise.all(handles.map((handle) => handle.stop()))
+    this.#handles = []
+    return end
+  }
+
+  #outcome(status: JobOutcome['status'], manifest: Manifest | undefined, startedMs: number): JobOutcome {
+    return {
+      status,
+      epoch: manifest?.epoch ?? 0,
+      ledger: manifest?.ledger.total ?? emptyLedger,
+      durationMs: this.#env.clock.monoMs() - startedMs,
+    }
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#env.clock.timer(ms, resolve)
+      this.#interruptWait = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+    this.#interruptWait = undefined
+  }
+}
+
+/** Trying again would show the same damage, or hide a bug. */
+function isFinal(error: unknown): boolean {
+  return isTidemillError(error) && (error.kind === 'fatal' || error.kind === 'bug')
+}
