@@ -9,8 +9,7 @@ import type { Duration, Timestamp } from '../base/time.ts'
 import type { ProcessContext, ProcessDefinition, TimerControl } from '../graph/process.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, SnapshotBlock } from '../state/contract.ts'
-import type { KeyedStore } from '../state/keyed-store.ts'
-import { plainRow } from '../frame/plain-row.ts'
+import type { KeyedStore } from '../state/keyed-store-contract.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from './contract.ts'
 import type { UserRandom } from './random.ts'
 
@@ -94,7 +93,7 @@ export class ProcessOperator {
   finish(): void {}
 
   counts(): OperatorCounts {
-    const { keys, entries } = this.#store.counters()
+    const { keys, entries } = this.#store.counts()
     return {
       received: 0,
       accepted: 0,
@@ -139,7 +138,7 @@ export class ProcessOperator {
       const due = this.#store.takeDue(kind, upToMs)
       if (due === undefined) return
       const onTimer = this.#options.definition.onTimer[due.name]
-      context.key = this.#store.key
+      context.key = this.#store.key ?? ''
       context.timestamp = due.at as Timestamp
       if (onTimer === undefined) continue
       if (this.#undoable) this.#attempt(undefined, () => onTimer(context))
@@ -156,7 +155,7 @@ export class ProcessOperator {
       this.#held = undefined
       this.#store.rollback()
       this.#skipped++
-      this.#options.undone(row === undefined ? undefined : plainRow(row), error)
+      this.#options.undone(row, error)
       return
     }
     const held = this.#held

@@ -5,7 +5,7 @@ import type { Plan, PlanNode } from '../graph/plan.ts'
 import type { ProcessingClock } from '../operators/contract.ts'
 import { ProcessOperator } from '../operators/process.ts'
 import { UserRandom } from '../operators/random.ts'
-import { dynamicOwned } from './owned.ts'
+import { ownDynamic } from '../schema/dynamic.ts'
 import type { KeyGroupRange } from '../state/contract.ts'
 import { openKeyedStore } from '../state/keyed-store.ts'
 import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
@@ -142,7 +142,7 @@ function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions)
 
 /** A reduce is a running aggregate of one value, emitted as it is. */
 function reduceOperator(node: PlanNode & { readonly kind: 'keyed-reduce' }, range: KeyGroupRange): KeyedOperator {
-  const own = node.value ? (value: unknown) => node.value?.own(value) : dynamicOwned
+  const own = node.value ? (value: unknown) => node.value?.own(value) : ownDynamic
   const add = (previous: unknown, row: unknown): unknown =>
     own(previous === undefined ? row : node.reduce(previous, row))
   const value = {

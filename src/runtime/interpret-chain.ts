@@ -3,7 +3,6 @@
  * oracle that the generated chain is tested against. It may be slower; it may not differ.
  */
 import type { Frame } from '../frame/frame.ts'
-import { plainRow } from '../frame/plain-row.ts'
 import { timestampMax, timestampMin } from '../base/time.ts'
 import type { PlanNode } from '../graph/plan.ts'
 import type { Emit } from '../operators/contract.ts'
@@ -178,7 +177,7 @@ export function interpretChain(parts: ChainParts): Chain {
       }
       roots.set(node.id, {
         rows: (rows, from, to) => run((index) => rows[index], from, to),
-        frame: (frame: Frame, from, to) => run((index) => plainRow(new frame.layout.View(frame, index)), from, to),
+        frame: (frame: Frame, from, to) => run((index) => frame.layout.plain(frame, index), from, to),
         rejected: node.rejects ? counted(node, 'rejected') : undefined,
       })
     }

@@ -364,7 +364,7 @@ export class Slice {
     input.idleSinceMs = Number.NaN
     const place = (index: number): string => `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
     this.#policies.place = place
-    const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.rows
+    const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
     for (let from = 0; from < count; from += rowsPerCall) {
       const to = Math.min(from + rowsPerCall, count)
       if (batch.kind === 'rows') root.rows(batch.rows, from, to)

@@ -19,7 +19,6 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { plainRow } from '../frame/plain-row.ts'
 import { AccumulatorTable, TableRestore, freezeTables } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 
@@ -91,27 +90,32 @@ export class PaneWindowOperator {
   }
 
   record(key: Key, row: unknown, t: number): void {
-    if (!(t >= this.from && t < this.to) && !this.roll(key, row, t)) return
+    if (!(t >= this.from && t < this.to) && !this.roll(t)) {
+      this.tooLate(row, t)
+      return
+    }
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
     kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
     if (this.afterAdd) this.added(key, slot, t)
   }
 
-  /** Makes the pane of `t` current, or passes the row to `late` and returns false. */
-  roll(_key: Key, row: unknown, t: number): boolean {
+  /** Makes the pane of `t` current; false when every window of `t` is closed. */
+  roll(t: number): boolean {
     const watermark = this.#watermark()
-    const lastEnd = this.#align(t, this.#slide) + this.#size
-    if (lastEnd - 1 + this.#options.allowedLatenessMs <= watermark) {
-      this.#lateCount++
-      this.#late?.({ operator: this.name, record: plainRow(row), timestamp: t, lateBy: watermark - (lastEnd - 1) }, t)
-      return false
-    }
+    if (this.#lastEnd(t) - 1 + this.#options.allowedLatenessMs <= watermark) return false
     const start = this.#align(t, this.#pane)
     this.table = this.#panes.get(start) ?? this.#newPane(start, watermark)
     this.from = start
     this.to = start + this.#pane
     return true
+  }
+
+  /** A row that `roll` refused. */
+  tooLate(row: unknown, t: number): void {
+    this.#lateCount++
+    const lateBy = this.#watermark() - (this.#lastEnd(t) - 1)
+    this.#late?.({ operator: this.name, record: row, timestamp: t, lateBy }, t)
   }
 
   /** After a row was added: results again for windows that have already fired, and the sign of life. */
@@ -208,6 +212,11 @@ export class PaneWindowOperator {
     return watermark > this.#quietFloor ? watermark : this.#quietFloor
   }
 
+  /** End of the last window that contains `t`. */
+  #lastEnd(t: number): number {
+    return this.#align(t, this.#slide) + this.#size
+  }
+
   #align(t: number, unit: number): number {
     return Math.floor((t - this.#offset) / unit) * unit + this.#offset
   }
@@ -216,7 +225,7 @@ export class PaneWindowOperator {
   #newPane(start: number, watermark: number): AccumulatorTable {
     const table = new AccumulatorTable(this.kernel)
     this.#panes.set(start, table)
-    const last = this.#align(start, this.#slide) + this.#size
+    const last = this.#lastEnd(start)
     const before = this.#ends.length
     for (let end = last; end > start && end - 1 + this.#fireDelay > watermark; end -= this.#slide) {
       if (!this.#ends.includes(end)) this.#ends.push(end)

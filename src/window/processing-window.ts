@@ -63,6 +63,9 @@ export class ProcessingWindowOperator {
     return true
   }
 
+  /** Never called: `roll` takes every row. */
+  tooLate(): void {}
+
   nextDue(): number {
     return Number.POSITIVE_INFINITY
   }

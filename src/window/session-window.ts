@@ -11,7 +11,6 @@
  */
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts } from '../operators/contract.ts'
-import { plainRow } from '../frame/plain-row.ts'
 import { compareKeys } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
@@ -185,7 +184,7 @@ export class SessionWindowOperator {
     if (end - 1 + this.#options.allowedLatenessMs <= watermark) {
       if (this.#first[slot] === none) this.#keys.remove(slot)
       this.#lateCount++
-      this.#late?.({ operator: this.name, record: plainRow(row), timestamp: t, lateBy: watermark - (end - 1) }, t)
+      this.#late?.({ operator: this.name, record: row, timestamp: t, lateBy: watermark - (end - 1) }, t)
       return none
     }
     const into = touching[0] ?? this.#newSession(slot)

@@ -14,7 +14,6 @@
  */
 import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
 import { timestampMax, timestampMin } from '../../base/time.ts'
-import { plainRow } from '../../frame/plain-row.ts'
 import type { PlanNode } from '../../graph/plan.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
@@ -37,10 +36,10 @@ import {
 import { outputNames } from '../outputs.ts'
 import { rejectedRow } from '../rejected.ts'
 
-/** A row in scope: its variable and whether it may be a view of a frame. */
+/** A row in scope: as it is, which may be a view of a frame, and as plain data. Only loops over frames have views. */
 interface Row {
   readonly variable: Code
-  readonly view: boolean
+  readonly plain: Code
 }
 
 interface Generated {
@@ -79,7 +78,7 @@ class ChainEmitter {
       if (operators.has(node.id)) outputs.push(this.#outputsOf(node))
       if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node, 'rejected'))
       if (node.kind === 'event-time' && this.#parts.batch) {
-        replays.push(code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`, true), code`t`)} },`)
+        replays.push(code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`), code`t`)} },`)
       }
     }
     const made = compile<Generated>(
@@ -118,8 +117,9 @@ class ChainEmitter {
 
   /** The two loops of a source. */
   #loops(id: number): Code {
-    const rows = this.#feed(id, 'out', row(code`r`, false), code`t`)
-    const views = this.#feed(id, 'out', row(code`r`, true), code`t`)
+    const rows = this.#feed(id, 'out', row(code`r`), code`t`)
+    const lazy: Row = { variable: code`r`, plain: code`(plain ??= layout.plain(frame, i))` }
+    const views = this.#feed(id, 'out', lazy, code`t`)
     const failed = this.#constant((error: unknown, at: number, index: number) =>
       this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
     )
@@ -131,8 +131,12 @@ class ChainEmitter {
         ${out} += to - from;
       },
       ${name('frame', id)}(frame, from, to) {
-        const View = frame.layout.View; const t = NaN; let i = from;
-        try { for (; i < to; i++) { const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
+        const layout = frame.layout; const View = layout.View; const t = NaN; let i = from;
+        if (layout.columns.rows === 'value') {
+          const rows = []; for (let j = from; j < to; j++) rows.push(layout.plain(frame, j));
+          this.${name('rows', id)}(rows, 0, rows.length); return;
+        }
+        try { for (; i < to; i++) { let plain; const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
         ${out} += to - from;
       },`
   }
@@ -147,7 +151,7 @@ class ChainEmitter {
     const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
     const counter = code`${this.#constant(this.#parts.counters)}[${this.#layout.output(node, output)}]`
     if (consumers.length === 0) return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
-    const body = this.#feed(id, output, row(code`r`, false), code`t`)
+    const body = this.#feed(id, output, row(code`r`), code`t`)
     return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; ${body} },`
   }
 
@@ -163,10 +167,10 @@ class ChainEmitter {
     if (shared === undefined) {
       shared = name('u', node.id)
       this.#shared.set(node.id, shared)
-      const body = this.#node(node, row(code`r`, true), code`t`)
+      const body = this.#node(node, row(code`r`), code`t`)
       this.#functions.push(code`function ${shared}(r, t) { ${body} }`)
     }
-    return code`${shared}(${r.variable}, ${t});`
+    return code`${shared}(${r.plain}, ${t});`
   }
 
   #node(node: PlanNode, r: Row, t: Code): Code {
@@ -174,7 +178,7 @@ class ChainEmitter {
     const made = name('r', id)
     switch (node.kind) {
       case 'map': {
-        const rest = this.#feed(id, 'out', row(made, false), t)
+        const rest = this.#feed(id, 'out', row(made), t)
         return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, rest, r)
       }
       case 'filter': {
@@ -183,7 +187,7 @@ class ChainEmitter {
       }
       case 'flat-map': {
         const item = name('x', id)
-        const each = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(item, false), t)}`
+        const each = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(item), t)}`
         const loop = code`if (Array.isArray(${made})) { for (let j = 0; j < ${made}.length; j++) { const ${item} = ${made}[j]; ${each} } }
           else { for (const ${item} of ${made}) { ${each} } }`
         return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, loop, r)
@@ -217,12 +221,12 @@ class ChainEmitter {
   #try(node: PlanNode & { readonly kind: 'try' }, r: Row, t: Code): Code {
     const id = node.id
     const made = name('r', id)
-    const rest = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(made, false), t)}`
+    const rest = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(made), t)}`
     if (!node.rejects) return code`at = ${id}; const ${made} = ${this.#call(node.fn, r)}; ${rest}`
     const ok = name('ok', id)
     const reject = this.#constant((input: unknown, error: unknown) => rejectedRow(node.name, input, error))
     const bad = name('bad', id)
-    const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad, false), t)}`
+    const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad), t)}`
     return code`at = ${id}; let ${made}, ${ok} = true, ${bad};
       try { ${made} = ${this.#call(node.fn, r)}; } catch (e) { ${ok} = false; ${bad} = ${reject}(${this.#plain(r, false)}, e); }
       if (${ok}) { ${rest} } else { ${aside} }`
@@ -236,7 +240,7 @@ class ChainEmitter {
     const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${timestampMax}`
     const counted = code`${this.#count(id, countOut)} += 1;`
     const rest = this.#parts.batch
-      ? code`${this.#constant(collector(this.#parts, id))}(${r.variable}, ${t});`
+      ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
       : code`${this.#feed(id, 'out', r, t)}
         if (${t} > ${origin}.max) { ${origin}.max = ${t}; if (${t} - ${lag} >= ${origin}.gate) ${origin}.fire(); }`
     return code`at = ${id}; const ${t} = ${this.#call(node.timestamp, r)};
@@ -253,7 +257,7 @@ class ChainEmitter {
       rejectedRow(node.name ?? 'event-time', input, new TypeError(`not a usable event time: ${String(value)}`)),
     )
     return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
-      ${this.#feed(node.id, 'rejected', row(bad, false), code`NaN`)}`
+      ${this.#feed(node.id, 'rejected', row(bad), code`NaN`)}`
   }
 
   #keyBy(node: PlanNode & { readonly kind: 'key-by' }, r: Row, t: Code): Code {
@@ -273,7 +277,7 @@ class ChainEmitter {
     const arrived = code`at = ${node.id}; ${this.#count(node.id, countIn)} += 1;`
     const tables = this.#parts.operators.get(node.id) as { readonly kernel?: AggregateKernel; readonly afterAdd?: boolean }
     if (tables.kernel === undefined) {
-      const views = node.kind === 'process' && readsFieldsOnly(node.definition.onRecord)
+      const views = node.kind === 'process' && this.#keepsNoRow(node) && readsFieldsOnly(node.definition.onRecord)
       return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
     }
     const views = tables.kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
@@ -282,7 +286,7 @@ class ChainEmitter {
     const table = name('p', node.id)
     const slot = name('s', node.id)
     const { kernel } = tables
-    const late = node.kind === 'window' ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${k}, ${r.variable}, ${t})) break ${name('b', node.id)};` : empty
+    const late = node.kind === 'window' ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${name('b', node.id)}; }` : empty
     const after = tables.afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
     return code`${arrived} ${name('b', node.id)}: { ${late}
       const ${table} = ${operator}.table;
@@ -291,13 +295,18 @@ class ChainEmitter {
       ${after} }`
   }
 
+  /** Under other policies than `fail` a row that throws is stored as it is. */
+  #keepsNoRow(node: PlanNode & { readonly kind: 'process' }): boolean {
+    return (node.definition.onError ?? this.#parts.plan.options.onError.user) === 'fail'
+  }
+
   /** A call of a user function with the row, as a view where that is safe. */
   #call(fn: unknown, r: Row): Code {
     return code`${this.#constant(fn)}(${this.#plain(r, readsFieldsOnly(fn))})`
   }
 
   #plain(r: Row, views: boolean): Code {
-    return r.view && !views ? code`${this.#constant(plainRow)}(${r.variable})` : r.variable
+    return views ? r.variable : r.plain
   }
 
   #count(id: number, which: number): Code {
@@ -315,8 +324,8 @@ class ChainEmitter {
   }
 }
 
-function row(variable: Code, view: boolean): Row {
-  return { variable, view }
+function row(variable: Code): Row {
+  return { variable, plain: variable }
 }
 
 function collector(parts: ChainParts, id: number): (row: unknown, t: number) => void {
