@@ -37,6 +37,11 @@ describe('snippets', () => {
     expect(others).toEqual([])
   })
 
+  it('come from an example that opens its comment', () => {
+    const text = `/** @example\n * ${fence}ts run\n * f()\n * ${fence}\n */`
+    expect(extractSnippets({ path: 'src/a.ts', text })).toMatchObject([{ line: 3, text: 'f()' }])
+  })
+
   it('find the files that their document attaches', () => {
     const text = `${fence}text file=a.txt\none\ntwo\n${fence}\n${fence}text\nthree\n${fence}\n`
     expect(extractAttachments({ path: 'README.md', text })).toEqual([

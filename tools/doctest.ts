@@ -49,7 +49,7 @@ export function extractSnippets(file: SourceFile): Snippet[] {
   let inExample = !isCode
   file.text.split('\n').forEach((raw, index) => {
     if (isCode && /\*\/|^\s*\/\*\*/.test(raw)) inExample = false
-    const line = isCode ? raw.replace(/^\s*\* ?/, '') : raw
+    const line = isCode ? raw.replace(/^\s*\/?\*\*? ?/, '') : raw
     if (isCode && /^@\w+/.test(line)) inExample = line.startsWith('@example')
     const fence = /^(\s*)```(.*)$/.exec(line)
     if (open === undefined) {
