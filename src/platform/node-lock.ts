@@ -168,8 +168,9 @@ function pidOfSocket(address: string): number | undefined {
   if (process.platform !== 'linux' || !address.startsWith('\0')) return undefined
   try {
     const name = `@${address.slice(1)}`
-    const line = fs.readFileSync('/proc/net/unix', 'utf8').split('\n').find((row) => row.includes(name))
-    const inode = line?.trim().split(/\s+/)[6]
+    const rows = fs.readFileSync('/proc/net/unix', 'utf8').split('\n').map((row) => row.trim().split(/\s+/))
+    // Connections that wait to be accepted carry the name as well; only the listening socket has this flag.
+    const inode = rows.find((row) => row[7] === name && row[3] === '00010000')?.[6]
     if (inode === undefined) return undefined
     return fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number)
       .find((pid) => holdsSocket(pid, inode))

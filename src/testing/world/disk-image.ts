@@ -216,9 +216,7 @@ export class DiskImage {
   }
 
   powerCut(random: Random): void {
-    const kept = new Map(this.#directories.map((directory) => [directory, survivingSerial(directory, random)]))
-    while (this.#directories.some((directory) => keepHalvesTogether(directory, kept)));
-    for (const directory of this.#directories) directory.sync(kept.get(directory) ?? 0)
+    for (const directory of this.#directories) directory.sync(survivingSerial(directory, random))
     for (const directory of this.#directories) {
       directory.unsynced = []
       directory.entries = new Map(directory.durable)
@@ -254,16 +252,4 @@ function survivingSerial(directory: DirectoryNode, random: Random): number {
   if (unsynced.length === 0) return directory.serial
   const count = random.u32() % (unsynced.length + 1)
   return count === 0 ? unsynced[0]!.serial - 1 : unsynced[count - 1]!.serial
-}
-
-/** Shortens a prefix that would keep half of a rename; true when it changed something. */
-function keepHalvesTogether(directory: DirectoryNode, kept: Map<DirectoryNode, number>): boolean {
-  for (const { serial, needs } of directory.unsynced) {
-    if (serial > (kept.get(directory) ?? 0)) return false
-    if (needs !== undefined && needs.serial > (kept.get(needs.directory) ?? 0)) {
-      kept.set(directory, serial - 1)
-      return true
-    }
-  }
-  return false
 }

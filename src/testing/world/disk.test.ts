@@ -198,6 +198,31 @@ describe('crashes', () => {
     }
   })
 
+  test('a rename between directories is whole when only the source directory was synced', async () => {
+    for (let seed = 0; seed < 20; seed++) {
+      const world = createWorld({ seed })
+      await within(world, async (disk) => {
+        await disk.mkdir('/a')
+        await disk.mkdir('/b')
+        await disk.syncDir('/')
+        await writeNew(disk, '/a/1', bytes('1'))
+        await disk.syncDir('/a')
+        await disk.rename('/a/1', '/b/1')
+        await disk.syncDir('/a')
+      })
+      world.crash('power')
+      expect(world.disk.files().map(({ path }) => path)).toEqual(['/b/1'])
+    }
+  })
+
+  test('a directory sync does not cover what comes during it', async () => {
+    const found = await outcomes('power', '/f', async (disk) => {
+      const file = disk.open('/f', 'create')
+      await Promise.all([disk.syncDir('/'), file])
+    })
+    expect(found).toEqual(new Set(['', 'absent']))
+  })
+
   test('a rename over a file without a sync may leave nothing of either under the name', async () => {
     const found = await outcomes('power', '/f', async (disk) => {
       await writeNew(disk, '/f', bytes('old'))
