@@ -60,7 +60,7 @@ export class ActiveSegment {
     const end = this.position + count
     if (!this.#mayPreallocate || count >= smallAppendBytes || end <= this.#allocated) return
     const ahead = Math.min(preallocateBytes, segmentBytes - end)
-    if (ahead < smallAppendBytes) return
+    if (ahead <= 0) return
     try {
       await writeFully(this.file, ahead === zeros.length ? zeros : zeros.subarray(0, ahead), end)
       this.#allocated = end + ahead

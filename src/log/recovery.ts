@@ -36,6 +36,7 @@ import { countValidAfter, hasData, scanBatches, type ScanEnd } from './scan.ts'
 import { buildIndex, indexPath, readIndex, SegmentIndex } from './segment-index.ts'
 import { parseSegmentName, segmentKind, segmentStem } from './segment.ts'
 import { noTransactions, TransactionTable } from './transactions.ts'
+import { syncParents } from './topics.ts'
 import type { RecoveryCut, RecoveryReport } from './types.ts'
 
 /** What the writer goes on with. */
@@ -62,13 +63,25 @@ export async function recoverPartition(
 ): Promise<Recovered> {
   const lock = await takeLock(env, place, owner)
   try {
+    // Whoever created the topic may have died before its directories were durable.
+    await syncParents(env.disk, place.directory)
     const generation = await claimGeneration(env, place, owner)
     const files = await readPartition(env.disk, place)
     return await takeOver(env, place, lock, generation, files, durableAtLeast)
   } catch (error) {
     const cause = error instanceof StepFailure ? error.cause : error
-    await lock.release()
+    await afterFailure(env, place, () => lock.release())
     throw wrapDiskError(cause, 'opening the partition', place.directory)
+  }
+}
+
+/** Tidies up after an error that matters more than one met here. */
+export async function afterFailure(env: Env, place: PartitionPlace, tidy: () => Promise<void>): Promise<void> {
+  try {
+    await tidy()
+  } catch (error) {
+    if (!(error instanceof DiskError)) throw error
+    env.host.log('warn', 'a file of the log could not be closed', { file: place.directory, error: error.message })
   }
 }
 
@@ -78,7 +91,9 @@ async function takeLock(env: Env, place: PartitionPlace, owner: string): Promise
     env.host.crashPoint('own.lock')
     return lock
   } catch (error) {
-    if (!(error instanceof DiskError && error.errno === 'EBUSY')) throw error
+    if (!(error instanceof DiskError && error.errno === 'EBUSY')) {
+      throw wrapDiskError(error, 'taking the lease of the partition', place.directory)
+    }
     throw new TidemillError(logErrors.locked, {
       message: `topic "${place.topic.name}", partition ${place.partition}: ${error.message}`,
       details: { file: place.directory, partition: place.partition },

@@ -46,6 +46,7 @@ export interface ScanRange {
 }
 
 const chunkBytes = 1024 * 1024
+const rereadsMax = 2
 
 /** Visits valid batches from `range` on until the range, the data or the validity ends. */
 export async function scanBatches(
@@ -58,6 +59,8 @@ export async function scanBatches(
   let buffer = new Uint8Array(chunkBytes)
   let position = range.position
   let offset = range.baseOffset
+  let suspect = -1
+  let rereads = 0
   for (;;) {
     const count = await readFully(file, buffer, position)
     const view = viewOf(buffer)
@@ -76,7 +79,13 @@ export async function scanBatches(
     if (offset >= range.toOffset) return { position, nextOffset: offset, reason: 'end', fileBytes }
     const more = position - at + count < fileBytes
     if (check === 'end' && more && count - at < batchHeaderBytes) check = 'short'
-    if (check !== 'short' || !more) return { position, nextOffset: offset, reason: check, fileBytes }
+    if (check !== 'short' || !more) {
+      // A bit may flip on the way from the medium, once: what is judged here decides what is cut, so look again.
+      if (suspect !== position) rereads = 0
+      suspect = position
+      if (check !== 'end' && rereads++ < rereadsMax) continue
+      return { position, nextOffset: offset, reason: check, fileBytes }
+    }
     // The batch goes on past the chunk. One that is larger than the buffer asks for a larger one.
     if (at === 0 && count === buffer.length) {
       buffer = new Uint8Array(Math.min(buffer.length * 2, fileBytes - position))

@@ -1,5 +1,5 @@
 /** Topics: their names, options and descriptions. A topic is a directory with `topic.meta` and one directory per partition. */
-import type { Env } from '../base/env.ts'
+import { type Disk, DiskError, type Env } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
 import { encodeEnvelope, envelopeKind, publishFile, readEnvelope } from './envelope.ts'
 import { logErrors } from './errors.ts'
@@ -7,7 +7,7 @@ import type { Durability, TopicInfo, TopicOptions } from './types.ts'
 
 const metaFile = 'topic.meta'
 const partitionsMax = 4096
-const segmentBytesMin = 64 * 1024
+const segmentBytesMin = 4 * 1024
 const segmentBytesMax = 1024 * 1024 * 1024
 const segmentBytesDefault = 64 * 1024 * 1024
 const dayMs = 86_400_000
@@ -27,10 +27,23 @@ export async function createTopic(
   for (let partition = 0; partition < topic.partitions; partition++) await disk.syncDir(`${home}/${partition}`)
   const bytes = encodeEnvelope(envelopeKind.topic, topic, 0)
   if (!(await publishFile(disk, home, metaFile, bytes))) throw exists(name)
-  await disk.syncDir(directory)
-  const slash = directory.lastIndexOf('/')
-  if (slash > 0) await disk.syncDir(directory.slice(0, slash))
+  await syncParents(disk, home)
   return topic
+}
+
+/**
+ * Makes the way to a directory durable: the entry of every directory above it. Also for directories that exist, because
+ * the process that made them may have died before its sync. Those that may not be opened were not made by us.
+ */
+export async function syncParents(disk: Disk, path: string): Promise<void> {
+  for (let end = path.lastIndexOf('/'); end >= 0; end = path.lastIndexOf('/', end - 1)) {
+    try {
+      await disk.syncDir(end === 0 ? '/' : path.slice(0, end))
+    } catch (error) {
+      if (!(error instanceof DiskError && (error.errno === 'EACCES' || error.errno === 'EPERM'))) throw error
+    }
+    if (end === 0) break
+  }
 }
 
 /** The names of all topics, in order. */

@@ -23,7 +23,7 @@ export interface TopicOptions {
   readonly compaction?: boolean
   /** How long a record without value (a deletion) is kept by compaction. Default one day. */
   readonly tombstoneMs?: number
-  /** Size at which a new segment begins. Default 64 MiB, 64 KiB to 1 GiB. */
+  /** Size at which a new segment begins. Default 64 MiB, 4 KiB to 1 GiB. */
   readonly segmentBytes?: number
 }
 

@@ -26,7 +26,7 @@ import { cleanName, type Extent, type PartitionPlace } from './layout.ts'
 import { compactSegments, type CompactionReport } from './compaction.ts'
 import { bootNumber, MarksWriter, openMarks } from './marks.ts'
 import { PartitionState } from './partition-state.ts'
-import { fencedBy, highestGeneration, type Recovered, recoverPartition } from './recovery.ts'
+import { afterFailure, fencedBy, highestGeneration, type Recovered, recoverPartition } from './recovery.ts'
 import { applyRetention, type RetentionReport } from './retention.ts'
 import type { SegmentIndex } from './segment-index.ts'
 import { segmentKind } from './segment.ts'
@@ -78,8 +78,8 @@ export async function openPartitionWriter(
     await writer.publishMarks()
     return writer
   } catch (error) {
-    await recovered.active?.file.close()
-    await recovered.lock.release()
+    await afterFailure(env, place, async () => await recovered.active?.file.close())
+    await afterFailure(env, place, () => recovered.lock.release())
     throw wrapDiskError(error, 'opening the partition', place.directory)
   }
 }
@@ -648,10 +648,11 @@ export class LogWriter {
     } finally {
       this.state.closed = true
       this.state.notify()
-      await this.#active?.file.close()
-      await this.#marks.close()
-      await this.#recovered.lock.release()
-      this.#env.host.crashPoint('own.release')
+      const env = this.#env
+      await afterFailure(env, this.#place, async () => await this.#active?.file.close())
+      await afterFailure(env, this.#place, () => this.#marks.close())
+      await afterFailure(env, this.#place, () => this.#recovered.lock.release())
+      env.host.crashPoint('own.release')
     }
   }
 
