@@ -281,7 +281,9 @@ class ChainEmitter {
       return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
     }
     const views = tables.kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
-    const variable = this.#plain(r, views)
+    // A step without table sets late rows aside itself, so it must not be given views then.
+    const asides = !('table' in tables) && this.#consumers.has(edgeKey(node.id, 'late'))
+    const variable = this.#plain(r, views && !asides)
     if (!('table' in tables)) return code`${arrived} ${operator}.record(${k}, ${variable}, ${t});`
     const table = name('p', node.id)
     const slot = name('s', node.id)

@@ -1,0 +1,86 @@
+/**
+ * Runs a job module in this process: main thread for coordination, a worker thread for user code. Signals end it as
+ * operators expect: the first one with a final checkpoint, the second at once.
+ */
+import type { Env } from '../base/env.ts'
+import { TidemillError } from '../base/errors.ts'
+import { type JobOutcome, type RunningJob, startJob } from '../runtime/job.ts'
+import { bundleJob } from './bundle-job.ts'
+import { cliErrors } from './errors.ts'
+import { ThreadHost } from './thread-host.ts'
+import type { LoadedJob } from './worker-messages.ts'
+
+export interface RunJobOptions {
+  readonly env: Env
+  readonly jobFile: string
+  readonly params: ReadonlyMap<string, string>
+  /** Command line over module over default. */
+  readonly mode: 'stream' | 'batch' | undefined
+  readonly stateDirectory: string | undefined
+  readonly intervalMs: number | undefined
+  readonly acceptParameters: boolean
+}
+
+export interface StartedJob extends RunningJob {
+  readonly loaded: LoadedJob
+  readonly stateDirectory: string
+}
+
+const intervalMsDefault = 1_000
+
+/** Loads the module and starts its job. The outcome settles when no thread of it runs any more. */
+export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
+  const { env, params } = options
+  const bundle = await bundleJob(options.jobFile)
+  const host = new ThreadHost({ jobUrl: bundle.url, params: [...params] })
+  let loaded: LoadedJob
+  try {
+    loaded = await host.load()
+  } catch (error) {
+    await host.close()
+    throw asLoadError(error, options.jobFile)
+  }
+  const stateDirectory = options.stateDirectory ?? loaded.options.state ?? `.tidemill/${loaded.job}`
+  const running = startJob({
+    env,
+    job: loaded.job,
+    description: loaded.description,
+    host,
+    mode: options.mode ?? loaded.options.mode ?? 'stream',
+    stateDirectory,
+    intervalMs: options.intervalMs ?? loaded.options.checkpointInterval ?? intervalMsDefault,
+    acceptParameters: options.acceptParameters,
+    subtasks: 1,
+  })
+  const outcome = running.outcome.finally(() => host.close())
+  return { ...running, outcome, loaded, stateDirectory }
+}
+
+/** Stops the job at SIGTERM or SIGINT; the second signal ends the process at once with 128 + its number. */
+export function stopOnSignals(env: Env, job: Pick<RunningJob, 'stop' | 'outcome'>): () => void {
+  let signalled = false
+  const onSignal = (exitCode: number): void => {
+    if (signalled) {
+      env.host.exit(exitCode)
+      return
+    }
+    signalled = true
+    env.host.log('info', 'stopping with a final checkpoint; a second signal stops at once')
+    job.stop()
+  }
+  const remove = [
+    env.host.onSignal('SIGTERM', () => onSignal(143)),
+    env.host.onSignal('SIGINT', () => onSignal(130)),
+  ]
+  return () => {
+    for (const undo of remove) undo()
+  }
+}
+
+export type { JobOutcome }
+
+function asLoadError(error: unknown, file: string): unknown {
+  if (error instanceof TidemillError) return error.with({ file })
+  const message = error instanceof Error ? error.message : String(error)
+  return new TidemillError(cliErrors.jobModuleThrew, { message, details: { file }, cause: error })
+}

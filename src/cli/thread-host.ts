@@ -1,0 +1,139 @@
+/**
+ * Subtasks in worker threads. A thread that ends on its own - a throw that nobody caught, `process.exit`, memory
+ * exhausted, `terminate` - is a failed subtask: the job goes on from its last epoch in a new thread.
+ */
+import { Worker } from 'node:worker_threads'
+import { TidemillError } from '../base/errors.ts'
+import type { SubtaskMessage } from '../checkpoint/messages.ts'
+import { runtimeErrors } from '../runtime/errors.ts'
+import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '../runtime/job.ts'
+import type { SliceProgress } from '../runtime/slice.ts'
+import { cliErrors } from './errors.ts'
+import { receiveError } from './sent-error.ts'
+import type { FromWorker, LoadedJob, ToWorker, WorkerInput } from './worker-messages.ts'
+
+/** How long a thread may take to stop before it is terminated. */
+const stopMsMax = 10_000
+
+/** A thread that has loaded the job module. */
+class JobThread {
+  readonly loaded: Promise<LoadedJob>
+  readonly ended: Promise<void>
+  onMessage: (message: FromWorker) => void = () => {}
+  onEnd: (error: Error) => void = () => {}
+  readonly #worker: Worker
+
+  constructor(input: WorkerInput) {
+    const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
+    this.#worker = new Worker(new URL(`./worker-main.${extension}`, import.meta.url), { workerData: input })
+    let failure: Error | undefined
+    this.loaded = new Promise((resolve, reject) => {
+      this.#worker.on('message', (message: FromWorker) => {
+        if (message.kind === 'loaded') resolve(message.job)
+        else {
+          if (message.kind === 'failed') reject(receiveError(message.error))
+          this.onMessage(message)
+        }
+      })
+      this.#worker.on('error', (error: unknown) => {
+        failure = error instanceof Error ? error : new Error(`thrown value: ${String(error)}`)
+      })
+      this.#worker.on('exit', (exitCode) => {
+        const ended = new TidemillError(runtimeErrors.worker, {
+          message: failure?.message ?? `exit code ${exitCode}`,
+          details: { exitCode },
+          ...(failure === undefined ? {} : { cause: failure }),
+        })
+        reject(ended)
+        this.onEnd(ended)
+      })
+    })
+    // A thread may end after it has loaded; then nobody waits for `loaded` any more.
+    this.loaded.catch(() => {})
+    this.ended = new Promise((resolve) => this.#worker.on('exit', () => resolve()))
+  }
+
+  send(message: ToWorker): void {
+    this.#worker.postMessage(message)
+  }
+
+  async terminate(): Promise<void> {
+    await this.#worker.terminate()
+  }
+}
+
+export class ThreadHost implements SubtaskHost {
+  readonly #input: WorkerInput
+  #spare: JobThread | undefined
+  #fingerprint: string | undefined
+
+  constructor(input: WorkerInput) {
+    this.#input = input
+  }
+
+  /** Loads the module in a first thread, which later runs the first subtask. */
+  async load(): Promise<LoadedJob> {
+    this.#spare = new JobThread(this.#input)
+    const job = await this.#spare.loaded
+    this.#fingerprint = job.description.plan.fingerprint
+    return job
+  }
+
+  start(spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
+    const thread = this.#spare ?? new JobThread(this.#input)
+    this.#spare = undefined
+    return new ThreadSubtask(thread, spec, callbacks, this.#fingerprint)
+  }
+
+  /** Ends a thread that was loaded and never used. */
+  async close(): Promise<void> {
+    await this.#spare?.terminate()
+    this.#spare = undefined
+  }
+}
+
+class ThreadSubtask implements SubtaskHandle {
+  readonly #thread: JobThread
+  #progress: SliceProgress | undefined
+  #stopping = false
+
+  constructor(thread: JobThread, spec: SubtaskSpec, callbacks: SubtaskCallbacks, fingerprint: string | undefined) {
+    this.#thread = thread
+    thread.onMessage = (message) => {
+      if (message.kind === 'report') callbacks.report(message.report)
+      else if (message.kind === 'progress') this.#progress = message.progress
+      else if (message.kind === 'failed') callbacks.failed(receiveError(message.error))
+    }
+    thread.onEnd = (error) => {
+      if (!this.#stopping) callbacks.failed(error)
+    }
+    thread.loaded.then(
+      (job) => {
+        if (fingerprint !== undefined && job.description.plan.fingerprint !== fingerprint) {
+          callbacks.failed(new TidemillError(cliErrors.planDiffers))
+        } else thread.send({ kind: 'start', spec })
+      },
+      (error: unknown) => callbacks.failed(error),
+    )
+  }
+
+  send(message: SubtaskMessage): void {
+    this.#thread.send({ kind: 'message', message })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    this.#thread.send({ kind: 'stop' })
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, stopMsMax)
+    })
+    await Promise.race([this.#thread.ended, late])
+    clearTimeout(timer)
+    await this.#thread.terminate()
+  }
+
+  progress(): SliceProgress | undefined {
+    return this.#progress
+  }
+}

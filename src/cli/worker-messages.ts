@@ -1,0 +1,44 @@
+/** What the main thread and a worker thread say to each other. Everything is plain data. */
+import type { JobDescription } from '../checkpoint/driver.ts'
+import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
+import type { ErrorDetails, ErrorKind } from '../base/errors.ts'
+import type { RunOptions } from '../graph/executor.ts'
+import type { SubtaskSpec } from '../runtime/job.ts'
+import type { SliceProgress } from '../runtime/slice.ts'
+
+/** What a worker is started with. */
+export interface WorkerInput {
+  readonly jobUrl: string
+  readonly params: readonly (readonly [string, string])[]
+}
+
+/** The job as the module built it. */
+export interface LoadedJob {
+  readonly job: string
+  readonly description: JobDescription
+  /** What the module itself passed to `run`. */
+  readonly options: Pick<RunOptions, 'mode' | 'state' | 'checkpointInterval'>
+}
+
+export type ToWorker =
+  | { readonly kind: 'start'; readonly spec: SubtaskSpec }
+  | { readonly kind: 'message'; readonly message: SubtaskMessage }
+  | { readonly kind: 'stop' }
+
+export type FromWorker =
+  | { readonly kind: 'loaded'; readonly job: LoadedJob }
+  | { readonly kind: 'report'; readonly report: SubtaskReport }
+  | { readonly kind: 'progress'; readonly progress: SliceProgress }
+  | { readonly kind: 'failed'; readonly error: SentError }
+  /** Nothing of the subtask runs any more. */
+  | { readonly kind: 'stopped' }
+
+/** An error that crossed threads: structured clone would lose its class and code. */
+export interface SentError {
+  readonly message: string
+  readonly stack: string | undefined
+  readonly coded:
+    | { readonly code: `TM${number}`; readonly kind: ErrorKind; readonly remedy: string; readonly details: ErrorDetails }
+    | undefined
+  readonly cause: SentError | undefined
+}
