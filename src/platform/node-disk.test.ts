@@ -60,7 +60,13 @@ describe('files', () => {
 
   test('close after the calls in flight, refuse calls after that, and may be closed twice', async () => {
     const file = await disk.open(at('a'), 'create')
+    const mutable = (fs as unknown as { default: { write: (...args: unknown[]) => void } }).default
+    const original = mutable.write
+    mutable.write = (...args) => void setTimeout(() => original(...args), 20)
+    syncBuiltin()
     const write = file.pwrite(new Uint8Array(1 << 20).fill(7), 0)
+    mutable.write = original
+    syncBuiltin()
     const closing = file.close()
     expect(await errnoOf(file.size())).toBe('EBADF')
     expect(await write).toBe(1 << 20)
