@@ -111,6 +111,16 @@ export class Writer {
     this.position += value.length
   }
 
+  /** Bytes `source[start, end)` as they are. */
+  copy(source: Uint8Array, start: number, end: number): void {
+    const length = end - start
+    this.reserve(length)
+    // Below about 40 bytes a loop is faster than making the view that `set` needs.
+    if (length > 40) this.bytes.set(source.subarray(start, end), this.position)
+    else for (let i = 0; i < length; i++) this.bytes[this.position + i] = source[start + i]!
+    this.position += length
+  }
+
   /** Starts a block whose length goes in front of it; give the result to {@link endBlock}. */
   beginBlock(): number {
     this.u8(0)

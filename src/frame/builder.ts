@@ -1,0 +1,381 @@
+/**
+ * Collects rows and turns them into frames.
+ *
+ * Numbers go into scratch arrays that are used again for the next frame; the texts of a column are appended to one
+ * growing string (a rope, in V8) that is encoded by a single call when the frame is built. A row is checked completely
+ * before any of it is stored, so one that does not fit leaves no trace.
+ *
+ * A frame is full at 256 rows or 64 KB. A row that would make it larger waits: `build` leaves it for the next frame. So
+ * after `append` said "full", and at the end, call `build` - at the end until `length` is 0.
+ */
+import { assert } from '../base/assert.ts'
+import { TidemillError } from '../base/errors.ts'
+import { Writer } from '../schema/bytes.ts'
+import { schemaErrors } from '../schema/errors.ts'
+import { writeText } from '../schema/text.ts'
+import { type Column, type Columns, fixedBytes, hasHeap } from './columns.ts'
+import { decodeTrustedFrame } from './decode.ts'
+import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, pad8, VERSION } from './format.ts'
+import { type Frame, FRAME_BYTES_MAX, FRAME_ROWS_MAX } from './frame.ts'
+import type { FrameLayout } from './layout.ts'
+
+const encoder = new TextEncoder()
+const noNumbers = new Float64Array(0)
+const noBytes = new Uint8Array(0)
+const noEnds = new Int32Array(0)
+
+/** The rows of one column that are not in a frame yet. */
+export class Scratch {
+  readonly f64: Float64Array
+  readonly u8: Uint8Array
+  /** `ends[j + 1]` is the end of value `j`, as in the frame. */
+  readonly ends: Int32Array
+  /** One bit per row; bits beyond the rows are stale. */
+  readonly absent: Uint8Array
+  text: string
+  readonly writer: Writer
+
+  constructor(column: Column) {
+    const heap = hasHeap(column.storage)
+    this.f64 = column.storage === 'number' ? new Float64Array(FRAME_ROWS_MAX) : noNumbers
+    this.u8 = heap || column.storage === 'number' ? noBytes : new Uint8Array(FRAME_ROWS_MAX)
+    this.ends = heap ? new Int32Array(FRAME_ROWS_MAX + 1) : noEnds
+    this.absent = column.optional ? new Uint8Array(FRAME_ROWS_MAX >>> 3) : noBytes
+    this.text = ''
+    this.writer = new Writer(heap && column.storage !== 'text' ? 1024 : 0)
+  }
+}
+
+export abstract class FrameBuilder {
+  readonly layout: FrameLayout
+  /** Rows that are in no frame yet. */
+  length: number
+  protected readonly scratch: readonly Scratch[]
+  /** Rows per part. */
+  protected readonly counts: Int32Array
+  protected readonly times: Float64Array
+  protected readonly hashes: Int32Array
+  protected size: number
+  private readonly emptySize: number
+  private timed: boolean
+  private hashed: boolean
+
+  constructor(layout: FrameLayout) {
+    const { columns } = layout
+    this.layout = layout
+    this.length = 0
+    this.scratch = columns.all.map((column) => new Scratch(column))
+    this.counts = new Int32Array(columns.parts.length)
+    this.times = new Float64Array(FRAME_ROWS_MAX)
+    this.hashes = new Int32Array(FRAME_ROWS_MAX)
+    // Every column may need padding after its map, its values and its heap.
+    this.emptySize = HEADER_BYTES + layout.directoryEntries * 8 + columns.all.length * 24 + 16
+    this.size = this.emptySize
+    this.timed = false
+    this.hashed = false
+  }
+
+  /**
+   * Adds a row, a plain record or a view. True when the frame is full: `build` before the next row. TM1001 if the row
+   * does not fit. `timestampMs` is its event time, `hash` the hash of its key.
+   */
+  abstract append(row: unknown, timestampMs?: number, hash?: number): boolean
+
+  /** The same for row `i` of a frame; columns are copied when the layouts are one, else read by name. */
+  appendFrom(frame: Frame, i: number, timestampMs: number = frame.timestampAt(i), hash?: number): boolean {
+    if (frame.layout === this.layout) return this.copyRow(frame, i, timestampMs, hash)
+    return this.append(frame.layout.view(frame, i), timestampMs, hash)
+  }
+
+  protected abstract copyRow(frame: Frame, i: number, timestampMs: number, hash: number | undefined): boolean
+
+  /** A point to come back to with {@link rollback}; valid until the next `build`. */
+  mark(): number {
+    return this.length
+  }
+
+  /** Forgets the rows that were added after `mark`. */
+  rollback(mark: number): void {
+    assert(mark <= this.length, 'a frame builder is rolled back to rows that were built', { mark, length: this.length })
+    if (mark < this.length) this.truncate(mark)
+  }
+
+  /** A frame of the rows so far, or of as many as fit into 64 KB; the others stay. */
+  build(): Frame {
+    assert(this.length > 0, 'a frame is built from no rows')
+    let rows = this.length
+    while (rows > 1 && this.sizeOf(rows) > FRAME_BYTES_MAX) rows--
+    let bytes = this.encode(rows)
+    while (bytes === undefined) {
+      rows = Math.max(1, rows >>> 1)
+      bytes = this.encode(rows)
+    }
+    this.drop(rows)
+    return decodeTrustedFrame(this.layout, bytes)
+  }
+
+  /** Throws away all rows. */
+  clear(): void {
+    this.drop(this.length)
+  }
+
+  /** For `append`: takes note of a stored row that adds `size` bytes. */
+  protected added(timestampMs: number | undefined, hash: number | undefined, size: number): boolean {
+    const n = this.length
+    if (timestampMs === undefined) this.times[n] = Number.NaN
+    else {
+      this.times[n] = timestampMs
+      this.timed = true
+    }
+    if (hash === undefined) this.hashes[n] = 0
+    else {
+      this.hashes[n] = hash
+      this.hashed = true
+    }
+    this.length = n + 1
+    this.size += size
+    return n === FRAME_ROWS_MAX - 1 || this.size > FRAME_BYTES_MAX
+  }
+
+  /** For `append`: the error of a builder that was full. */
+  protected full(): TidemillError {
+    return new TidemillError(schemaErrors.unfit, { message: 'a full frame was not built before the next row' })
+  }
+
+  private columns(): Columns {
+    return this.layout.columns
+  }
+
+  /** Rows of part `part` among the first `rows` rows. */
+  private countOf(part: number, rows: number): number {
+    if (this.columns().rows !== 'variant' || part < 0) return rows
+    if (rows === this.length) return this.counts[part]!
+    const tags = this.scratch[0]!.u8
+    let count = 0
+    for (let i = 0; i < rows; i++) if (tags[i] === part) count++
+    return count
+  }
+
+  /** Estimated bytes of the first `rows` rows: exact but for padding and text that is not ASCII. */
+  private sizeOf(rows: number): number {
+    if (rows === this.length) return this.size
+    const { parts, all } = this.columns()
+    let size = this.emptySize
+    for (let part = 0; part < parts.length; part++) size += fixedBytes(parts[part]!) * this.countOf(part, rows)
+    for (const column of all) {
+      if (hasHeap(column.storage)) size += this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!
+    }
+    return size
+  }
+
+  /** The encoding of the first `rows` rows; undefined when wide text makes it too large for more than one row. */
+  private encode(rows: number): Uint8Array<ArrayBuffer> | undefined {
+    const { all } = this.columns()
+    const fixed = this.fixedSize(rows)
+    let heaps = 0
+    for (const column of all) {
+      if (hasHeap(column.storage)) heaps += pad8(this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
+    }
+    const bytes = new Uint8Array(fixed + heaps)
+    if (this.write(bytes, rows, undefined)) return bytes
+    const texts = all.map((column) => (column.storage === 'text' ? this.wideText(column, rows) : undefined))
+    heaps = 0
+    for (const column of all) {
+      if (hasHeap(column.storage)) {
+        heaps += pad8(texts[column.index]?.length ?? this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
+      }
+    }
+    if (rows > 1 && fixed + heaps > FRAME_BYTES_MAX) return undefined
+    const wide = new Uint8Array(fixed + heaps)
+    assert(this.write(wide, rows, texts), 'the text of a frame changed while it was written')
+    return wide
+  }
+
+  private heapText(column: Column, rows: number): string {
+    const scratch = this.scratch[column.index]!
+    return rows === this.length ? scratch.text : scratch.text.slice(0, scratch.ends[this.countOf(column.part, rows)])
+  }
+
+  private wideText(column: Column, rows: number): Uint8Array {
+    const text = this.heapText(column, rows)
+    const room = new Uint8Array(text.length * 3)
+    return room.subarray(0, writeText(text, room, 0))
+  }
+
+  private fixedSize(rows: number): number {
+    let size = HEADER_BYTES + this.layout.directoryEntries * 8
+    if (this.timed) size += rows * 8
+    if (this.hashed) size += pad8(rows * 4)
+    for (const column of this.columns().all) {
+      const count = this.countOf(column.part, rows)
+      if (column.optional) size += pad8((count + 7) >>> 3)
+      size += column.storage === 'number' ? count * 8 : hasHeap(column.storage) ? pad8(count * 4 + 4) : pad8(count)
+    }
+    return size
+  }
+
+  /** Fills `bytes`; false when a heap that was taken for ASCII is not. `texts` are the heaps of text, if encoded already. */
+  private write(bytes: Uint8Array<ArrayBuffer>, rows: number, texts: readonly (Uint8Array | undefined)[] | undefined): boolean {
+    const { all, parts, rows: kind } = this.columns()
+    const words = new Int32Array(bytes.buffer)
+    const doubles = new Float64Array(bytes.buffer)
+    this.writeHead(words, doubles, rows)
+    let entry = HEADER_BYTES >>> 2
+    if (kind === 'variant') {
+      for (let part = 0; part < parts.length; part++, entry += 2) words[entry] = this.countOf(part, rows)
+    }
+    let at = HEADER_BYTES + this.layout.directoryEntries * 8
+    if (this.timed) {
+      copyNumbers(this.times, doubles, at >>> 3, rows)
+      at += rows * 8
+    }
+    if (this.hashed) {
+      copyWords(this.hashes, words, at >>> 2, rows)
+      at += pad8(rows * 4)
+    }
+    for (const column of all) {
+      const scratch = this.scratch[column.index]!
+      const count = this.countOf(column.part, rows)
+      if (column.optional) at = copyAbsent(scratch.absent, bytes, at, count)
+      if (column.storage === 'number') {
+        copyNumbers(scratch.f64, doubles, at >>> 3, count)
+        at += count * 8
+      } else if (hasHeap(column.storage)) {
+        copyWords(scratch.ends, words, at >>> 2, count + 1)
+        at += pad8(count * 4 + 4)
+        const units = scratch.ends[count]!
+        const known = texts?.[column.index]
+        let size = units
+        if (column.storage !== 'text') bytes.set(scratch.writer.bytes.subarray(0, units), at)
+        else if (known !== undefined) {
+          bytes.set(known, at)
+          size = known.length
+        } else if (encoder.encodeInto(this.heapText(column, rows), bytes.subarray(at, at + units)).read !== units) {
+          return false
+        }
+        words[entry] = size
+        words[entry + 1] = column.storage === 'text' && size === units ? 1 : 0
+        entry += 2
+        at += pad8(size)
+      } else {
+        for (let i = 0; i < count; i++) bytes[at + i] = scratch.u8[i]!
+        at += pad8(count)
+      }
+    }
+    assert(at === bytes.length, 'a frame was written with another size than was computed', { at, size: bytes.length })
+    return true
+  }
+
+  private writeHead(words: Int32Array, doubles: Float64Array, rows: number): void {
+    words[0] = MAGIC
+    const flags = (this.timed ? FLAG_TIMESTAMPS : 0) | (this.hashed ? FLAG_HASHES : 0)
+    words[1] = VERSION | (flags << 8) | (this.columns().all.length << 16)
+    words[2] = words.byteLength
+    words[3] = rows
+    let min = Number.NaN
+    let max = Number.NaN
+    for (let i = 0; i < rows; i++) {
+      const time = this.times[i]!
+      if (!(min <= time) && time === time) min = time
+      if (!(max >= time) && time === time) max = time
+    }
+    doubles[2] = min
+    doubles[3] = max
+    words[8] = this.layout.fingerprintLow
+    words[9] = this.layout.fingerprintHigh
+    words[10] = this.layout.directoryEntries
+  }
+
+  /** Forgets the first `rows` rows. */
+  private drop(rows: number): void {
+    if (rows === this.length) {
+      this.truncate(0)
+      this.timed = false
+      this.hashed = false
+      return
+    }
+    const gone = this.columns().parts.map((_, part) => this.countOf(part, rows))
+    for (const column of this.columns().all) {
+      const scratch = this.scratch[column.index]!
+      const from = column.part < 0 || gone.length === 1 ? rows : gone[column.part]!
+      const to = column.part < 0 ? this.length : this.counts[column.part]!
+      shift(scratch, column, from, to)
+      if (column.storage === 'place') {
+        for (let i = 0; i < this.length - rows; i++) {
+          scratch.u8[i]! -= gone[this.scratch[0]!.u8[i]!]!
+        }
+      }
+    }
+    this.times.copyWithin(0, rows, this.length)
+    this.hashes.copyWithin(0, rows, this.length)
+    for (let part = 0; part < gone.length; part++) this.counts[part]! -= gone[part]!
+    const left = this.length - rows
+    this.length = left
+    this.size = this.exactSize()
+  }
+
+  /** Keeps the first `rows` rows. */
+  private truncate(rows: number): void {
+    const { all, parts } = this.columns()
+    const counts = parts.map((_, part) => this.countOf(part, rows))
+    for (const column of all) {
+      if (!hasHeap(column.storage)) continue
+      const scratch = this.scratch[column.index]!
+      const end = scratch.ends[counts[column.part]!]!
+      if (column.storage === 'text') scratch.text = end === 0 ? '' : scratch.text.slice(0, end)
+      else scratch.writer.position = end
+    }
+    for (let part = 0; part < counts.length; part++) this.counts[part] = counts[part]!
+    this.length = rows
+    this.size = rows === 0 ? this.emptySize : this.exactSize()
+  }
+
+  private exactSize(): number {
+    const { parts, all } = this.columns()
+    let size = this.emptySize
+    for (let part = 0; part < parts.length; part++) size += fixedBytes(parts[part]!) * this.counts[part]!
+    for (const column of all) {
+      if (hasHeap(column.storage)) size += this.scratch[column.index]!.ends[this.counts[column.part]!]!
+    }
+    return size
+  }
+}
+
+/** Moves rows `[from, to)` of a column to its start. */
+function shift(scratch: Scratch, column: Column, from: number, to: number): void {
+  if (column.optional) {
+    for (let i = from; i < to; i++) {
+      const bit = (scratch.absent[i >>> 3]! >> (i & 7)) & 1
+      const j = i - from
+      scratch.absent[j >>> 3] = (scratch.absent[j >>> 3]! & ~(1 << (j & 7))) | (bit << (j & 7))
+    }
+  }
+  if (column.storage === 'number') scratch.f64.copyWithin(0, from, to)
+  else if (!hasHeap(column.storage)) scratch.u8.copyWithin(0, from, to)
+  else {
+    const base = scratch.ends[from]!
+    if (column.storage === 'text') scratch.text = scratch.text.slice(base)
+    else {
+      scratch.writer.bytes.copyWithin(0, base, scratch.ends[to])
+      scratch.writer.position = scratch.ends[to]! - base
+    }
+    for (let i = from; i <= to; i++) scratch.ends[i - from] = scratch.ends[i]! - base
+  }
+}
+
+function copyNumbers(from: Float64Array, to: Float64Array, at: number, count: number): void {
+  if (count === from.length) to.set(from, at)
+  else for (let i = 0; i < count; i++) to[at + i] = from[i]!
+}
+
+function copyWords(from: Int32Array, to: Int32Array, at: number, count: number): void {
+  if (count === from.length) to.set(from, at)
+  else for (let i = 0; i < count; i++) to[at + i] = from[i]!
+}
+
+function copyAbsent(from: Uint8Array, to: Uint8Array, at: number, count: number): number {
+  const whole = count >>> 3
+  for (let i = 0; i < whole; i++) to[at + i] = from[i]!
+  if ((count & 7) !== 0) to[at + whole] = from[whole]! & ((1 << (count & 7)) - 1)
+  return at + pad8((count + 7) >>> 3)
+}

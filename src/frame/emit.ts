@@ -1,0 +1,193 @@
+/**
+ * Generates the classes of a layout. Fields enter the code as quoted literals, texts and codecs as constants; internal
+ * properties of views have numbered names that no field of the layout has.
+ */
+import { type Code, code, compile, empty, join, literal, name } from '../base/codegen.ts'
+import { valueCodec } from '../schema/codec.ts'
+import { key } from '../schema/codec-generated.ts'
+import { plainRow } from '../schema/row.ts'
+import type { Column, Columns, Part } from './columns.ts'
+import { SLOTS } from './format.ts'
+import { Frame, openHeap } from './frame.ts'
+import type { Readers } from './layout.ts'
+import { freezeDeep, readCell, rowSettings } from './rows.ts'
+
+export function emitReaders(columns: Columns): Readers {
+  const constants: (readonly [Code, unknown])[] = []
+  const constant = constantsIn(constants)
+  return compile<Readers>(
+    constants,
+    code`${emitFrameClass(columns, constant)}
+${emitPlain(columns, constant)}
+${emitView(columns, constant)}
+return { FrameClass, View, plain }`,
+  )
+}
+
+/** Collects constants, each once. */
+export function constantsIn(constants: (readonly [Code, unknown])[]): (value: unknown) => Code {
+  return (value) => {
+    const found = constants.find(([, known]) => known === value)
+    if (found !== undefined) return found[0]
+    const constant = name('k', constants.length)
+    constants.push([constant, value])
+    return constant
+  }
+}
+
+/** An expression for `field` of row `i` of frame `f`; both are repeated in it. */
+export function fieldCode(
+  columns: Columns,
+  field: string,
+  f: Code,
+  i: Code,
+  constant: (value: unknown) => Code,
+): Code | undefined {
+  if (columns.rows !== 'variant') {
+    const column = columns.all.find((one) => one.field === field)
+    return column && columnCode(column, f, i, constant)
+  }
+  const tag = code`${f}.u8[${f}.o0 + ${i}]`
+  if (field === columns.tag) return code`${constant(columns.all[0]!.values)}[${tag}]`
+  const place = code`${f}.u8[${f}.o1 + ${i}]`
+  let any = false
+  const cases = columns.parts.map((part, index) => {
+    const column = part.columns.find((one) => one.field === field)
+    any ||= column !== undefined
+    return column ? code`${tag} === ${index} ? ${columnCode(column, f, place, constant)} : ` : empty
+  })
+  return any ? code`(${join(cases, empty)}undefined)` : undefined
+}
+
+/** An expression for the value at place `i` of `column`. */
+export function columnCode(column: Column, f: Code, i: Code, constant: (value: unknown) => Code): Code {
+  const k = column.index
+  const first = code`${f}.${name('o', k)} + ${i}`
+  let value: Code
+  switch (column.storage) {
+    case 'number':
+      value = code`${f}.f64[${first}]`
+      break
+    case 'bool':
+      value = code`${f}.u8[${first}] === 1`
+      break
+    case 'code':
+      value = code`${constant(column.values)}[${f}.u8[${first}]]`
+      break
+    case 'place':
+      value = code`${f}.u8[${first}]`
+      break
+    case 'text':
+      value = code`${f}.${name('t', k)}().slice(${f}.i32[${first}], ${f}.i32[${first} + 1])`
+      break
+    default: {
+      const start = code`${f}.${name('p', k)} + ${f}.i32[${first}]`
+      const end = code`${f}.${name('p', k)} + ${f}.i32[${first} + 1]`
+      value =
+        column.storage === 'bytes'
+          ? code`${f}.u8.slice(${start}, ${end})`
+          : code`${constant(readCell)}(${constant(valueCodec(column))}, ${f}.u8, ${start}, ${end})`
+    }
+  }
+  return column.optional ? code`(${absent(column, f, i)} ? undefined : ${value})` : code`(${value})`
+}
+
+/** A condition that is true where an optional column has no value. */
+export function absent(column: Column, f: Code, i: Code): Code {
+  return code`(${f}.u8[${f}.${name('n', column.index)} + (${i} >> 3)] >> (${i} & 7) & 1) === 1`
+}
+
+/** `o`, `n`, `p`, `b`, `a` of every column that has them, and one method per text heap. */
+function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): Code {
+  const assigns: Code[] = []
+  const methods: Code[] = []
+  for (const column of columns.all) {
+    const k = column.index
+    const slot = (offset: number): Code => code`s[${k * SLOTS + offset}]`
+    assigns.push(code`this.${name('o', k)} = ${slot(0)}`)
+    if (column.optional) assigns.push(code`this.${name('n', k)} = ${slot(1)}`)
+    if (column.storage === 'text' || column.storage === 'bytes' || column.storage === 'cell') {
+      assigns.push(code`this.${name('p', k)} = ${slot(2)}`, code`this.${name('b', k)} = ${slot(3)}`)
+    }
+    if (column.storage !== 'text') continue
+    assigns.push(code`this.${name('a', k)} = ${slot(4)}`, code`this.${name('h', k)} = undefined`)
+    const rows = columns.rows === 'variant' ? code`this.${name('r', column.part)}` : code`this.length`
+    methods.push(code`${name('t', k)}() {
+const h = this.${name('h', k)}
+return h === undefined ? this.${name('h', k)} = ${constant(openHeap)}(this.u8, this.${name('p', k)}, this.${name('b', k)}, this.i32[this.${name('o', k)} + ${rows}]) : h
+}`)
+  }
+  const parts = columns.rows === 'variant' ? columns.parts.map((_, part) => partRowsCode(columns, part)) : []
+  return code`class FrameClass extends ${constant(Frame)} {
+constructor(layout, region, head, s) {
+super(layout, region, head)
+${join(assigns)}
+${join(parts)}
+}
+${join(methods)}
+}`
+}
+
+/** Rows of a case, as the directory has them: its first entries belong to the parts. */
+function partRowsCode(_columns: Columns, part: number): Code {
+  return code`this.${name('r', part)} = region.i32[(head.start + 48 >>> 2) + ${part * 2}]`
+}
+
+function emitPlain(columns: Columns, constant: (value: unknown) => Code): Code {
+  const frozen = (row: Code): Code =>
+    code`const row = ${row}\nreturn ${constant(rowSettings)}.freeze ? ${constant(freezeDeep)}(row) : row`
+  if (columns.rows === 'value') {
+    const column = columns.all[0]!
+    return code`function plain(f, i) {\n${frozen(columnCode(column, code`f`, code`i`, constant))}\n}`
+  }
+  if (columns.rows === 'struct') {
+    return code`function plain(f, i) {\n${frozen(objectCode(columns.parts[0]!, empty, code`i`, constant))}\n}`
+  }
+  const cases = columns.parts.map((part, index) => {
+    const first = code`${key(columns.tag)}: ${literal(part.tag ?? '')}${part.shown.length > 0 ? code`, ` : empty}`
+    return code`case ${index}: {\n${frozen(objectCode(part, first, code`j`, constant))}\n}`
+  })
+  return code`function plain(f, i) {
+const j = f.u8[f.o1 + i]
+switch (f.u8[f.o0 + i]) {
+${join(cases)}
+}
+}`
+}
+
+function objectCode(part: Part, first: Code, i: Code, constant: (value: unknown) => Code): Code {
+  const properties = part.shown.map((one) => code`${key(one.field)}: ${columnCode(one, code`f`, i, constant)}`)
+  return code`{ ${first}${join(properties, code`, `)} }`
+}
+
+function emitView(columns: Columns, constant: (value: unknown) => Code): Code {
+  const fields = fieldNames(columns)
+  const [f, i] = internalNames(fields)
+  const getters = [...fields].map((field) => {
+    const body = code`const f = this.${f}, i = this.${i}`
+    return code`get [${literal(field)}]() {\n${body}\nreturn ${fieldCode(columns, field, code`f`, code`i`, constant)!}\n}`
+  })
+  const toPlain = code`return plain(this.${f}, this.${i})`
+  const toJson = fields.has('toJSON') ? empty : code`toJSON() { ${toPlain} }`
+  return code`class View {
+constructor(f, i) { this.${f} = f; this.${i} = i }
+${join(getters)}
+${toJson}
+[${constant(plainRow)}]() { ${toPlain} }
+}`
+}
+
+/** All names that rows show. */
+export function fieldNames(columns: Columns): ReadonlySet<string> {
+  const names = new Set<string>()
+  if (columns.rows === 'variant') names.add(columns.tag)
+  if (columns.rows !== 'value') for (const part of columns.parts) for (const one of part.shown) names.add(one.field)
+  return names
+}
+
+/** Names for the two properties of a view. */
+export function internalNames(fields: ReadonlySet<string>): readonly [Code, Code] {
+  let n = 0
+  while (fields.has(`f${n}`) || fields.has(`i${n}`)) n++
+  return [name('f', n), name('i', n)]
+}
