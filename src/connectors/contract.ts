@@ -63,6 +63,11 @@ export interface PartitionReader<Out> {
   read(): Promise<SourceBatch<Out> | 'idle' | 'end'>
   /** What `read` would resolve to when that is known without waiting, else `undefined`; called before `read`. */
   poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined
+  /**
+   * The synchronous twin of `read`, tried before it: rows that are in memory already need no promise. `undefined` says
+   * that `read` has to be asked. Never called while a `read` or `wait` is in flight.
+   */
+  poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined
   /** Resolves when `read` is worth calling again, or after `maxMs`. Only after `'idle'`. */
   wait(maxMs: number): Promise<void>
   /** The position after the last row that `read` returned. */
@@ -72,7 +77,7 @@ export interface PartitionReader<Out> {
   close(): Promise<void>
 }
 
-/** Up to a few hundred rows of one partition, in order. Either plain rows or one frame. */
+/** Up to a few thousand rows of one partition, in order. Either plain rows or one frame. */
 export type SourceBatch<Out> = RowBatch<Out> | FrameBatch
 
 export interface RowBatch<Out> {
@@ -130,7 +135,7 @@ export interface SinkContext {
   readonly generation: number
   /** Where the job keeps its state; `undefined` for a job without one. */
   readonly stateDirectory?: string | undefined
-  /** True when the state directory is new: a sink with published results of another life refuses (TM17xx). */
+  /** True when the state directory is new: a sink with published results of another life refuses (TM1730). */
   readonly fresh: boolean
 }
 

@@ -1,0 +1,104 @@
+/** Node's decompression and the CSV parser behind {@link FileClients}. */
+import { createGunzip } from 'node:zlib'
+import { TidemillError } from '../../base/errors.ts'
+import { connectorErrors } from '../errors.ts'
+import {
+  type Decompressor,
+  type ExpansionLimits,
+  type FileClients,
+  installFileClients,
+  type QuotedSplitter,
+} from './clients.ts'
+
+/** Makes gzip files and quoted CSV readable in this thread. */
+export function installNodeFileClients(): void {
+  installFileClients(nodeFileClients)
+}
+
+const nodeFileClients: FileClients = { gunzip, loadQuotedSplitter }
+
+/** The first output of a stream may be far larger than its share of the input: headers and tables come first. */
+const ratioSlackBytes = 1 << 26
+
+/**
+ * The stream runs in the thread pool. It is flowing all the time: what an input expands to arrives in `out` before its
+ * write comes back or, in order, before the next one does.
+ */
+function gunzip(limits: ExpansionLimits): Decompressor {
+  const stream = createGunzip({ chunkSize: 1 << 18 })
+  let out: Uint8Array[] = []
+  let inputBytes = 0
+  let outputBytes = 0
+  let failed: Error | undefined
+  let onFailure: ((error: Error) => void) | undefined
+  const fail = (error: Error): void => {
+    failed ??= error
+    onFailure?.(failed)
+  }
+  stream.on('data', (piece: Buffer) => {
+    outputBytes += piece.length
+    const allowed = Math.min(limits.outputBytesMax, inputBytes * limits.ratioMax + ratioSlackBytes)
+    if (outputBytes <= allowed) out.push(piece)
+    else if (failed === undefined) {
+      out = []
+      fail(bomb(limits, inputBytes, outputBytes))
+      stream.destroy()
+    }
+  })
+  stream.on('error', (cause) => fail(damaged(limits.file, cause)))
+  const run = (start: (done: (error?: Error | null) => void) => void): Promise<readonly Uint8Array[]> =>
+    new Promise((resolve, reject) => {
+      if (failed !== undefined) return reject(failed)
+      onFailure = reject
+      start((error) => {
+        if (error) fail(damaged(limits.file, error))
+        onFailure = undefined
+        if (failed !== undefined) return reject(failed)
+        const pieces = out
+        out = []
+        resolve(pieces)
+      })
+    })
+  return {
+    push(input) {
+      inputBytes += input.length
+      return run((done) => {
+        stream.write(input, done)
+      })
+    },
+    finish: () =>
+      run((done) => {
+        stream.once('end', () => done()).end()
+      }),
+    close: () => {
+      stream.destroy()
+    },
+  }
+}
+
+function damaged(file: string, cause: Error): TidemillError {
+  return new TidemillError(connectorErrors.compressionDamaged, {
+    message: `${file}: ${cause.message}`,
+    details: { file },
+    cause,
+  })
+}
+
+function bomb(limits: ExpansionLimits, inputBytes: number, outputBytes: number): TidemillError {
+  const { file } = limits
+  return new TidemillError(connectorErrors.compressionBomb, {
+    message: `${file}: ${outputBytes} bytes from ${inputBytes}`,
+    details: { file, outputBytesMax: limits.outputBytesMax, ratioMax: limits.ratioMax },
+  })
+}
+
+async function loadQuotedSplitter(): Promise<QuotedSplitter> {
+  const { parse } = await import('csv-parse/sync').catch((cause: unknown) => {
+    throw new TidemillError(connectorErrors.clientMissing, {
+      message: 'quoted CSV values need the package csv-parse: npm install csv-parse@7',
+      cause,
+    })
+  })
+  return (records, delimiter) =>
+    parse(records, { delimiter, relax_column_count: true, record_delimiter: ['\n', '\r\n'] }) as string[][]
+}
