@@ -7,8 +7,8 @@
 import { batchHeaderBytes, batchLength, batchMagic, batchVersion, field, putU53, viewOf } from './format.ts'
 import type { Appended } from './types.ts'
 
-/** Starts with room for 256 small batches and grows by doubling. */
-const initialBytes = 256 * 1024
+/** Starts with room for about 100 small batches and grows by doubling. */
+const initialBytes = 32 * 1024
 /** A buffer that once held a huge group is given back. */
 const keptBytes = 8 * 1024 * 1024
 

@@ -84,6 +84,8 @@ export class LogReader {
   readonly #gaps: Gap[] = []
   #end: VisibleEnd = { generation: 0, durable: 0, visible: 0, stable: 0 }
   #position = 0
+  /** The last read stopped at the end that was known, or at an open transaction: look for news first. */
+  #exhausted = true
   #closed = false
 
   constructor(env: Env, place: PartitionPlace, options: ReaderOptions, lookup: StateLookup) {
@@ -133,9 +135,10 @@ export class LogReader {
   async read(maxBytes: number = defaultReadBytes): Promise<LogBatch[] | undefined> {
     if (this.#closed) throw new TidemillError(logErrors.closed, { message: `the reader of topic "${this.topic}"` })
     try {
-      if (this.#position >= this.#end.visible) this.#end = await this.#watcher.refresh()
+      if (this.#exhausted) this.#end = await this.#watcher.refresh()
       const from = this.#position
       const batches: LogBatch[] = []
+      this.#exhausted = false
       await this.#collect(batches, maxBytes)
       if (batches.length > 0) return batches
       return this.#position > from ? [] : undefined
@@ -191,7 +194,10 @@ export class LogReader {
     while (bytes < maxBytes && scanned < 16 * maxBytes) {
       if (this.#reuse && batches.length > 0 && cursor.refills > refills + 1) break
       const step = await cursor.step(this.#end)
-      if (step === 'end') break
+      if (step === 'end') {
+        this.#exhausted = true
+        break
+      }
       if (step === 'gap') {
         await this.#passGap()
         continue
@@ -204,6 +210,7 @@ export class LogReader {
         const committed = await this.#isCommitted()
         if (committed === undefined) {
           cursor.unstep()
+          this.#exhausted = true
           // The marker may have gone because compaction made the data plain: look at the new segment next time.
           if (this.#place.topic.compaction) await cursor.reopen()
           return
@@ -290,7 +297,7 @@ export class LogReader {
       await this.#env.clock.sleep(this.#pollMs, signal)
       return
     }
-    if (state.visible !== seen) return
+    if (state.visible !== seen || signal?.aborted) return
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         forget()

@@ -56,7 +56,7 @@ export async function scanBatches(
   visit: (batch: ScannedBatch) => void | Promise<void>,
 ): Promise<ScanEnd> {
   const fileBytes = await file.size()
-  let buffer = new Uint8Array(chunkBytes)
+  let buffer = new Uint8Array(chunkFor(fileBytes - range.position))
   let position = range.position
   let offset = range.baseOffset
   let suspect = -1
@@ -93,9 +93,14 @@ export async function scanBatches(
   }
 }
 
+/** One byte more than there is, so that a read that fills the buffer says that there is more. */
+function chunkFor(bytes: number): number {
+  return Math.min(chunkBytes, Math.max(0, bytes) + 1)
+}
+
 /** True when a byte other than zero lies at or after `position`. */
 export async function hasData(file: DiskFile, position: number): Promise<boolean> {
-  const buffer = new Uint8Array(chunkBytes)
+  const buffer = new Uint8Array(chunkFor((await file.size()) - position))
   for (let at = position; ; at += buffer.length) {
     const count = await readFully(file, buffer, at)
     for (let i = 0; i < count; i++) if (buffer[i] !== 0) return true
