@@ -1,8 +1,96 @@
 /**
  * Which executor the `pipeline` of the package's entry point runs on. Kept apart from the entry point so that it is the
- * one place where plans and the runtime meet.
+ * one place where plans, the runtime and the real machine meet.
  */
-import type { JobExecutor } from './graph/executor.ts'
+import type { Env } from './base/env.ts'
+import type { Ledger } from './checkpoint/ledger.ts'
+import type { Job, JobExecutor, JobResult, RecordCounts, RunOptions } from './graph/executor.ts'
+import { currentHost } from './graph/host.ts'
+import type { Plan } from './graph/plan.ts'
+import { createNodeEnv } from './platform/node.ts'
+import { describeJob } from './runtime/describe.ts'
+import { inlineHost } from './runtime/inline-host.ts'
+import { type JobOutcome, type RunningJob, startJob } from './runtime/job.ts'
 
-/** Absent until a runtime is linked in; pipelines can then be planned and explained, and `run` says TM1358. */
-export const defaultExecutor: JobExecutor | undefined = undefined
+const intervalMsDefault = 1_000
+
+/** Runs jobs inside the calling thread and process, with state in a directory. */
+export function inlineExecutor(envOf: () => Env): JobExecutor {
+  const begin = (plan: Plan, options: RunOptions): { job: RunningJob; settled: Promise<JobResult> } => {
+    const env = envOf()
+    const params = Object.fromEntries(currentHost()?.params ?? [])
+    const job = startJob({
+      env,
+      job: plan.job,
+      description: describeJob(plan, params),
+      host: inlineHost(env, plan),
+      mode: options.mode ?? 'stream',
+      stateDirectory: options.state ?? `.tidemill/${plan.job}`,
+      intervalMs: options.checkpointInterval ?? intervalMsDefault,
+      acceptParameters: false,
+      subtasks: 1,
+    })
+    const { signal } = options
+    const onAbort = (): void => job.stop()
+    if (signal?.aborted) job.stop()
+    signal?.addEventListener('abort', onAbort)
+    const settled = job.outcome
+      .then((outcome) => resultOf(plan.job, outcome))
+      .finally(() => signal?.removeEventListener('abort', onAbort))
+    return { job, settled }
+  }
+  return {
+    run: (plan, options) => begin(plan, options).settled,
+    start: async (plan, options) => {
+      const { job, settled } = begin(plan, options)
+      // Whoever never looks at `finished` must not be killed by its rejection.
+      settled.catch(() => {})
+      const stop = async (): Promise<JobResult> => {
+        job.stop()
+        return settled
+      }
+      const handle: Job = {
+        name: plan.job,
+        finished: settled,
+        stop,
+        [Symbol.asyncDispose]: async () => {
+          await stop()
+        },
+      }
+      return handle
+    },
+  }
+}
+
+function resultOf(job: string, outcome: JobOutcome): JobResult {
+  return {
+    job,
+    status: outcome.status === 'stopped' ? 'stopped' : 'finished',
+    epoch: outcome.epoch,
+    records: recordsOf(outcome.ledger),
+    durationMs: outcome.durationMs,
+  }
+}
+
+/** What became of all records, from the ledger of the job's whole life. */
+export function recordsOf(ledger: Ledger): RecordCounts {
+  const counts = { read: 0, written: 0, late: 0, rejected: 0 }
+  for (const source of ledger.sources) {
+    counts.read += source.read
+    counts.rejected += source.rejected + source.skipped + source.deadLettered
+  }
+  for (const operator of ledger.operators) {
+    counts.late += operator.late
+    counts.rejected += operator.rejected + operator.skipped + operator.deadLettered
+  }
+  for (const sink of ledger.sinks) counts.written += sink.published
+  return counts
+}
+
+let env: Env | undefined
+
+/** The executor of this process. */
+export const defaultExecutor: JobExecutor = inlineExecutor(() => {
+  env ??= createNodeEnv({ logLevel: 'warn' })
+  return env
+})

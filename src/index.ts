@@ -19,7 +19,8 @@ import { type Pipeline, type PipelineOptions, pipelineOn } from './stream/pipeli
  * @since 0.1.0
  * @stability experimental
  */
-export const pipeline: (name: string, options?: PipelineOptions) => Pipeline = pipelineOn(defaultExecutor)
+export const pipeline: (name: string, options?: PipelineOptions) => Pipeline =
+  pipelineOn(defaultExecutor)
 
 export type { Pipeline, PipelineOptions }
 
@@ -58,6 +59,7 @@ export type {
   ProcessingTimeWindowedStream,
   RowOf,
   RowOptions,
+  SinkFor,
   StepOptions,
   Stream,
   UpdatingWindowedStream,
@@ -119,8 +121,37 @@ export {
   sum,
 } from './stream/aggregates.ts'
 export type { AggregateFunctions, QuantileOptions } from './stream/aggregates.ts'
-export type { Aggregate, AggregateResults, CountOptions, WhereOptions } from './stream/aggregate-types.ts'
+export type {
+  Aggregate,
+  AggregateResults,
+  CountOptions,
+  WhereOptions,
+} from './stream/aggregate-types.ts'
 
-// Contracts of codecs, sources and sinks
+// Schemas and codecs
+export { list, map, optional } from './schema/collections.ts'
+export { json } from './schema/json.ts'
+export type { JsonCodec, StandardIssue, StandardOutcome, StandardValidator } from './schema/json.ts'
+export type { JsonValue } from './schema/dynamic.ts'
+export {
+  bool,
+  bytes,
+  date,
+  decimal,
+  float,
+  instant,
+  int,
+  int64,
+  jsonValue,
+  literals,
+  text,
+} from './schema/scalars.ts'
+export type { TypeOf } from './schema/schema.ts'
+export { field, struct } from './schema/struct.ts'
+export type { Field, Fields, StructOf, StructSchema } from './schema/struct.ts'
 export type { Codec, Key, KeyAtom, Schema } from './schema/types.ts'
+export { variant } from './schema/variant.ts'
+export type { Cases, VariantOf, VariantSchema } from './schema/variant.ts'
+
+// Contracts of sources and sinks
 export type { Sink, Source } from './connectors/contract.ts'

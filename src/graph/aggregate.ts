@@ -17,7 +17,11 @@ export type AggregateDefinition =
   /** Arithmetic mean of finite doubles; `undefined` when no row took part. */
   | { readonly kind: 'mean'; readonly of: RowNumber; readonly where: RowTest | undefined }
   /** Exact number of distinct values; state grows with them. Equal `of` functions share one set. */
-  | { readonly kind: 'count-distinct'; readonly of: (row: never) => string | number | bigint | boolean; readonly where: RowTest | undefined }
+  | {
+      readonly kind: 'count-distinct'
+      readonly of: (row: never) => string | number | bigint | boolean
+      readonly where: RowTest | undefined
+    }
   | CustomAggregate
 
 /** Fields of the row type are unknown here; the typed constructors in `stream/` check them. */

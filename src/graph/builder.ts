@@ -77,7 +77,8 @@ export class PlanBuilder {
     const node = this.node(id)
     if (node.kind === 'try') this.#nodes[id] = { ...node, rejects: false }
     else if (node.kind === 'source') this.#nodes[id] = { ...node, rejects: false, onError: 'fail' }
-    else if (node.kind === 'event-time') this.#nodes[id] = { ...node, rejects: false, onError: 'fail' }
+    else if (node.kind === 'event-time')
+      this.#nodes[id] = { ...node, rejects: false, onError: 'fail' }
     else assert(false, `a ${node.kind} step rejects nothing`)
   }
 

@@ -25,7 +25,8 @@ export function diffPlans(before: PlanJson, after: PlanJson): readonly PlanDiffe
     const name = node.name ?? ''
     const direct = old.get(slot)
     const formerSlot = node.was === null ? undefined : `${role} ${node.was}`
-    const former = direct === undefined && formerSlot !== undefined ? old.get(formerSlot) : undefined
+    const former =
+      direct === undefined && formerSlot !== undefined ? old.get(formerSlot) : undefined
     const match = direct ?? former
     if (match === undefined) {
       differences.push({ kind: 'added', role, name, was: undefined, changes: [] })
@@ -33,18 +34,33 @@ export function diffPlans(before: PlanJson, after: PlanJson): readonly PlanDiffe
     }
     old.delete(direct === undefined ? (formerSlot ?? slot) : slot)
     const changes = changesOf(match, node)
-    if (former !== undefined) differences.push({ kind: 'renamed', role, name, was: former.name ?? '', changes })
-    else differences.push({ kind: changes.length > 0 ? 'changed' : 'kept', role, name, was: undefined, changes })
+    if (former !== undefined)
+      differences.push({ kind: 'renamed', role, name, was: former.name ?? '', changes })
+    else
+      differences.push({
+        kind: changes.length > 0 ? 'changed' : 'kept',
+        role,
+        name,
+        was: undefined,
+        changes,
+      })
   }
   for (const node of old.values()) {
-    differences.push({ kind: 'removed', role: roleOf(node), name: node.name ?? '', was: undefined, changes: [] })
+    differences.push({
+      kind: 'removed',
+      role: roleOf(node),
+      name: node.name ?? '',
+      was: undefined,
+      changes: [],
+    })
   }
   return differences
 }
 
 function namedNodes(plan: PlanJson): Map<string, NodeJson> {
   const nodes = new Map<string, NodeJson>()
-  for (const node of plan.nodes) if (node.name !== null) nodes.set(`${roleOf(node)} ${node.name}`, node)
+  for (const node of plan.nodes)
+    if (node.name !== null) nodes.set(`${roleOf(node)} ${node.name}`, node)
   return nodes
 }
 

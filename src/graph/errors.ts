@@ -29,25 +29,29 @@ export const graphErrors = defineErrors({
     code: 'TM1303',
     kind: 'user',
     title: 'a name is reserved',
-    remedy: 'Choose another name: this one has a meaning in the language, in SQL tables or in a file system.',
+    remedy:
+      'Choose another name: this one has a meaning in the language, in SQL tables or in a file system.',
   },
   fieldNameInvalid: {
     code: 'TM1304',
     kind: 'user',
     title: 'the name of a state, timer, output or aggregate is not usable',
-    remedy: 'Use a plain identifier of at most 64 letters, digits and underscores that does not begin with a digit.',
+    remedy:
+      'Use a plain identifier of at most 64 letters, digits and underscores that does not begin with a digit.',
   },
   lateUnused: {
     code: 'TM1305',
     kind: 'user',
     title: 'nobody takes the late records of a step',
-    remedy: "Send `late` somewhere, e.g. to deadLetters(), or write .dropLate('why they do not matter').",
+    remedy:
+      "Send `late` somewhere, e.g. to deadLetters(), or write .dropLate('why they do not matter').",
   },
   rejectedUnused: {
     code: 'TM1306',
     kind: 'user',
     title: 'nobody takes the rejected records of a step',
-    remedy: 'Send `rejected` somewhere, e.g. to deadLetters(), or write .orFail() to stop the job at the first one.',
+    remedy:
+      'Send `rejected` somewhere, e.g. to deadLetters(), or write .orFail() to stop the job at the first one.',
   },
   deadEnd: {
     code: 'TM1307',
@@ -59,7 +63,8 @@ export const graphErrors = defineErrors({
     code: 'TM1308',
     kind: 'user',
     title: 'records are both taken and given up',
-    remedy: 'Keep one of the two: either the stream of set-aside records, or .dropLate(…) / .orFail().',
+    remedy:
+      'Keep one of the two: either the stream of set-aside records, or .dropLate(…) / .orFail().',
   },
   noSink: {
     code: 'TM1309',
@@ -71,19 +76,22 @@ export const graphErrors = defineErrors({
     code: 'TM1310',
     kind: 'user',
     title: 'a keyed step does not follow keyBy',
-    remedy: 'Call .keyBy(…) first, so that every record has a key that decides where its state lives.',
+    remedy:
+      'Call .keyBy(…) first, so that every record has a key that decides where its state lives.',
   },
   inputUnknown: {
     code: 'TM1311',
     kind: 'user',
     title: 'an input of a step does not exist',
-    remedy: 'Build plans with the fluent API. A plan built by hand may refer only to earlier steps and to outputs they have.',
+    remedy:
+      'Build plans with the fluent API. A plan built by hand may refer only to earlier steps and to outputs they have.',
   },
   noEventTime: {
     code: 'TM1312',
     kind: 'user',
     title: 'a step needs event time and its input has none',
-    remedy: 'Call .withEventTime({ timestamp, maxOutOfOrderness }) before the step, or use the processing-time form.',
+    remedy:
+      'Call .withEventTime({ timestamp, maxOutOfOrderness }) before the step, or use the processing-time form.',
   },
   optionInvalid: {
     code: 'TM1313',
@@ -95,6 +103,7 @@ export const graphErrors = defineErrors({
     code: 'TM1314',
     kind: 'user',
     title: 'a rename does not name exactly one former step',
-    remedy: 'Let `was` name the one former step whose data this step continues, and not a step that still exists.',
+    remedy:
+      'Let `was` name the one former step whose data this step continues, and not a step that still exists.',
   },
 })

@@ -12,7 +12,10 @@ export function explainText(plan: Plan): string {
     if (node.inputs.length === 0) drawNode(data, node, '', '', undefined, lines)
   }
   if (data.nodes.some((node) => node.selfDescribing.length > 0)) {
-    lines.push('', '* has no schema and travels in the self-describing codec: larger and slower than declared fields')
+    lines.push(
+      '',
+      '* has no schema and travels in the self-describing codec: larger and slower than declared fields',
+    )
   }
   return lines.join('\n')
 }
@@ -35,7 +38,7 @@ function drawNode(
     const childLead = `${rest}${isLast ? '└ ' : '├ '}`
     const childRest = `${rest}${isLast ? '  ' : '│ '}`
     if (child.drawn) drawNode(plan, child.node, childLead, childRest, child.output, lines)
-    else lines.push(`${childLead}${label(child.node)} (see above or below)`)
+    else lines.push(`${childLead}${label(child.node)} (drawn under its first input)`)
   })
 }
 
@@ -50,7 +53,8 @@ function consumersOf(plan: PlanJson, node: NodeJson): readonly Consumer[] {
   const consumers: Consumer[] = []
   for (const reader of plan.nodes) {
     reader.inputs.forEach((input, index) => {
-      if (input.node === node.id) consumers.push({ node: reader, output: input.output, drawn: index === 0 })
+      if (input.node === node.id)
+        consumers.push({ node: reader, output: input.output, drawn: index === 0 })
     })
   }
   return consumers
@@ -62,13 +66,21 @@ function label(node: NodeJson): string {
 }
 
 function headline(node: NodeJson): string {
-  const parts = [node.kind === 'union' ? label(node) : node.name === null ? node.kind : `${node.kind} ${node.name}`]
+  const parts = [
+    node.kind === 'union'
+      ? label(node)
+      : node.name === null
+        ? node.kind
+        : `${node.kind} ${node.name}`,
+  ]
   if (node.was !== null) parts.push(`(was ${node.was})`)
   const detail = node.detail
   if (detail.connector !== undefined) parts.push(connectorText(node))
   if (detail.window !== undefined) parts.push(windowText(node))
   if (detail.maxOutOfOrdernessMs !== undefined) {
-    parts.push(`up to ${durationText(detail.maxOutOfOrdernessMs)} out of order, idle after ${durationText(detail.idleAfterMs ?? 0)}`)
+    parts.push(
+      `up to ${durationText(detail.maxOutOfOrdernessMs)} out of order, idle after ${durationText(detail.idleAfterMs ?? 0)}`,
+    )
   }
   if (detail.emit !== undefined && detail.window === undefined) parts.push(`emits ${detail.emit}`)
   if (detail.rejects === true) parts.push('rejects to a stream')
@@ -79,7 +91,9 @@ function headline(node: NodeJson): string {
 }
 
 function connectorText(node: NodeJson): string {
-  const settings = Object.entries(node.detail.describe ?? {}).map(([name, value]) => `${name}=${value}`)
+  const settings = Object.entries(node.detail.describe ?? {}).map(
+    ([name, value]) => `${name}=${value}`,
+  )
   const parts = [node.detail.connector ?? '', ...settings]
   if (node.detail.guarantee !== undefined) parts.push(node.detail.guarantee)
   if (node.detail.bounded === true) parts.push('bounded')
@@ -91,12 +105,17 @@ function windowText(node: NodeJson): string {
   if (window === undefined) return ''
   const parts: string[] = []
   if (window.kind === 'session') parts.push(`session with gap ${durationText(window.gapMs)}`)
-  else if (window.kind === 'sliding') parts.push(`sliding ${durationText(window.sizeMs)} every ${durationText(window.slideMs)}`)
+  else if (window.kind === 'sliding')
+    parts.push(`sliding ${durationText(window.sizeMs)} every ${durationText(window.slideMs)}`)
   else parts.push(`tumbling ${durationText(window.sizeMs)}`)
   if (window.time === 'processing-time') parts.push('in processing time')
-  if (window.kind !== 'session' && window.offsetMs !== 0) parts.push(`offset ${durationText(window.offsetMs)}`)
+  if (window.kind !== 'session' && window.offsetMs !== 0)
+    parts.push(`offset ${durationText(window.offsetMs)}`)
   const lateness = node.detail.allowedLatenessMs ?? 0
-  if (lateness > 0) parts.push(`${durationText(lateness)} lateness, ${node.detail.emit === 'once' ? 'emits once after it' : 'emits updates'}`)
+  if (lateness > 0)
+    parts.push(
+      `${durationText(lateness)} lateness, ${node.detail.emit === 'once' ? 'emits once after it' : 'emits updates'}`,
+    )
   const quiet = node.detail.closeAfterQuietMs ?? 0
   if (quiet > 0) parts.push(`closes after ${durationText(quiet)} of quiet`)
   return parts.join(', ')
@@ -106,7 +125,8 @@ function windowText(node: NodeJson): string {
 function extraLines(node: NodeJson): readonly string[] {
   const { state, timers, aggregates, outputs, dropLate } = node.detail
   const lines: string[] = []
-  for (const [name, one] of Object.entries(state ?? {})) lines.push(`state ${name}: ${stateText(one)}`)
+  for (const [name, one] of Object.entries(state ?? {}))
+    lines.push(`state ${name}: ${stateText(one)}`)
   for (const [name, kind] of Object.entries(timers ?? {})) lines.push(`timer ${name}: ${kind}`)
   for (const [name, what] of Object.entries(aggregates ?? {})) {
     const mark = node.selfDescribing.includes(`accumulator ${name}`) ? ' *' : ''

@@ -66,7 +66,9 @@ function aggregatesPart(spec: AggregateSpec): Part {
 }
 
 function processPart(definition: ProcessDefinition): Part {
-  const states = sortedEntries(definition.state).map(([name, state]): Part => [name, statePart(state)])
+  const states = sortedEntries(definition.state).map(
+    ([name, state]): Part => [name, statePart(state)],
+  )
   const timers = sortedEntries(definition.timers).map(([name, kind]): Part => [name, kind])
   const codecs = sortedEntries(definition.outputCodecs).map(([name, codec]): Part => {
     const hash = 'hash' in codec && typeof codec.hash === 'string' ? codec.hash : null

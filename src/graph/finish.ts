@@ -23,7 +23,10 @@ export function finishPlan(draft: PlanDraft): Plan {
   return Object.freeze({
     job: draft.job,
     nodes: Object.freeze(draft.nodes.map(freezeNode)),
-    options: Object.freeze({ ...draft.options, onError: Object.freeze({ ...draft.options.onError }) }),
+    options: Object.freeze({
+      ...draft.options,
+      onError: Object.freeze({ ...draft.options.onError }),
+    }),
     fingerprint,
   })
 }
@@ -45,7 +48,11 @@ function checkNames(nodes: readonly PlanNode[]): void {
     const slot = `${role} ${foldName(node.name)}`
     const other = seen.get(slot)
     if (other !== undefined) {
-      throw problem(graphErrors.nameRepeated, `${describeNode(node)} and ${describeNode(other)}`, node)
+      throw problem(
+        graphErrors.nameRepeated,
+        `${describeNode(node)} and ${describeNode(other)}`,
+        node,
+      )
     }
     seen.set(slot, node)
     checkFields(node, node.name)
@@ -58,10 +65,18 @@ function checkNames(nodes: readonly PlanNode[]): void {
     const living = seen.get(slot)
     const rival = former.get(slot)
     if (living !== undefined) {
-      throw problem(graphErrors.renameInvalid, `${describeNode(node)} was ${quote(node.was)}, but ${describeNode(living)} still exists`, node)
+      throw problem(
+        graphErrors.renameInvalid,
+        `${describeNode(node)} was ${quote(node.was)}, but ${describeNode(living)} still exists`,
+        node,
+      )
     }
     if (rival !== undefined) {
-      throw problem(graphErrors.renameInvalid, `${describeNode(node)} and ${describeNode(rival)} both were ${quote(node.was)}`, node)
+      throw problem(
+        graphErrors.renameInvalid,
+        `${describeNode(node)} and ${describeNode(rival)} both were ${quote(node.was)}`,
+        node,
+      )
     }
     former.set(slot, node)
   }
@@ -79,7 +94,11 @@ function checkFields(node: PlanNode, owner: string): void {
     const taken = node.kind === 'window' ? ['key', 'window'] : ['key']
     const names = Object.keys(node.aggregates)
     if (names.length === 0) {
-      throw problem(graphErrors.optionInvalid, `${describeNode(node)} computes nothing: name at least one aggregate`, node)
+      throw problem(
+        graphErrors.optionInvalid,
+        `${describeNode(node)} computes nothing: name at least one aggregate`,
+        node,
+      )
     }
     for (const name of names) checkFieldName(name, 'aggregate', owner, taken)
   }
@@ -92,19 +111,35 @@ function checkInputs(nodes: readonly PlanNode[]): void {
     }
     const wanted = inputCounts(node)
     if (node.inputs.length < wanted.min || node.inputs.length > wanted.max) {
-      throw problem(graphErrors.inputUnknown, `${describeNode(node)} has ${node.inputs.length} inputs`, node)
+      throw problem(
+        graphErrors.inputUnknown,
+        `${describeNode(node)} has ${node.inputs.length} inputs`,
+        node,
+      )
     }
     for (const input of node.inputs) {
       const from = input.node < position ? nodes[input.node] : undefined
       if (from === undefined) {
-        throw problem(graphErrors.inputUnknown, `${describeNode(node)} reads step ${input.node}, which does not come before it`, node)
+        throw problem(
+          graphErrors.inputUnknown,
+          `${describeNode(node)} reads step ${input.node}, which does not come before it`,
+          node,
+        )
       }
       if (!outputsOf(from).includes(input.output)) throw missingOutput(node, from, input)
       if (needsKey(node) && from.kind !== 'key-by') {
-        throw problem(graphErrors.notKeyed, `${describeNode(node)} follows ${describeNode(from)}`, node)
+        throw problem(
+          graphErrors.notKeyed,
+          `${describeNode(node)} follows ${describeNode(from)}`,
+          node,
+        )
       }
       if (from.kind === 'key-by' && !needsKey(node)) {
-        throw problem(graphErrors.inputUnknown, `${describeNode(node)} reads a keyed stream, which only keyed steps can`, node)
+        throw problem(
+          graphErrors.inputUnknown,
+          `${describeNode(node)} reads a keyed stream, which only keyed steps can`,
+          node,
+        )
       }
     }
   })
@@ -119,26 +154,44 @@ function inputCounts(node: PlanNode): { readonly min: number; readonly max: numb
 /** An output that is not there: given up by the program, or never declared. */
 function missingOutput(node: PlanNode, from: PlanNode, input: Input): TidemillError {
   if (input.output === 'late' && from.kind === 'window' && from.dropLate !== undefined) {
-    return problem(graphErrors.outcomeContradicted, `${describeNode(from)} drops late records, and ${describeNode(node)} reads them`, from)
+    return problem(
+      graphErrors.outcomeContradicted,
+      `${describeNode(from)} drops late records, and ${describeNode(node)} reads them`,
+      from,
+    )
   }
   if (input.output === 'rejected' && 'rejects' in from) {
-    return problem(graphErrors.outcomeContradicted, `${describeNode(from)} stops the job at a rejected record, and ${describeNode(node)} reads them`, from)
+    return problem(
+      graphErrors.outcomeContradicted,
+      `${describeNode(from)} stops the job at a rejected record, and ${describeNode(node)} reads them`,
+      from,
+    )
   }
-  return problem(graphErrors.inputUnknown, `${describeNode(node)} reads ${quote(input.output)} of ${describeNode(from)}, which has only ${outputsOf(from).join(', ')}`, node)
+  return problem(
+    graphErrors.inputUnknown,
+    `${describeNode(node)} reads ${quote(input.output)} of ${describeNode(from)}, which has only ${outputsOf(from).join(', ')}`,
+    node,
+  )
 }
 
 /** Event time flows from `withEventTime` down; a union has it when all its inputs do. */
 function checkTime(nodes: readonly PlanNode[]): void {
   const timed: boolean[] = []
   for (const node of nodes) {
-    const inputTimed = node.inputs.length > 0 && node.inputs.every((input) => timed[input.node] === true && !isSetAside(nodes, input))
+    const inputTimed =
+      node.inputs.length > 0 &&
+      node.inputs.every((input) => timed[input.node] === true && !isSetAside(nodes, input))
     if (node.kind === 'window' && node.window.time === 'event-time' && !inputTimed) {
       throw problem(graphErrors.noEventTime, describeNode(node), node)
     }
     if (node.kind === 'process' && !inputTimed) {
       const timer = Object.entries(node.definition.timers).find(([, kind]) => kind === 'event-time')
       if (timer !== undefined) {
-        throw problem(graphErrors.noEventTime, `timer ${quote(timer[0])} of ${describeNode(node)}`, node)
+        throw problem(
+          graphErrors.noEventTime,
+          `timer ${quote(timer[0])} of ${describeNode(node)}`,
+          node,
+        )
       }
     }
     timed.push(node.kind === 'event-time' ? true : resultTimed(node, inputTimed))
@@ -147,7 +200,10 @@ function checkTime(nodes: readonly PlanNode[]): void {
 
 /** Late and rejected records have no event time that a step could use: the watermark does not wait for them. */
 function isSetAside(nodes: readonly PlanNode[], input: Input): boolean {
-  return nodes[input.node]?.kind !== 'process' && (input.output === 'late' || input.output === 'rejected')
+  return (
+    nodes[input.node]?.kind !== 'process' &&
+    (input.output === 'late' || input.output === 'rejected')
+  )
 }
 
 function resultTimed(node: PlanNode, inputTimed: boolean): boolean {
@@ -157,11 +213,13 @@ function resultTimed(node: PlanNode, inputTimed: boolean): boolean {
 
 function checkConsumers(nodes: readonly PlanNode[]): void {
   const taken = new Set<string>()
-  for (const node of nodes) for (const input of node.inputs) taken.add(`${input.node} ${input.output}`)
+  for (const node of nodes)
+    for (const input of node.inputs) taken.add(`${input.node} ${input.output}`)
   for (const node of nodes) {
     for (const output of outputsOf(node)) {
       if (taken.has(`${node.id} ${output}`)) continue
-      if (node.kind === 'window' && output === 'late') throw problem(graphErrors.lateUnused, describeNode(node), node)
+      if (node.kind === 'window' && output === 'late')
+        throw problem(graphErrors.lateUnused, describeNode(node), node)
       if (node.kind !== 'process' && output === 'rejected') {
         throw problem(graphErrors.rejectedUnused, describeNode(node), node)
       }

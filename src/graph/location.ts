@@ -28,7 +28,9 @@ export function outerLocation(stack: string | undefined): string | undefined {
 
 /** `path:line:column` of one line of a stack, for V8 (`at f (path:1:2)`) and the others (`f@path:1:2`). */
 function placeOf(line: string): string | undefined {
-  const found = /(?:\(|@|at (?:async )?)((?:file:\/\/|[A-Za-z]:[/\\]|\/)[^()]*:\d+:\d+)\)?$/.exec(line.trim())
+  const found = /(?:\(|@|at (?:async )?)((?:file:\/\/|[A-Za-z]:[/\\]|\/)[^()]*:\d+:\d+)\)?$/.exec(
+    line.trim(),
+  )
   if (found === null) return undefined
   const place = found[1] ?? ''
   return place.startsWith('file://') ? decode(place.slice('file://'.length)) : place

@@ -22,10 +22,14 @@ export function checkName(name: unknown, what: string): asserts name is string {
     throw new TidemillError(graphErrors.nameMissing, { message: what })
   }
   if (typeof name !== 'string') {
-    throw new TidemillError(graphErrors.nameInvalid, { message: `${what} got a ${typeof name} as its name` })
+    throw new TidemillError(graphErrors.nameInvalid, {
+      message: `${what} got a ${typeof name} as its name`,
+    })
   }
   if (!namePattern.test(name)) {
-    throw new TidemillError(graphErrors.nameInvalid, { message: `${what} is called ${quote(name)}` })
+    throw new TidemillError(graphErrors.nameInvalid, {
+      message: `${what} is called ${quote(name)}`,
+    })
   }
   if (deviceName.test(name) || name.endsWith('.')) {
     throw new TidemillError(graphErrors.nameReserved, {

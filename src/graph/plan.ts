@@ -149,8 +149,19 @@ export interface KeyedReduceNode extends NodeBase {
 }
 
 export type WindowDefinition =
-  | { readonly kind: 'tumbling'; readonly time: 'event-time' | 'processing-time'; readonly sizeMs: number; readonly offsetMs: number }
-  | { readonly kind: 'sliding'; readonly time: 'event-time'; readonly sizeMs: number; readonly slideMs: number; readonly offsetMs: number }
+  | {
+      readonly kind: 'tumbling'
+      readonly time: 'event-time' | 'processing-time'
+      readonly sizeMs: number
+      readonly offsetMs: number
+    }
+  | {
+      readonly kind: 'sliding'
+      readonly time: 'event-time'
+      readonly sizeMs: number
+      readonly slideMs: number
+      readonly offsetMs: number
+    }
   | { readonly kind: 'session'; readonly time: 'event-time'; readonly gapMs: number }
 
 /** Keyed windows. Outputs: `out` and, for event time, `late`. */

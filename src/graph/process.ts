@@ -4,12 +4,32 @@ import type { Codec, Key, Schema } from '../schema/types.ts'
 
 /** The six kinds of keyed state (declared as data, so that tools can read them before the first record). */
 export type StateDefinition =
-  | { readonly kind: 'value'; readonly value: Schema<unknown>; readonly initial: unknown; readonly options: StateOptions }
+  | {
+      readonly kind: 'value'
+      readonly value: Schema<unknown>
+      readonly initial: unknown
+      readonly options: StateOptions
+    }
   | { readonly kind: 'list'; readonly item: Schema<unknown>; readonly options: StateOptions }
-  | { readonly kind: 'map'; readonly key: Schema<unknown>; readonly value: Schema<unknown>; readonly options: StateOptions }
+  | {
+      readonly kind: 'map'
+      readonly key: Schema<unknown>
+      readonly value: Schema<unknown>
+      readonly options: StateOptions
+    }
   /** Entries in ascending key order. */
-  | { readonly kind: 'sorted-map'; readonly key: Schema<unknown>; readonly value: Schema<unknown>; readonly options: StateOptions }
-  | { readonly kind: 'reducing'; readonly value: Schema<unknown>; readonly reduce: (left: unknown, right: unknown) => unknown; readonly options: StateOptions }
+  | {
+      readonly kind: 'sorted-map'
+      readonly key: Schema<unknown>
+      readonly value: Schema<unknown>
+      readonly options: StateOptions
+    }
+  | {
+      readonly kind: 'reducing'
+      readonly value: Schema<unknown>
+      readonly reduce: (left: unknown, right: unknown) => unknown
+      readonly options: StateOptions
+    }
   | {
       readonly kind: 'aggregating'
       readonly accumulator: Schema<unknown>

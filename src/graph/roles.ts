@@ -58,7 +58,9 @@ export function outputsOf(node: PlanNode): readonly OutputName[] {
     case 'process':
       return node.definition.outputs ?? ['out']
     case 'window':
-      return node.window.time === 'event-time' && node.dropLate === undefined ? ['out', 'late'] : ['out']
+      return node.window.time === 'event-time' && node.dropLate === undefined
+        ? ['out', 'late']
+        : ['out']
     default:
       return ['out']
   }

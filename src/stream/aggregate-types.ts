@@ -23,9 +23,6 @@ export type AggregateResults<Spec> = {
   readonly [Name in keyof Spec]: Spec[Name] extends Aggregate<never, infer Result> ? Result : never
 }
 
-/** An object type written out, so that an editor shows fields and not the machinery behind them. */
-export type Flatten<Fields> = { [Name in keyof Fields]: Fields[Name] } & {}
-
 /** Selects the rows that take part in an aggregate. */
 export interface CountOptions<Row> {
   readonly where?: (row: Row) => boolean

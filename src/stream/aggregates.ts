@@ -16,6 +16,7 @@ import {
   mergeSketches,
   type QuantileSketch,
   quantileOf,
+  quantileSketch,
 } from '../window/quantile.ts'
 import type { Aggregate, CountOptions, WhereOptions } from './aggregate-types.ts'
 import { checkFunction, typeName } from './arguments.ts'
@@ -41,7 +42,10 @@ export function count<Row>(options: CountOptions<Row> = {}): Aggregate<Row, numb
  * @since 0.1.0
  * @stability experimental
  */
-export function sum<Row>(of: (row: Row) => number, options: CountOptions<Row> = {}): Aggregate<Row, number> {
+export function sum<Row>(
+  of: (row: Row) => number,
+  options: CountOptions<Row> = {},
+): Aggregate<Row, number> {
   return described({ kind: 'sum', ...numberOf(of, options, 'sum') })
 }
 
@@ -51,9 +55,15 @@ export function sum<Row>(of: (row: Row) => number, options: CountOptions<Row> = 
  * @since 0.1.0
  * @stability experimental
  */
-export function min<Row>(of: (row: Row) => number, options: WhereOptions<Row>): Aggregate<Row, number | undefined>
+export function min<Row>(
+  of: (row: Row) => number,
+  options: WhereOptions<Row>,
+): Aggregate<Row, number | undefined>
 export function min<Row>(of: (row: Row) => number): Aggregate<Row, number>
-export function min<Row>(of: (row: Row) => number, options: CountOptions<Row> = {}): Aggregate<Row, number | undefined> {
+export function min<Row>(
+  of: (row: Row) => number,
+  options: CountOptions<Row> = {},
+): Aggregate<Row, number | undefined> {
   return described({ kind: 'min', ...numberOf(of, options, 'min') })
 }
 
@@ -63,9 +73,15 @@ export function min<Row>(of: (row: Row) => number, options: CountOptions<Row> = 
  * @since 0.1.0
  * @stability experimental
  */
-export function max<Row>(of: (row: Row) => number, options: WhereOptions<Row>): Aggregate<Row, number | undefined>
+export function max<Row>(
+  of: (row: Row) => number,
+  options: WhereOptions<Row>,
+): Aggregate<Row, number | undefined>
 export function max<Row>(of: (row: Row) => number): Aggregate<Row, number>
-export function max<Row>(of: (row: Row) => number, options: CountOptions<Row> = {}): Aggregate<Row, number | undefined> {
+export function max<Row>(
+  of: (row: Row) => number,
+  options: CountOptions<Row> = {},
+): Aggregate<Row, number | undefined> {
   return described({ kind: 'max', ...numberOf(of, options, 'max') })
 }
 
@@ -77,9 +93,15 @@ export function max<Row>(of: (row: Row) => number, options: CountOptions<Row> = 
  * @since 0.1.0
  * @stability experimental
  */
-export function mean<Row>(of: (row: Row) => number, options: WhereOptions<Row>): Aggregate<Row, number | undefined>
+export function mean<Row>(
+  of: (row: Row) => number,
+  options: WhereOptions<Row>,
+): Aggregate<Row, number | undefined>
 export function mean<Row>(of: (row: Row) => number): Aggregate<Row, number>
-export function mean<Row>(of: (row: Row) => number, options: CountOptions<Row> = {}): Aggregate<Row, number | undefined> {
+export function mean<Row>(
+  of: (row: Row) => number,
+  options: CountOptions<Row> = {},
+): Aggregate<Row, number | undefined> {
   return described({ kind: 'mean', ...numberOf(of, options, 'mean') })
 }
 
@@ -153,12 +175,15 @@ export function quantile<Row>(
       if (where !== undefined && !where(row)) return sketch
       const value = of(row)
       if (!Number.isFinite(value)) {
-        throw new TidemillError(streamErrors.aggregatedValue, { message: `quantile got ${String(value)}` })
+        throw new TidemillError(streamErrors.aggregatedValue, {
+          message: `quantile got ${String(value)}`,
+        })
       }
       return addValue(sketch, value, width)
     },
     merge: mergeSketches,
     result: (sketch) => quantileOf(sketch, q, width),
+    accumulator: quantileSketch,
   })
 }
 
@@ -223,7 +248,10 @@ function numberOf<Row>(
   return { of, where: testOf(options.where, what) }
 }
 
-function testOf<Row>(where: ((row: Row) => boolean) | undefined, what: string): RowTest | undefined {
+function testOf<Row>(
+  where: ((row: Row) => boolean) | undefined,
+  what: string,
+): RowTest | undefined {
   if (where === undefined) return undefined
   checkFunction(where, `where of ${what}`)
   return where
@@ -240,7 +268,9 @@ export function aggregateSpec(
   const definitions: [string, AggregateDefinition][] = []
   for (const [name, one] of Object.entries(spec)) {
     if (typeof one?.definition?.kind !== 'string') {
-      throw unusable(`${JSON.stringify(name)} of ${JSON.stringify(owner)} is ${typeName(one)}, expected sum(…), count() or the like`)
+      throw unusable(
+        `${JSON.stringify(name)} of ${JSON.stringify(owner)} is ${typeName(one)}, expected sum(…), count() or the like`,
+      )
     }
     definitions.push([name, one.definition])
   }

@@ -6,17 +6,22 @@ import { streamErrors } from './errors.ts'
 /** The milliseconds of a duration; throws TM1352 unless it is a finite number of at least `minMs`. */
 export function durationMs(duration: Duration, what: string, minMs: number): number {
   if (typeof duration !== 'number' || !Number.isFinite(duration)) {
-    throw new TidemillError(streamErrors.duration, { message: `${what} is ${String(duration)}, expected a finite duration` })
+    throw new TidemillError(streamErrors.duration, {
+      message: `${what} is ${String(duration)}, expected a finite duration`,
+    })
   }
   if (duration < minMs) {
-    throw new TidemillError(streamErrors.duration, { message: `${what} is ${duration} ms, expected at least ${minMs} ms` })
+    throw new TidemillError(streamErrors.duration, {
+      message: `${what} is ${duration} ms, expected at least ${minMs} ms`,
+    })
   }
   return duration
 }
 
 /** Throws TM1351 unless `fn` is a function. */
 export function checkFunction(fn: unknown, what: string): void {
-  if (typeof fn !== 'function') throw wrongArgument(`${what} is ${typeName(fn)}, expected a function`)
+  if (typeof fn !== 'function')
+    throw wrongArgument(`${what} is ${typeName(fn)}, expected a function`)
 }
 
 export function wrongArgument(message: string): TidemillError {
@@ -26,8 +31,14 @@ export function wrongArgument(message: string): TidemillError {
 /** Throws TM1351 unless `schema` is one or is absent. */
 export function checkSchema(schema: unknown, what: string): void {
   if (schema === undefined) return
-  if (typeof schema !== 'object' || schema === null || typeof (schema as { readonly hash?: unknown }).hash !== 'string') {
-    throw wrongArgument(`${what} is ${typeName(schema)}, expected a schema such as struct(…) or int`)
+  if (
+    typeof schema !== 'object' ||
+    schema === null ||
+    typeof (schema as { readonly hash?: unknown }).hash !== 'string'
+  ) {
+    throw wrongArgument(
+      `${what} is ${typeName(schema)}, expected a schema such as struct(…) or int`,
+    )
   }
 }
 

@@ -6,7 +6,8 @@ export const streamErrors = defineErrors({
     code: 'TM1350',
     kind: 'user',
     title: 'a stream belongs to another pipeline',
-    remedy: 'Combine streams of one pipeline only. To connect two jobs, let one write a topic that the other reads.',
+    remedy:
+      'Combine streams of one pipeline only. To connect two jobs, let one write a topic that the other reads.',
   },
   argument: {
     code: 'TM1351',
@@ -18,25 +19,29 @@ export const streamErrors = defineErrors({
     code: 'TM1352',
     kind: 'user',
     title: 'a duration is not usable here',
-    remedy: 'Use milliseconds(), seconds(), minutes(), hours() or days() with a value the message allows.',
+    remedy:
+      'Use milliseconds(), seconds(), minutes(), hours() or days() with a value the message allows.',
   },
   window: {
     code: 'TM1353',
     kind: 'user',
     title: 'a window definition makes no sense',
-    remedy: 'Windows need a size of at least 1 ms, a slide no larger than the size, and an offset smaller than the slide.',
+    remedy:
+      'Windows need a size of at least 1 ms, a slide no larger than the size, and an offset smaller than the slide.',
   },
   timerHandler: {
     code: 'TM1354',
     kind: 'user',
     title: 'timers and their handlers do not match',
-    remedy: 'Give every timer in `timers` one function of the same name in `onTimer`, and no others.',
+    remedy:
+      'Give every timer in `timers` one function of the same name in `onTimer`, and no others.',
   },
   parameterMissing: {
     code: 'TM1355',
     kind: 'user',
     title: 'a parameter has no value',
-    remedy: 'Pass it on the command line as --param name=value, or give param() a default as its second argument.',
+    remedy:
+      'Pass it on the command line as --param name=value, or give param() a default as its second argument.',
   },
   aggregate: {
     code: 'TM1356',

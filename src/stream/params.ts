@@ -17,7 +17,9 @@ import { streamErrors } from './errors.ts'
  */
 export function param(name: string, fallback?: string): string {
   if (typeof name !== 'string' || !/^[A-Za-z][A-Za-z0-9._-]{0,63}$/.test(name)) {
-    throw wrongArgument(`param got ${typeof name === 'string' ? JSON.stringify(name) : typeName(name)}, expected a name of letters, digits, dots and hyphens`)
+    throw wrongArgument(
+      `param got ${typeof name === 'string' ? JSON.stringify(name) : typeName(name)}, expected a name of letters, digits, dots and hyphens`,
+    )
   }
   const value = currentHost()?.params.get(name) ?? fallback
   if (value === undefined) {

@@ -48,7 +48,9 @@ export interface PipelineOptions extends PlanSettings {
 }
 
 /** A function that begins pipelines which run on `executor`. Without one they can be planned but not run: TM1358. */
-export function pipelineOn(executor: JobExecutor | undefined): (name: string, options?: PipelineOptions) => Pipeline {
+export function pipelineOn(
+  executor: JobExecutor | undefined,
+): (name: string, options?: PipelineOptions) => Pipeline {
   return (name, options = {}) => new StepPipeline(new PlanBuilder(name, options), executor)
 }
 
@@ -66,10 +68,18 @@ class StepPipeline implements Pipeline {
   }
 
   from<Row>(name: string, source: Source<Row>): Stream<Row> {
-    return streamOf<Row, 'untimed'>(this.#builder, this.#addSource(name, source, false), 'out', 'untimed')
+    return streamOf<Row, 'untimed'>(
+      this.#builder,
+      this.#addSource(name, source, false),
+      'out',
+      'untimed',
+    )
   }
 
-  tryFrom<Row>(name: string, source: Source<Row>): WithRejected<Row, string | Uint8Array, 'untimed'> {
+  tryFrom<Row>(
+    name: string,
+    source: Source<Row>,
+  ): WithRejected<Row, string | Uint8Array, 'untimed'> {
     return rejectingOf(this.#builder, this.#addSource(name, source, true), 'untimed')
   }
 
@@ -93,14 +103,26 @@ class StepPipeline implements Pipeline {
 
   #addSource(name: string, source: Source<unknown>, rejects: boolean): number {
     if (source?.role !== 'source') {
-      throw wrongArgument(`from ${JSON.stringify(name)} got ${typeName(source)}, expected a source such as lines('file.txt')`)
+      throw wrongArgument(
+        `from ${JSON.stringify(name)} got ${typeName(source)}, expected a source such as lines('file.txt')`,
+      )
     }
-    return this.#builder.add({ kind: 'source', name, inputs: [], schema: source.schema, source, rejects, onError: undefined })
+    return this.#builder.add({
+      kind: 'source',
+      name,
+      inputs: [],
+      schema: source.schema,
+      source,
+      rejects,
+      onError: undefined,
+    })
   }
 
   #runner(): JobExecutor {
     if (this.#executor === undefined) {
-      throw new TidemillError(streamErrors.noExecutor, { message: `pipeline ${JSON.stringify(this.name)}` })
+      throw new TidemillError(streamErrors.noExecutor, {
+        message: `pipeline ${JSON.stringify(this.name)}`,
+      })
     }
     return this.#executor
   }

@@ -30,7 +30,9 @@ export type StateHandles<State> = {
 }
 
 /** Timer kinds that a stream allows: event time exists only after `withEventTime`. */
-export type TimerKinds<Mode extends TimeMode> = Mode extends 'event-time' ? TimerKind : 'processing-time'
+export type TimerKinds<Mode extends TimeMode> = Mode extends 'event-time'
+  ? TimerKind
+  : 'processing-time'
 
 /** Timers of a step by name. */
 export type TimerSpec<Mode extends TimeMode = TimeMode> = Readonly<Record<string, TimerKinds<Mode>>>
@@ -99,7 +101,11 @@ export interface ProcessDeclaration<State, Timers, Output> {
 }
 
 /** The whole argument of `process`. */
-export type ProcessSpec<In, Key, State, Timers, Output> = ProcessDeclaration<State, Timers, Output> & {
+export type ProcessSpec<In, Key, State, Timers, Output> = ProcessDeclaration<
+  State,
+  Timers,
+  Output
+> & {
   /** Called for every record of a key, one at a time, in order of arrival. Synchronous. */
   onRecord(record: In, ctx: ProcessContext<Key, State, Timers, Output>): void
 } & TimerPart<Key, State, Timers, Output>

@@ -49,7 +49,8 @@ export function valueState<Value>(
   const initial: unknown = options.initial
   if (initial !== undefined) {
     const problem = schema.check(initial)
-    if (problem !== undefined) throw wrongArgument(`initial of valueState does not fit its schema: ${problem}`)
+    if (problem !== undefined)
+      throw wrongArgument(`initial of valueState does not fit its schema: ${problem}`)
   }
   return descriptor({ kind: 'value', value, initial, options: storedOptions(options) })
 }
@@ -61,8 +62,15 @@ export function valueState<Value>(
  * @since 0.1.0
  * @stability experimental
  */
-export function listState<Item>(item: Schema<Item>, options: StateOptions = {}): StateDescriptor<ListState<Item>> {
-  return descriptor({ kind: 'list', item: stored(item, 'listState'), options: storedOptions(options) })
+export function listState<Item>(
+  item: Schema<Item>,
+  options: StateOptions = {},
+): StateDescriptor<ListState<Item>> {
+  return descriptor({
+    kind: 'list',
+    item: stored(item, 'listState'),
+    options: storedOptions(options),
+  })
 }
 
 /**
@@ -159,7 +167,8 @@ function descriptor<Handle>(definition: StateDefinition): StateDescriptor<Handle
 }
 
 function stored<Value>(schema: Schema<Value>, what: string): Schema<unknown> {
-  if (schema === undefined) throw wrongArgument(`${what} needs a schema: state outlives the code that wrote it`)
+  if (schema === undefined)
+    throw wrongArgument(`${what} needs a schema: state outlives the code that wrote it`)
   checkSchema(schema, `the schema of ${what}`)
   return schema as Schema<unknown> // only values of this schema reach it
 }

@@ -79,7 +79,13 @@ class NodeStream {
 
   map(fn: Fn, options?: RowOptions<Row>): NodeStream {
     checkFunction(fn, 'the argument of map')
-    return this.#next({ kind: 'map', name: undefined, inputs: [this.#origin.input], schema: rowSchema(options, 'map'), fn })
+    return this.#next({
+      kind: 'map',
+      name: undefined,
+      inputs: [this.#origin.input],
+      schema: rowSchema(options, 'map'),
+      fn,
+    })
   }
 
   filter(fn: (row: Row) => boolean): NodeStream {
@@ -90,18 +96,33 @@ class NodeStream {
 
   flatMap(fn: (row: Row) => Iterable<unknown>, options?: RowOptions<Row>): NodeStream {
     checkFunction(fn, 'the argument of flatMap')
-    return this.#next({ kind: 'flat-map', name: undefined, inputs: [this.#origin.input], schema: rowSchema(options, 'flatMap'), fn })
+    return this.#next({
+      kind: 'flat-map',
+      name: undefined,
+      inputs: [this.#origin.input],
+      schema: rowSchema(options, 'flatMap'),
+      fn,
+    })
   }
 
   try(name: string, fn: Fn, options?: RowOptions<Row>): Rejecting {
     checkFunction(fn, `the function of try ${JSON.stringify(name)}`)
     const { builder, input, time } = this.#origin
-    const id = builder.add({ kind: 'try', name, inputs: [input], schema: rowSchema(options, 'try'), fn, rejects: true })
+    const id = builder.add({
+      kind: 'try',
+      name,
+      inputs: [input],
+      schema: rowSchema(options, 'try'),
+      fn,
+      rejects: true,
+    })
     return rejecting(builder, id, time)
   }
 
   withEventTime(time: EventTime<never>): NodeStream {
-    return new NodeStream(new Origin(this.#origin.builder, this.#addEventTime(undefined, time), 'out', 'event-time'))
+    return new NodeStream(
+      new Origin(this.#origin.builder, this.#addEventTime(undefined, time), 'out', 'event-time'),
+    )
   }
 
   tryWithEventTime(name: string, time: EventTime<never>): Rejecting {
@@ -114,18 +135,31 @@ class NodeStream {
     const origins = [this.#origin, ...others.map((other) => this.#sibling(other))]
     const untimed = origins.find((origin) => origin.time !== time)
     if (untimed !== undefined) {
-      throw wrongArgument('union got streams with and without event time: call withEventTime on each of them, or after the union')
+      throw wrongArgument(
+        'union got streams with and without event time: call withEventTime on each of them, or after the union',
+      )
     }
     const first = origins[0]?.schema
-    const schema = origins.every((origin) => origin.schema?.hash === first?.hash) ? first : undefined
-    const id = builder.add({ kind: 'union', name: undefined, inputs: origins.map((origin) => origin.input), schema })
+    const schema = origins.every((origin) => origin.schema?.hash === first?.hash)
+      ? first
+      : undefined
+    const id = builder.add({
+      kind: 'union',
+      name: undefined,
+      inputs: origins.map((origin) => origin.input),
+      schema,
+    })
     return new NodeStream(new Origin(builder, id, 'out', time))
   }
 
   keyBy(fn: (row: Row) => Key): KeyedNode {
     checkFunction(fn, 'the argument of keyBy')
     const { builder, input, time, schema } = this.#origin
-    return new KeyedNode(builder, builder.add({ kind: 'key-by', name: undefined, inputs: [input], schema, fn }), time)
+    return new KeyedNode(
+      builder,
+      builder.add({ kind: 'key-by', name: undefined, inputs: [input], schema, fn }),
+      time,
+    )
   }
 
   apply<Result>(fn: (self: this) => Result): Result {
@@ -135,7 +169,9 @@ class NodeStream {
 
   to(name: string, sink: Sink<unknown>): void {
     if (sink?.role !== 'sink') {
-      throw wrongArgument(`to ${JSON.stringify(name)} got ${typeName(sink)}, expected a sink such as stdout()`)
+      throw wrongArgument(
+        `to ${JSON.stringify(name)} got ${typeName(sink)}, expected a sink such as stdout()`,
+      )
     }
     const { builder, input, schema } = this.#origin
     builder.add({ kind: 'sink', name, inputs: [input], schema, sink })
@@ -146,9 +182,15 @@ class NodeStream {
     return new NodeStream(new Origin(builder, builder.add(draft), 'out', time))
   }
 
-  #addEventTime(name: string | undefined, time: EventTime<never>, rejects: boolean = false): number {
+  #addEventTime(
+    name: string | undefined,
+    time: EventTime<never>,
+    rejects: boolean = false,
+  ): number {
     if (typeof time !== 'object' || time === null) {
-      throw wrongArgument(`withEventTime got ${typeName(time)}, expected { timestamp, maxOutOfOrderness }`)
+      throw wrongArgument(
+        `withEventTime got ${typeName(time)}, expected { timestamp, maxOutOfOrderness }`,
+      )
     }
     checkFunction(time.timestamp, 'timestamp of withEventTime')
     durationMs(time.maxOutOfOrderness, 'maxOutOfOrderness', 0)
@@ -171,7 +213,8 @@ class NodeStream {
 
   #sibling(stream: unknown): Origin {
     const origin = originOf(stream)
-    if (origin === undefined) throw wrongArgument(`union got ${typeName(stream)}, expected a stream`)
+    if (origin === undefined)
+      throw wrongArgument(`union got ${typeName(stream)}, expected a stream`)
     const { builder } = this.#origin
     if (origin.builder !== builder) {
       throw new TidemillError(streamErrors.foreignStream, {
@@ -193,21 +236,46 @@ class KeyedNode {
     this.time = time
   }
 
-  process(name: string, spec: UntypedProcessSpec): NodeStream | Readonly<Record<string, NodeStream>> {
+  process(
+    name: string,
+    spec: UntypedProcessSpec,
+  ): NodeStream | Readonly<Record<string, NodeStream>> {
     const definition = processDefinition(name, spec)
     const schema = isCodec(spec.output) ? schemaOf(spec.output) : undefined
     const builder = this.#builder
-    const id = builder.add({ kind: 'process', name, ...formerly(spec), inputs: this.#inputs(), schema, definition })
+    const id = builder.add({
+      kind: 'process',
+      name,
+      ...formerly(spec),
+      inputs: this.#inputs(),
+      schema,
+      definition,
+    })
     if (definition.outputs === undefined) return this.#stream(id)
-    const streams = definition.outputs.map((output) => [output, new NodeStream(new Origin(builder, id, output, this.time))])
+    const streams = definition.outputs.map((output) => [
+      output,
+      new NodeStream(new Origin(builder, id, output, this.time)),
+    ])
     return Object.freeze(Object.fromEntries(streams))
   }
 
-  reduce(name: string, fn: (previous: Row, row: Row) => Row, options: ReduceOptions = {}): NodeStream {
+  reduce(
+    name: string,
+    fn: (previous: Row, row: Row) => Row,
+    options: ReduceOptions = {},
+  ): NodeStream {
     checkFunction(fn, `the function of reduce ${JSON.stringify(name)}`)
     const value = valueSchema(options) ?? this.#builder.node(this.#node).schema
     return this.#stream(
-      this.#builder.add({ kind: 'keyed-reduce', name, ...formerly(options), inputs: this.#inputs(), schema: value, reduce: fn, value }),
+      this.#builder.add({
+        kind: 'keyed-reduce',
+        name,
+        ...formerly(options),
+        inputs: this.#inputs(),
+        schema: value,
+        reduce: fn,
+        value,
+      }),
     )
   }
 
@@ -218,23 +286,34 @@ class KeyedNode {
   ): NodeStream {
     const emit = options.emit ?? 'every-change'
     if (emit !== 'every-change' && emit !== 'latest') {
-      throw wrongArgument(`emit of ${JSON.stringify(name)} is ${JSON.stringify(emit)}, expected 'every-change' or 'latest'`)
+      throw wrongArgument(
+        `emit of ${JSON.stringify(name)} is ${JSON.stringify(emit)}, expected 'every-change' or 'latest'`,
+      )
     }
     return this.#stream(this.#addAggregate(name, aggregateSpec(spec, name), emit, options))
   }
 
   count(name: string, options: StepOptions = {}): NodeStream {
-    return this.#stream(this.#addAggregate(name, { count: count().definition }, 'every-change', options))
+    return this.#stream(
+      this.#addAggregate(name, { count: count().definition }, 'every-change', options),
+    )
   }
 
   window(assigner: AnyWindow): WindowedNode {
     if (assigner?.time !== 'event-time' && assigner?.time !== 'processing-time') {
-      throw wrongArgument(`window got ${typeName(assigner)}, expected tumbling(…), sliding(…), session(…) or tumblingProcessingTime(…)`)
+      throw wrongArgument(
+        `window got ${typeName(assigner)}, expected tumbling(…), sliding(…), session(…) or tumblingProcessingTime(…)`,
+      )
     }
     return new WindowedNode(this.#builder, this.#node, assigner, 0, 'once')
   }
 
-  #addAggregate(name: string, aggregates: AggregateSpec, emit: 'every-change' | 'latest', options: StepOptions): number {
+  #addAggregate(
+    name: string,
+    aggregates: AggregateSpec,
+    emit: 'every-change' | 'latest',
+    options: StepOptions,
+  ): number {
     return this.#builder.add({
       kind: 'keyed-aggregate',
       name,
@@ -262,7 +341,13 @@ class WindowedNode {
   readonly #latenessMs: number
   readonly #emit: WindowNode['emit']
 
-  constructor(builder: PlanBuilder, node: number, assigner: AnyWindow, latenessMs: number, emit: WindowNode['emit']) {
+  constructor(
+    builder: PlanBuilder,
+    node: number,
+    assigner: AnyWindow,
+    latenessMs: number,
+    emit: WindowNode['emit'],
+  ) {
     this.#builder = builder
     this.#node = node
     this.#assigner = assigner
@@ -271,7 +356,8 @@ class WindowedNode {
   }
 
   allowedLateness(lateness: Duration): WindowedNode {
-    if (this.#assigner.time === 'processing-time') throw wrongArgument('windows in processing time have no late records')
+    if (this.#assigner.time === 'processing-time')
+      throw wrongArgument('windows in processing time have no late records')
     const latenessMs = durationMs(lateness, 'allowedLateness', 0)
     return new WindowedNode(this.#builder, this.#node, this.#assigner, latenessMs, 'updates')
   }
@@ -286,7 +372,11 @@ class WindowedNode {
 
   count(name: string, options: StepOptions & CountOptions<Row> = {}): unknown {
     const { where } = options
-    return this.#add(name, { count: count(where === undefined ? {} : { where }).definition }, options)
+    return this.#add(
+      name,
+      { count: count(where === undefined ? {} : { where }).definition },
+      options,
+    )
   }
 
   reduce(name: string, fn: (left: Row, right: Row) => Row, options: ReduceOptions = {}): unknown {
@@ -322,7 +412,8 @@ class WindowedNode {
       aggregates,
       dropLate: undefined,
     })
-    if (assigner.time === 'processing-time') return new NodeStream(new Origin(builder, id, 'out', 'untimed'))
+    if (assigner.time === 'processing-time')
+      return new NodeStream(new Origin(builder, id, 'out', 'untimed'))
     const rows = new NodeStream(new Origin(builder, id, 'out', 'event-time'))
     const results = this.#emit === 'updates' ? new NodeChanges(rows) : rows
     return Object.freeze({
@@ -376,7 +467,10 @@ function formerly(options: { readonly was?: string | undefined }): { readonly wa
   return options.was === undefined ? {} : { was: options.was }
 }
 
-function rowSchema(options: RowOptions<Row> | undefined, what: string): Schema<unknown> | undefined {
+function rowSchema(
+  options: RowOptions<Row> | undefined,
+  what: string,
+): Schema<unknown> | undefined {
   checkSchema(options?.row, `row of ${what}`)
   return options?.row
 }

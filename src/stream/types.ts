@@ -8,8 +8,9 @@
 import type { Duration } from '../base/time.ts'
 import type { Sink } from '../connectors/contract.ts'
 import type { Late, Rejected } from '../graph/letters.ts'
+import type { Flatten } from '../schema/schema.ts'
 import type { Codec, Key as AnyKey, Schema } from '../schema/types.ts'
-import type { Aggregate, AggregateResults, CountOptions, Flatten } from './aggregate-types.ts'
+import type { Aggregate, AggregateResults, CountOptions } from './aggregate-types.ts'
 import type {
   EventTime,
   OutputSpec,
@@ -23,6 +24,14 @@ import type { EventTimeWindow, ProcessingTimeWindow, TimeWindow } from './window
 
 /** The rows of a stream. */
 export type RowOf<Of> = Of extends Stream<infer Row, TimeMode> ? Row : never
+
+/**
+ * A sink that takes these rows, perhaps among others: `deadLetters()` takes every kind of letter. Of a sink's codec only
+ * the encoder matters here, since nothing is read back.
+ */
+export interface SinkFor<Row> extends Omit<Sink<Row>, 'value'> {
+  readonly value?: Pick<Codec<Row>, 'contentType' | 'encode'>
+}
 
 /** Describes result rows, so that they are stored and sent as declared fields instead of describing themselves. */
 export interface RowOptions<Row> {
@@ -54,7 +63,10 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
   filter<Narrow extends Row>(fn: (row: Row) => row is Narrow): Stream<Narrow, Mode>
   filter(fn: (row: Row) => boolean): Stream<Row, Mode>
   /** Any number of results per record, in the order of the iterable. It is consumed before the next record. */
-  flatMap<Out>(fn: (row: Row) => Iterable<NoInfer<Out>>, options: RowOptions<Out>): Stream<Out, Mode>
+  flatMap<Out>(
+    fn: (row: Row) => Iterable<NoInfer<Out>>,
+    options: RowOptions<Out>,
+  ): Stream<Out, Mode>
   flatMap<Out>(fn: (row: Row) => Iterable<Out>): Stream<Out, Mode>
   /**
    * A `map` whose function may throw: the throw becomes a record of `rejected`. Both streams must be consumed, or
@@ -95,7 +107,7 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
    *
    * Errors: TM1300 to TM1303 for the name, TM1351 when `sink` is not one.
    */
-  to(name: string, sink: Sink<Row>): void
+  to(name: string, sink: SinkFor<Row>): void
 }
 
 /**
@@ -116,12 +128,9 @@ export interface KeyedStream<Key, Row, Mode extends TimeMode = 'untimed'> {
    */
   process<
     const Output extends OutputSpec,
-    const State extends StateSpec = {},
-    const Timers extends TimerSpec<Mode> = {},
-  >(
-    name: string,
-    spec: ProcessSpec<Row, Key, State, Timers, Output>,
-  ): Outputs<Output, Mode>
+    const State extends StateSpec = Record<never, never>,
+    const Timers extends TimerSpec<Mode> = Record<never, never>,
+  >(name: string, spec: ProcessSpec<Row, Key, State, Timers, Output>): Outputs<Output, Mode>
   /**
    * A value per key that grows with each record; every new value is emitted. The first record is the first value.
    * `value` declares how it is stored.
@@ -148,7 +157,10 @@ export interface KeyedStream<Key, Row, Mode extends TimeMode = 'untimed'> {
   /** Windows in processing time. They need no event time, and have no late records: what counts is the arrival. */
   window(assigner: ProcessingTimeWindow): ProcessingTimeWindowedStream<Key, Row>
   /** Windows in event time. Only streams after `withEventTime` have them. */
-  window(this: KeyedStream<Key, Row, 'event-time'>, assigner: EventTimeWindow): WindowedStream<Key, Row>
+  window(
+    this: KeyedStream<Key, Row, 'event-time'>,
+    assigner: EventTimeWindow,
+  ): WindowedStream<Key, Row>
 }
 
 /** What every named step may say about itself. */
@@ -181,7 +193,10 @@ export interface WindowedStream<Key, Row> {
     name: string,
     spec: Spec,
     options?: StepOptions,
-  ): WithLate<Flatten<{ readonly key: Key; readonly window: TimeWindow } & AggregateResults<Spec>>, Row>
+  ): WithLate<
+    Flatten<{ readonly key: Key; readonly window: TimeWindow } & AggregateResults<Spec>>,
+    Row
+  >
   /** The records of each window combined two by two, in no particular order: `fn` must not depend on it. */
   reduce(
     name: string,
@@ -218,11 +233,19 @@ export interface UpdatingWindowedStream<Key, Row> {
     name: string,
     fn: (left: Row, right: Row) => Row,
     options?: StepOptions & { readonly value?: Schema<Row> },
-  ): WithLateChanges<{ readonly key: Key; readonly window: TimeWindow; readonly value: Row }, Key, Row>
+  ): WithLateChanges<
+    { readonly key: Key; readonly window: TimeWindow; readonly value: Row },
+    Key,
+    Row
+  >
   count(
     name: string,
     options?: StepOptions & CountOptions<Row>,
-  ): WithLateChanges<{ readonly key: Key; readonly window: TimeWindow; readonly count: number }, Key, Row>
+  ): WithLateChanges<
+    { readonly key: Key; readonly window: TimeWindow; readonly count: number },
+    Key,
+    Row
+  >
 }
 
 /**

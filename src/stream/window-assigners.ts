@@ -53,7 +53,10 @@ export interface AlignmentOptions {
  * @since 0.1.0
  * @stability experimental
  */
-export function tumbling(size: Duration, options: AlignmentOptions & QuietOptions = {}): EventTimeWindow {
+export function tumbling(
+  size: Duration,
+  options: AlignmentOptions & QuietOptions = {},
+): EventTimeWindow {
   const sizeMs = wholeMs(size, 'the size of a tumbling window', 1)
   const offsetMs = offsetOf(options, sizeMs)
   return eventTime({ kind: 'tumbling', time: 'event-time', sizeMs, offsetMs }, options)
@@ -107,7 +110,10 @@ export function session(gap: Duration, options: QuietOptions = {}): EventTimeWin
  * @since 0.1.0
  * @stability experimental
  */
-export function tumblingProcessingTime(size: Duration, options: AlignmentOptions = {}): ProcessingTimeWindow {
+export function tumblingProcessingTime(
+  size: Duration,
+  options: AlignmentOptions = {},
+): ProcessingTimeWindow {
   const sizeMs = wholeMs(size, 'the size of a tumbling window', 1)
   const offsetMs = offsetOf(options, sizeMs)
   const definition = { kind: 'tumbling', time: 'processing-time', sizeMs, offsetMs } as const
@@ -117,7 +123,11 @@ export function tumblingProcessingTime(size: Duration, options: AlignmentOptions
 function eventTime(definition: WindowDefinition, options: QuietOptions): EventTimeWindow {
   const quiet = options.closeAfterQuiet
   const closeAfterQuietMs = quiet === undefined ? 0 : wholeMs(quiet, 'closeAfterQuiet', 1)
-  return Object.freeze({ time: 'event-time', definition: Object.freeze(definition), closeAfterQuietMs })
+  return Object.freeze({
+    time: 'event-time',
+    definition: Object.freeze(definition),
+    closeAfterQuietMs,
+  })
 }
 
 /** The offset in [0, every): windows shifted by a whole period are the same windows. */
@@ -135,7 +145,9 @@ function offsetOf(options: AlignmentOptions, everyMs: number): number {
 function wholeMs(duration: Duration, what: string, minMs: number): number {
   const ms = durationMs(duration, what, Number.NEGATIVE_INFINITY)
   if (!Number.isSafeInteger(ms) || ms < minMs) {
-    throw new TidemillError(streamErrors.window, { message: `${what} is ${ms} ms, expected whole milliseconds, at least ${minMs}` })
+    throw new TidemillError(streamErrors.window, {
+      message: `${what} is ${ms} ms, expected whole milliseconds, at least ${minMs}`,
+    })
   }
   return ms
 }

@@ -12,10 +12,13 @@
  * are positive. Buckets are not collapsed, because collapsing would depend on the order; the double range itself bounds
  * them: at a = 0.01 about 114 buckets per power of ten, 71,000 at the very most.
  *
- * Accumulators are plain data, so they fit the self-describing codec. One that was read back may be frozen: `addValue`
- * copies such a sketch before it changes it.
+ * A sketch that was read back may be frozen: `addValue` and `mergeSketches` copy it before they change it.
  */
 import { assert } from '../base/assert.ts'
+import { list } from '../schema/collections.ts'
+import { int } from '../schema/scalars.ts'
+import { field, struct } from '../schema/struct.ts'
+import type { Schema } from '../schema/types.ts'
 
 /** Bucket numbers in ascending order and, beside each, how many values fell into it. */
 export interface Buckets {
@@ -29,6 +32,15 @@ export interface QuantileSketch {
   /** Buckets of the absolute values. */
   readonly negative: Buckets
 }
+
+const buckets = struct('quantile-buckets', { at: field(1, list(int)), counts: field(2, list(int)) })
+
+/** How sketches are stored. The schema's type has read-only lists, which is how they come back. */
+export const quantileSketch: Schema<QuantileSketch> = struct('quantile-sketch', {
+  zeros: field(1, int),
+  positive: field(2, buckets),
+  negative: field(3, buckets),
+}) as unknown as Schema<QuantileSketch>
 
 export const defaultAccuracy = 0.01
 
@@ -106,7 +118,8 @@ function addCount(buckets: Buckets, bucket: number, count: number): void {
   let high = at.length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (at[middle]! < bucket) low = middle + 1 // middle < high <= length
+    if (at[middle]! < bucket)
+      low = middle + 1 // middle < high <= length
     else high = middle
   }
   if (at[low] === bucket) {
@@ -129,7 +142,8 @@ function total(buckets: Buckets): number {
 
 function writable(sketch: QuantileSketch): QuantileSketch {
   const { positive, negative } = sketch
-  const isFrozen = Object.isFrozen(sketch) || Object.isFrozen(positive.at) || Object.isFrozen(negative.at)
+  const isFrozen =
+    Object.isFrozen(sketch) || Object.isFrozen(positive.at) || Object.isFrozen(negative.at)
   if (!isFrozen) return sketch
   return {
     zeros: sketch.zeros,

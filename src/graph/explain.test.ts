@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest'
+import { completeProgram } from '../stream/samples.test-support.ts'
+import { diffPlans } from './diff.ts'
+import { durationText, explainText } from './explain.ts'
+import { planJson } from './plan-json.ts'
+
+describe('explain', () => {
+  test('draws the plan as a tree with names, state, schemas and costs', () => {
+    const plan = completeProgram({ was: 'lazy-user' }).plan()
+    expect(explainText(plan)).toBe(
+      [
+        `complete  22 steps, fingerprint ${plan.fingerprint}, 128 key groups`,
+        'source orders (planned, path=orders.jsonl, bounded) : order',
+        '└ try price rejects to a stream',
+        '  ├ [rejected] sink price-dead (planned, transactional)',
+        '  ├ map',
+        '  │ └ flat-map',
+        '  │   └ union #6',
+        '  │     └ filter',
+        '  │       └ event-time up to 5 s out of order, idle after 5 min',
+        '  │         ├ key-by *',
+        '  │         │ └ window revenue tumbling 1 min',
+        '  │         │   │   aggregate total: sum',
+        '  │         │   │   aggregate p95: quantile(0.95, 0.01)',
+        '  │         │   │   drops late records: shown only',
+        '  │         │   └ sink revenue (planned, transactional)',
+        '  │         ├ key-by *',
+        '  │         │ └ process idle-user (was lazy-user)',
+        '  │         │   │   state seen: value of int',
+        '  │         │   │   state names: map of text → text',
+        '  │         │   │   timer idle: event-time',
+        '  │         │   │   outputs alerts, notes',
+        '  │         │   ├ [alerts] sink alerts (planned, transactional) : order',
+        '  │         │   └ [notes] sink notes (planned, transactional) : text',
+        '  │         ├ key-by *',
+        '  │         │ └ keyed-aggregate per-user emits latest',
+        '  │         │   │   aggregate orders: count',
+        '  │         │   └ sink per-user (planned, transactional)',
+        '  │         └ key-by *',
+        '  │           └ keyed-reduce last',
+        '  │             │   value *',
+        '  │             └ sink last (planned, transactional)',
+        '  └ map',
+        '    └ union #6 (drawn under its first input)',
+        '',
+        '* has no schema and travels in the self-describing codec: larger and slower than declared fields',
+      ].join('\n'),
+    )
+  })
+
+  test('as JSON survives a round trip and holds no functions', () => {
+    const data = planJson(completeProgram().plan())
+    expect(JSON.parse(JSON.stringify(data))).toEqual(data)
+    expect(data.nodes.find((node) => node.name === 'idle-user')?.detail.state).toEqual({
+      seen: { kind: 'value', schemas: [{ name: 'int', hash: expect.any(String) }] },
+      names: {
+        kind: 'map',
+        schemas: [
+          { name: 'text', hash: expect.any(String) },
+          { name: 'text', hash: expect.any(String) },
+        ],
+      },
+    })
+    expect(data.nodes.find((node) => node.kind === 'key-by')?.selfDescribing).toEqual(['rows'])
+  })
+
+  test('durations use the largest unit that fits', () => {
+    expect([0, 1, 90_000, 60_000, 3_600_000, 172_800_000].map(durationText)).toEqual([
+      '0 s',
+      '1 ms',
+      '90 s',
+      '1 min',
+      '1 h',
+      '2 d',
+    ])
+  })
+})
+
+describe('the difference of two plans', () => {
+  const before = planJson(completeProgram().plan())
+
+  test('is nothing but kept names for the same program', () => {
+    const kinds = diffPlans(before, planJson(completeProgram().plan())).map((one) => one.kind)
+    expect(new Set(kinds)).toEqual(new Set(['kept']))
+    expect(kinds).toHaveLength(12)
+  })
+
+  test('tells renamed from added and removed', () => {
+    const renamed = diffPlans(
+      before,
+      planJson(completeProgram({ stepName: 'quiet', was: 'idle-user' }).plan()),
+    )
+    expect(renamed.filter((one) => one.kind !== 'kept')).toEqual([
+      { kind: 'renamed', role: 'step', name: 'quiet', was: 'idle-user', changes: [] },
+    ])
+    const replaced = diffPlans(before, planJson(completeProgram({ stepName: 'quiet' }).plan()))
+    expect(
+      replaced.filter((one) => one.kind !== 'kept').map((one) => `${one.kind} ${one.name}`),
+    ).toEqual(['added quiet', 'removed idle-user'])
+  })
+
+  test('names what changed', () => {
+    const after = completeProgram({ window: 5 }).plan()
+    expect(diffPlans(before, planJson(after)).filter((one) => one.kind === 'changed')).toEqual([
+      { kind: 'changed', role: 'step', name: 'revenue', was: undefined, changes: ['window'] },
+    ])
+  })
+})
