@@ -54,6 +54,7 @@ async function main(): Promise<void> {
         ...spec,
         storage,
         pool: createBufferPool(),
+        deadLetters: undefined,
         report: (report) => say({ kind: 'report', report }),
         failed: (error) => say({ kind: 'failed', error: sendError(error) }),
       })

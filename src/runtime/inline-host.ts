@@ -50,6 +50,7 @@ class InlineSubtask implements SubtaskHandle {
         stateDirectory: spec.stateDirectory,
         storage,
         pool: createBufferPool(),
+        deadLetters: undefined,
         manifest: spec.manifest,
         report: (report) => callbacks.report(report),
         failed: (error) => callbacks.failed(error),

@@ -24,9 +24,8 @@ import type { Manifest, SubtaskSnapshot } from '../checkpoint/manifest.ts'
 import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import { restoreBlocks } from '../checkpoint/restore.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
-import type { SinkWriter, SourceHandle } from '../connectors/contract.ts'
-import { deadLetters } from '../connectors/dead-letters.ts'
-import type { Plan, SinkNode, SourceNode } from '../graph/plan.ts'
+import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
+import type { Plan, SourceNode } from '../graph/plan.ts'
 import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
 import { type BuiltParts, buildParts } from './build.ts'
 import type { Chain, BatchRows } from './chain.ts'
@@ -52,6 +51,8 @@ export interface SliceOptions {
   readonly pool: BufferPool
   /** What to restore; when it is absent the state is born now, and sinks must find nothing published. */
   readonly manifest: Manifest | undefined
+  /** Where the policy `dead-letter` stores records that the program sends nowhere. */
+  readonly deadLetters: Sink<never> | undefined
   readonly report: (report: SubtaskReport) => void
   /** The subtask cannot go on; it has stopped by itself. Called at most once. */
   readonly failed: (error: unknown) => void
@@ -75,6 +76,8 @@ export interface SliceProgress {
   readonly recordsLate: number
   readonly recordsRejected: number
   readonly watermarkMs: number | undefined
+  /** Unread records or bytes of all partitions, where the sources know. */
+  readonly lag: number | undefined
   /** Source partitions that hold the watermark back, slowest first. */
   readonly holders: readonly string[]
 }
@@ -112,6 +115,8 @@ export class Slice {
   #woken = false
   #next = 0
   #firstOutput = true
+  #lag: number | undefined
+  #lagAtMs = 0
 
   constructor(options: SliceOptions) {
     this.#options = options
@@ -182,6 +187,7 @@ export class Slice {
     return {
       ...this.#ledger.totals(),
       watermarkMs: origin?.watermark(),
+      lag: this.#lag,
       holders: origin?.holders().slice(0, 3).map((h) => h.channel) ?? [],
     }
   }
@@ -192,9 +198,12 @@ export class Slice {
     const { env } = this.#options
     const snapshots = this.#options.manifest?.subtasks ?? []
     for (const node of this.#plan.nodes) {
-      if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node))
+      if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node.name, node.sink))
     }
-    if (this.#policies.needsDeadLetters) this.#policies.deadLetters = await this.#openDeadLetters()
+    const { deadLetters } = this.#options
+    if (this.#policies.needsDeadLetters && deadLetters !== undefined) {
+      this.#policies.deadLetters = await this.#openSink('dead-letters', deadLetters as Sink<unknown>)
+    }
     await this.#sinks.recover(snapshots.flatMap((snapshot) => snapshot.sinks))
     env.host.crashPoint('recover.recommit')
     this.#chain = compileChain({
@@ -213,10 +222,10 @@ export class Slice {
     for (const origin of this.#parts.inner) origin.open('input')
   }
 
-  async #openSink(node: SinkNode): Promise<SinkWriter<unknown>> {
-    const writer = await node.sink.open({
+  async #openSink(name: string, sink: Sink<unknown>): Promise<SinkWriter<unknown>> {
+    const writer = await sink.open({
       env: this.#env,
-      name: node.name,
+      name,
       job: this.#plan.job,
       subtask: this.#options.subtask,
       subtasks: this.#options.subtasks,
@@ -224,18 +233,8 @@ export class Slice {
       fresh: this.#options.manifest === undefined,
       stateDirectory: this.#options.stateDirectory,
     })
-    this.#sinks.add(node.name, writer)
+    this.#sinks.add(name, writer)
     return writer
-  }
-
-  async #openDeadLetters(): Promise<SinkWriter<unknown>> {
-    const sink = deadLetters()
-    const name = 'dead-letters'
-    const { env, subtask, subtasks, generation, manifest, stateDirectory } = this.#options
-    const fresh = manifest === undefined
-    const writer = await sink.open({ env, name, job: this.#plan.job, subtask, subtasks, generation, fresh, stateDirectory })
-    this.#sinks.add(name, writer as SinkWriter<unknown>)
-    return writer as SinkWriter<unknown>
   }
 
   async #restoreState(): Promise<void> {
@@ -301,6 +300,7 @@ export class Slice {
       if (this.#sinks.full) await this.#sinks.flush()
       if (this.#clock.tick() >= this.#clock.due) this.#fireProcessingTime()
       const now = this.#env.clock.monoMs()
+      this.#measureLag(now)
       if (worked || this.#working()) {
         if (now - turn < turnMs) continue
         await this.#env.tasks.yield()
@@ -379,6 +379,22 @@ export class Slice {
       this.#firstOutput = false
       this.#env.host.crashPoint('recover.first.output')
     }
+  }
+
+  /** Asks the sources now and then how far behind they are; nobody waits for the answer. */
+  #measureLag(nowMs: number): void {
+    if (nowMs - this.#lagAtMs < lagMs) return
+    this.#lagAtMs = nowMs
+    Promise.all(this.#inputs.map((input) => input.lag())).then(
+      (lags) => {
+        const known = lags.filter((lag) => lag !== undefined)
+        this.#lag = known.length === 0 ? undefined : known.reduce((sum, lag) => sum + lag, 0)
+      },
+      // A source that cannot tell now is asked again; reading reports real failures.
+      () => {
+        this.#lag = undefined
+      },
+    )
   }
 
   /** A partition whose source has nothing to read for `idleAfter` no longer holds watermarks back. */
@@ -618,6 +634,8 @@ export class Slice {
 
 /** Longest rest while nothing happens; idle inputs and the wall clock are looked at so often. */
 const restMsMax = 100
+
+const lagMs = 1_000
 
 function reported(error: unknown): ReportedError {
   if (isTidemillError(error)) return { message: error.message, code: error.code }
