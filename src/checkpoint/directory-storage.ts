@@ -1,7 +1,7 @@
 /**
  * Checkpoint storage in a directory.
  *
- * An object is written in these steps: (1) create `<name>.tmp`, which must be absent; (2) write; (3) `fdatasync`;
+ * An object is written in these steps: (1) create `<name>.<random>.tmp`; (2) write; (3) `fdatasync`;
  * (4) publish under the final name without replacing anything; (5) sync the directory. Only then may anything refer
  * to it. Publishing is `link` and `unlink`, because `link` fails where `rename` would silently replace. A file system
  * without hard links gets an exclusive claim file `<name>.publishing`, a look, and a `rename`.
@@ -32,9 +32,12 @@ const linkUnsupported: ReadonlySet<string> = new Set([
   'EINVAL',
 ])
 
+/** What of the host a directory needs; random bits keep the temporary names of two writers apart. */
+export type StorageEnv = Pick<Env, 'disk' | 'random'>
+
 /** Creates the directory durably when it is missing, then gives access to the objects in it. */
 export async function directoryStorage(
-  env: Pick<Env, 'disk'>,
+  env: StorageEnv,
   directory: string,
 ): Promise<CheckpointStorage> {
   await makeDirectoryDurable(env.disk, directory)
@@ -43,15 +46,20 @@ export async function directoryStorage(
 
 /** The same without touching the disk: for a directory that exists, and for readers that must not create one. */
 export function openDirectoryStorage(
-  env: Pick<Env, 'disk'>,
+  env: StorageEnv,
   directory: string,
 ): CheckpointStorage {
   const { disk } = env
   return {
     location: directory,
-    put: (name, options) => startObject(disk, directory, name, options),
+    async put(name, options) {
+      // Cheap early notice; what decides is the publish step.
+      if (await exists(disk, pathOf(directory, name))) throw nameTaken(pathOf(directory, name))
+      return startObject(env, directory, name, options)
+    },
     async publish(name, bytes, options) {
-      const writer = await startObject(disk, directory, name, options)
+      if (await exists(disk, pathOf(directory, name))) return false
+      const writer = await startObject(env, directory, name, options)
       try {
         await writer.write(bytes)
         return await writer.publish()
@@ -108,17 +116,19 @@ function pathOf(directory: string, name: string): string {
   return `${directory}/${name}`
 }
 
+async function exists(disk: Disk, path: string): Promise<boolean> {
+  return (await disk.stat(path)) !== undefined
+}
+
 async function startObject(
-  disk: Disk,
+  env: StorageEnv,
   directory: string,
   name: string,
   options: PutOptions = {},
 ): Promise<DirectoryWriter> {
-  const path = pathOf(directory, name)
-  // Cheap early notice; what decides is the publish step.
-  if ((await disk.stat(path)) !== undefined) throw nameTaken(path)
-  const file = await disk.open(path + temporarySuffix, 'create')
-  return new DirectoryWriter(disk, directory, name, file, options.onStep ?? ignoreStep)
+  const temporary = `${pathOf(directory, name)}.${env.random.u32().toString(16)}${temporarySuffix}`
+  const file = await env.disk.open(temporary, 'create')
+  return new DirectoryWriter(env.disk, directory, name, temporary, file, options.onStep ?? ignoreStep)
 }
 
 class DirectoryWriter implements ObjectWriter {
@@ -127,6 +137,7 @@ class DirectoryWriter implements ObjectWriter {
   readonly #directory: string
   readonly #name: string
   readonly #path: string
+  readonly #temporary: string
   readonly #file: DiskFile
   readonly #onStep: (step: PublishStep) => void
   #state: 'open' | 'closed' | 'failed' = 'open'
@@ -139,6 +150,7 @@ class DirectoryWriter implements ObjectWriter {
     disk: Disk,
     directory: string,
     name: string,
+    temporary: string,
     file: DiskFile,
     onStep: (step: PublishStep) => void,
   ) {
@@ -146,6 +158,7 @@ class DirectoryWriter implements ObjectWriter {
     this.#directory = directory
     this.#name = name
     this.#path = `${directory}/${name}`
+    this.#temporary = temporary
     this.#file = file
     this.#onStep = onStep
   }
@@ -172,7 +185,7 @@ class DirectoryWriter implements ObjectWriter {
       await this.#closeFile()
       this.#onStep('synced')
       if (!(await this.#takeName())) {
-        await removeIfPresent(this.#disk, this.#path + temporarySuffix)
+        await removeIfPresent(this.#disk, this.#temporary)
         this.#temporaryGone = true
         this.#state = 'closed'
         return false
@@ -197,7 +210,7 @@ class DirectoryWriter implements ObjectWriter {
     try {
       await this.#closeFile()
       if (!this.#temporaryGone) {
-        await removeIfPresent(this.#disk, this.#path + temporarySuffix)
+        await removeIfPresent(this.#disk, this.#temporary)
         this.#temporaryGone = true
       }
     } catch (error) {
@@ -208,19 +221,18 @@ class DirectoryWriter implements ObjectWriter {
 
   /** Gives the temporary file its final name; `false` when that exists. */
   async #takeName(): Promise<boolean> {
-    const temporary = this.#path + temporarySuffix
     try {
-      await this.#disk.link(temporary, this.#path)
+      await this.#disk.link(this.#temporary, this.#path)
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       if (error.errno === 'EEXIST') return false
-      if (linkUnsupported.has(error.errno)) return this.#takeNameByClaim(temporary)
+      if (linkUnsupported.has(error.errno)) return this.#takeNameByClaim()
       // Without space or rights nothing happened; after anything else the name may exist or not.
       if (harmless.has(error.errno)) throw error
       throw new PublishOutcomeUnknown(this.#path, error)
     }
     try {
-      await this.#disk.unlink(temporary)
+      await this.#disk.unlink(this.#temporary)
     } catch (error) {
       // The object is published; its second name is garbage that the next owner removes.
       if (!(error instanceof DiskError)) throw error
@@ -228,7 +240,7 @@ class DirectoryWriter implements ObjectWriter {
     return true
   }
 
-  async #takeNameByClaim(temporary: string): Promise<boolean> {
+  async #takeNameByClaim(): Promise<boolean> {
     const claim = this.#path + claimSuffix
     let file: DiskFile
     try {
@@ -241,7 +253,7 @@ class DirectoryWriter implements ObjectWriter {
     const absent = (await this.#disk.stat(this.#path)) === undefined
     if (absent) {
       try {
-        await this.#disk.rename(temporary, this.#path)
+        await this.#disk.rename(this.#temporary, this.#path)
       } catch (error) {
         if (!(error instanceof DiskError) || harmless.has(error.errno)) throw error
         throw new PublishOutcomeUnknown(this.#path, error)

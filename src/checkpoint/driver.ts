@@ -433,7 +433,8 @@ class Driver implements CheckpointDriver {
   }
 
   #timer(atMs: number, event: CoordinatorEvent): TimerHandle {
-    const delayMs = Math.max(0, atMs - this.#env.clock.monoMs())
+    // Whole milliseconds, upwards: a rest too small to move the clock would come back as a timer for ever.
+    const delayMs = Math.max(0, Math.ceil(atMs - this.#env.clock.monoMs()))
     return this.#env.clock.timer(delayMs, () => this.#apply(event))
   }
 

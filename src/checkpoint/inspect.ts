@@ -3,10 +3,10 @@
  * `tidemill snapshot inspect` prints what `inspectSnapshot` returns, `tidemill snapshot check` what `checkSnapshots`
  * does; both work on state directories and on savepoint folders.
  */
-import type { Env } from '../base/env.ts'
 import { DiskError } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { openDataObject } from './data-reader.ts'
+import type { StorageEnv } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { checkLedger, formatLedgerProblem, type Ledger } from './ledger.ts'
 import type { Manifest, SnapshotKind } from './manifest.ts'
@@ -67,7 +67,7 @@ export interface PositionSummary {
 
 /** Summary of one snapshot, by default the newest. Verifies manifest and indexes, not the payloads. */
 export async function inspectSnapshot(
-  env: Pick<Env, 'disk'>,
+  env: StorageEnv,
   directory: string,
   id?: SnapshotId,
 ): Promise<SnapshotSummary> {
@@ -171,7 +171,7 @@ export interface SnapshotCheck {
 }
 
 /** Reads every byte of every snapshot. Damage is part of the report; only a missing directory is an error. */
-export async function checkSnapshots(env: Pick<Env, 'disk'>, directory: string): Promise<CheckReport> {
+export async function checkSnapshots(env: StorageEnv, directory: string): Promise<CheckReport> {
   const listing = await listStateDirectory(env, directory)
   const snapshots: SnapshotCheck[] = []
   const known = [...listing.valid, ...listing.superseded].sort(compareSnapshotIds)

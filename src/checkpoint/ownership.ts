@@ -143,7 +143,7 @@ export async function pruneOwnerRecords(
 }
 
 function isLeftover(name: string, own: number): boolean {
-  const match = /^g([1-9]\d{0,14})\.seal\.(tmp|publishing)$/.exec(name)
+  const match = /^g([1-9]\d{0,14})\.seal\.([0-9a-f]{1,8}\.tmp|publishing)$/.exec(name)
   return match !== null && Number(match[1]) < own
 }
 

@@ -10,7 +10,7 @@ import { openDataObject } from './data-reader.ts'
 import { directoryStorage } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { encodeManifest, type Manifest } from './manifest.ts'
-import { compareSnapshotIds, manifestName, type SnapshotId, snapshotName } from './names.ts'
+import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
 import {
   checkpointDirectory,
   listStateDirectory,
@@ -28,9 +28,8 @@ export async function copySnapshot(
   to: CheckpointStorage,
 ): Promise<void> {
   const present = new Set(await to.list())
-  const leftovers = manifest.subtasks.flatMap(({ object }) => (object ? [`${object.name}.tmp`] : []))
-  leftovers.push(`${manifestName(manifest)}.tmp`)
-  await to.delete(leftovers.filter((name) => present.has(name)))
+  // Whoever copies to this place again is the only one who does.
+  await to.delete([...present].filter((name) => parseName(name).kind === 'temporary'))
   for (const { object, subtask } of manifest.subtasks) {
     if (object === undefined) continue
     const identity = objectIdentity(manifest, subtask)

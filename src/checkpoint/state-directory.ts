@@ -15,7 +15,7 @@ import { DiskError, type DiskLock, type Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { openDataObject } from './data-reader.ts'
 import type { ObjectIdentity } from './data-format.ts'
-import { directoryStorage, makeDirectoryDurable, openDirectoryStorage } from './directory-storage.ts'
+import { directoryStorage, makeDirectoryDurable, openDirectoryStorage, type StorageEnv } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts'
 import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
@@ -67,30 +67,43 @@ export function checkpointDirectory(directory: string): string {
   return `${directory}/checkpoints`
 }
 
+/** Opens and owns a state directory: TM1500 when it is in use, TM1501 to TM1505 when it cannot be used. */
 export async function openStateDirectory(options: StateDirectoryOptions): Promise<StateDirectory> {
   const { env, directory, job } = options
-  const owner = describeOwner(env, job)
-  await makeDirectoryDurable(env.disk, directory)
-  const lock = await takeLock(env, directory, owner)
   try {
-    env.host.crashPoint('own.lock')
-    const storage = await directoryStorage(env, checkpointDirectory(directory))
-    const files = await listSnapshots(storage)
-    const generation = await claimGeneration(env, directory, owner, files.generationMax + 1)
-    env.host.crashPoint('own.claim')
-    const opened = await adopt(options, storage, generation)
-    env.host.crashPoint('recover.verify')
-    const base = opened.adopted && idOf(opened.adopted)
-    await writeSeal(env, directory, { generation, job, base })
-    env.host.crashPoint('own.seal')
-    const state = new OpenDirectory(env, directory, job, generation, storage, lock, opened)
-    await state.removeGarbage()
-    await reportDamage(env, storage, opened.retained.slice(0, -1))
-    return state
+    await makeDirectoryDurable(env.disk, directory)
+    const owner = describeOwner(env, job)
+    const lock = await takeLock(env, directory, owner)
+    try {
+      return await takeOver(options, lock, owner)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
   } catch (error) {
-    await lock.release()
     throw wrapStorageError(error, `opening ${directory}`)
   }
+}
+
+async function takeOver(
+  options: StateDirectoryOptions,
+  lock: DiskLock,
+  owner: string,
+): Promise<StateDirectory> {
+  const { env, directory, job } = options
+  env.host.crashPoint('own.lock')
+  const storage = await directoryStorage(env, checkpointDirectory(directory))
+  const files = await listSnapshots(storage)
+  const generation = await claimGeneration(env, directory, owner, files.generationMax + 1)
+  env.host.crashPoint('own.claim')
+  const opened = await adopt(options, storage, generation)
+  env.host.crashPoint('recover.verify')
+  await writeSeal(env, directory, { generation, job, base: opened.adopted && idOf(opened.adopted) })
+  env.host.crashPoint('own.seal')
+  const state = new OpenDirectory(env, directory, job, generation, storage, lock, opened)
+  await state.removeGarbage()
+  await reportDamage(env, storage, opened.retained.slice(0, -1))
+  return state
 }
 
 /** Older snapshots are not needed now, but nobody should learn of their damage on the day they are. */
@@ -134,7 +147,7 @@ export interface SnapshotListing {
 
 /** For tools: lists without lock. `directory` is a state directory or a folder that holds manifests itself. */
 export async function listStateDirectory(
-  env: Pick<Env, 'disk'>,
+  env: StorageEnv,
   directory: string,
 ): Promise<SnapshotListing> {
   const nested = (await env.disk.stat(checkpointDirectory(directory))) !== undefined
