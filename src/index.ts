@@ -9,13 +9,19 @@ import { type Pipeline, type PipelineOptions, pipelineOn } from './stream/pipeli
  * Errors: TM1300 for the name, TM1313 for an option.
  *
  * @example
+ * ```ts
+ * import { pipeline, type Sink, type Source } from 'tidemill'
+ * declare const book: Source<string>
+ * declare const print: Sink<object>
  * const app = pipeline('word-count')
- * app.from('book', lines('book.txt'))
+ * app
+ *   .from('book', book)
  *   .flatMap((line) => line.toLowerCase().split(/\W+/))
  *   .keyBy((word) => word)
  *   .count('words')
- *   .to('print', stdout())
+ *   .to('print', print)
  * await app.run()
+ * ```
  * @since 0.1.0
  * @stability experimental
  */

@@ -26,7 +26,11 @@ import { streamErrors } from './errors.ts'
  * The number of rows, or of those that `where` selects. State: one number.
  *
  * @example
- * window.aggregate('visits', { all: count(), failed: count({ where: (v) => v.status >= 500 }) })
+ * ```ts
+ * import { count, type WindowedStream } from 'tidemill'
+ * declare const visits: WindowedStream<string, { readonly status: number }>
+ * visits.aggregate('visits', { all: count(), failed: count({ where: (v) => v.status >= 500 }) })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -38,7 +42,11 @@ export function count<Row>(options: CountOptions<Row> = {}): Aggregate<Row, numb
  * The sum of a number of each row; 0 when no row takes part. Added as doubles in order of arrival. State: one number.
  *
  * @example
- * window.aggregate('revenue', { total: sum((o) => o.amount) })
+ * ```ts
+ * import { sum, type WindowedStream } from 'tidemill'
+ * declare const orders: WindowedStream<number, { readonly amount: number }>
+ * orders.aggregate('revenue', { total: sum((o) => o.amount) })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -89,7 +97,13 @@ export function max<Row>(
  * The arithmetic mean of a number of each row. State: two numbers.
  *
  * @example
- * window.aggregate('signal', { rsrp: mean((s) => s.rsrp ?? 0, { where: (s) => s.rsrp !== undefined }) })
+ * ```ts
+ * import { mean, type WindowedStream } from 'tidemill'
+ * declare const samples: WindowedStream<string, { readonly rsrp: number | undefined }>
+ * samples.aggregate('signal', {
+ *   rsrp: mean((s) => s.rsrp ?? 0, { where: (s) => s.rsrp !== undefined }),
+ * })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -138,7 +152,11 @@ export interface QuantileOptions<Row> extends CountOptions<Row> {
  * Errors: TM1356 for a `q` outside of 0 to 1; TM1357 for a value that is not finite.
  *
  * @example
- * window.aggregate('latency', { p50: quantile((r) => r.ms, 0.5), p99: quantile((r) => r.ms, 0.99) })
+ * ```ts
+ * import { quantile, type WindowedStream } from 'tidemill'
+ * declare const requests: WindowedStream<string, { readonly ms: number }>
+ * requests.aggregate('latency', { p50: quantile((r) => r.ms, 0.5), p99: quantile((r) => r.ms, 0.99) })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -210,10 +228,17 @@ export interface AggregateFunctions<Row, Accumulator, Result> {
  * Errors: TM1351 when one of the functions is missing.
  *
  * @example
+ * ```ts
+ * import { aggregate, text } from 'tidemill'
+ * const longer = (a: string, b: string): string => (b.length > a.length ? b : a)
  * const longest = aggregate<string, string, string>({
- *   create: () => '', add: (a, word) => (word.length > a.length ? word : a),
- *   merge: (a, b) => (b.length > a.length ? b : a), result: (a) => a,
+ *   create: () => '',
+ *   add: longer,
+ *   merge: longer,
+ *   result: (word) => word,
+ *   accumulator: text,
  * })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */

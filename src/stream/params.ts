@@ -11,7 +11,12 @@ import { streamErrors } from './errors.ts'
  * Errors: TM1355 when there is no value and no fallback.
  *
  * @example
- * app.from('orders', lines(param('input'))).to('orders', stdout())
+ * ```ts
+ * import { param, pipeline, type Sink, type Source } from 'tidemill'
+ * declare function lines(path: string): Source<string>
+ * declare const sink: Sink<string>
+ * pipeline('copy').from('orders', lines(param('input'))).to('orders', sink)
+ * ```
  * @since 0.1.0
  * @stability experimental
  */

@@ -29,7 +29,20 @@ export interface StateOptions {
  * One value per key. With `initial`, `get()` never returns `undefined`.
  *
  * @example
- * state: { seen: valueState(int, { initial: 0 }), last: valueState(text) }
+ * ```ts
+ * import { int, type KeyedStream, text, valueState } from 'tidemill'
+ * declare const words: KeyedStream<string, string>
+ * words.process('changes', {
+ *   state: { seen: valueState(int, { initial: 0 }), last: valueState(text) },
+ *   output: int,
+ *   onRecord(word, ctx) {
+ *     if (ctx.state.last.get() === word) return // string | undefined: it has no initial value
+ *     ctx.state.last.set(word)
+ *     ctx.state.seen.set(ctx.state.seen.get() + 1)
+ *     ctx.emit(ctx.state.seen.get())
+ *   },
+ * })
+ * ```
  * @since 0.1.0
  * @stability experimental
  */

@@ -42,8 +42,12 @@ export interface RowOptions<Row> {
  * Records that follow each other for ever, or to the end of a bounded input.
  *
  * @example
- * const app = pipeline('shout')
- * app.from('book', lines('book.txt')).map((line) => line.toUpperCase()).to('print', stdout())
+ * ```ts
+ * import { pipeline, type Sink, type Source } from 'tidemill'
+ * declare const book: Source<string>
+ * declare const print: Sink<string>
+ * pipeline('shout').from('book', book).map((line) => line.toUpperCase()).to('print', print)
+ * ```
  * @since 0.1.0
  * @stability experimental
  */

@@ -49,7 +49,11 @@ export interface AlignmentOptions {
  * State: one set of aggregates per key and open window. Errors: TM1353.
  *
  * @example
- * timed.keyBy((o) => o.shopId).window(tumbling(minutes(1)))
+ * ```ts
+ * import { minutes, type Stream, tumbling } from 'tidemill'
+ * declare const orders: Stream<{ readonly shopId: number }, 'event-time'>
+ * orders.keyBy((o) => o.shopId).window(tumbling(minutes(1))).count('orders-per-minute')
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -67,7 +71,11 @@ export function tumbling(
  * windows it is in; choose a slide that divides the size to keep slices few. Errors: TM1353.
  *
  * @example
- * timed.keyBy((o) => o.shopId).window(sliding(hours(1), minutes(5)))
+ * ```ts
+ * import { hours, minutes, type Stream, sliding } from 'tidemill'
+ * declare const views: Stream<{ readonly itemId: number }, 'event-time'>
+ * views.keyBy((v) => v.itemId).window(sliding(hours(1), minutes(5))).count('views')
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -92,7 +100,11 @@ export function sliding(
  * record; records that join two windows merge them. Errors: TM1353.
  *
  * @example
- * clicks.keyBy((c) => c.user).window(session(minutes(30)))
+ * ```ts
+ * import { minutes, type Stream, session } from 'tidemill'
+ * declare const clicks: Stream<{ readonly user: string }, 'event-time'>
+ * clicks.keyBy((c) => c.user).window(session(minutes(30))).count('clicks-per-visit')
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
@@ -106,7 +118,11 @@ export function session(gap: Duration, options: QuietOptions = {}): EventTimeWin
  * throttling; results differ from run to run, so use event time where they matter. Errors: TM1353.
  *
  * @example
+ * ```ts
+ * import { seconds, type Stream, tumblingProcessingTime } from 'tidemill'
+ * declare const clicks: Stream<{ readonly page: string }>
  * clicks.keyBy((c) => c.page).window(tumblingProcessingTime(seconds(10))).count('clicks-now')
+ * ```
  * @since 0.1.0
  * @stability experimental
  */
