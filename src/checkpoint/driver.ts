@@ -188,16 +188,19 @@ class Driver implements CheckpointDriver {
   receive(report: SubtaskReport): void {
     switch (report.kind) {
       case 'prepared':
-        return this.#prepared(report.ack)
+        this.#prepared(report.ack)
+        return
       case 'prepare-failed':
       case 'commit-failed': {
         const { kind, subtask, epoch, error } = report
         const reason = { ...error, message: `subtask ${subtask}: ${error.message}` }
-        return this.#apply({ kind, subtask, epoch, reason })
+        this.#apply({ kind, subtask, epoch, reason })
+        return
       }
       case 'committed':
       case 'finished':
-        return this.#apply(report)
+        this.#apply(report)
+        return
     }
   }
 
@@ -232,7 +235,10 @@ class Driver implements CheckpointDriver {
 
   #request(kind: 'checkpoint' | 'savepoint', folder: string | undefined): Promise<Manifest> {
     return new Promise((resolve, reject) => {
-      if (this.#over) return reject(attemptError({ message: 'the job has ended' }, undefined))
+      if (this.#over) {
+        reject(attemptError({ message: 'the job has ended' }, undefined))
+        return
+      }
       const id = this.#nextRequest++
       this.#requests.set(id, { folder, resolve, reject })
       this.#apply({ kind: 'request', request: { id, kind } })
@@ -277,9 +283,11 @@ class Driver implements CheckpointDriver {
         this.#timeout = this.#timer(command.atMs, { kind: 'timed-out', epoch: command.epoch })
         return
       case 'trigger':
-        return this.#trigger(command.epoch, command.snapshot, command.finished)
+        this.#trigger(command.epoch, command.snapshot, command.finished)
+        return
       case 'publish':
-        return this.#inBackground(this.#publish(command.epoch, command.snapshot, command.finished))
+        this.#inBackground(this.#publish(command.epoch, command.snapshot, command.finished))
+        return
       case 'commit':
         this.#env.host.crashPoint('coord.notify.before')
         for (const port of this.#options.subtasks) port.send({ kind: 'commit', epoch: command.epoch })
@@ -287,9 +295,11 @@ class Driver implements CheckpointDriver {
         return
       case 'retire':
         this.#timeout?.cancel()
-        return this.#inBackground(this.#retire(command.requests))
+        this.#inBackground(this.#retire(command.requests))
+        return
       case 'abort':
-        return this.#abort(command.epoch, command.failures, command.reason)
+        this.#abort(command.epoch, command.failures, command.reason)
+        return
       case 'answer':
         for (const id of command.requests) this.#answer(id, (request) => request.resolve(this.#last()))
         return
@@ -297,13 +307,15 @@ class Driver implements CheckpointDriver {
         for (const id of command.requests) this.#answer(id, (request) => request.reject(this.#error(command.reason)))
         return
       case 'end':
-        return this.#finish(
+        this.#finish(
           command.finished
             ? { kind: 'finished', manifest: this.#last() }
             : { kind: 'stopped', final: command.final, manifest: this.#published },
         )
+        return
       case 'fail':
-        return this.#finish({ kind: 'failed', error: this.#failure(command.reason, command.tooMany) })
+        this.#finish({ kind: 'failed', error: this.#failure(command.reason, command.tooMany) })
+        return
     }
   }
 
@@ -327,7 +339,8 @@ class Driver implements CheckpointDriver {
       // Nothing is visible after a plain disk error: the attempt fails and the job goes on.
       if (!(error instanceof DiskError)) throw error
       this.#cause = error
-      return this.#apply({ kind: 'publish-failed', reason: reasonOf(error) })
+      this.#apply({ kind: 'publish-failed', reason: reasonOf(error) })
+      return
     }
     this.#published = manifest
     this.#ledger = manifest.ledger.total
