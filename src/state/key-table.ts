@@ -139,6 +139,11 @@ export class KeyTable {
     }
   }
 
+  /** The slot that the next new key will get. */
+  nextSlot(): number {
+    return this.freeSlots.length > 0 ? this.freeSlots[this.freeSlots.length - 1]! : this.slotEnd
+  }
+
   /** Whether a key has this slot. */
   has(slot: number): boolean {
     return slot < this.slotEnd && this.kinds[slot] !== free
