@@ -61,7 +61,8 @@ export function interpretChain(parts: ChainParts): Chain {
   }
   const enter = (node: PlanNode): Emit => {
     const id = node.id
-    const out = feed(id, 'out')
+    // The rows of a key-by go to steps that take a key, see below.
+    const out = node.kind === 'key-by' ? () => {} : feed(id, 'out')
     switch (node.kind) {
       case 'map':
         return (row, t) => {
