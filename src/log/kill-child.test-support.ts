@@ -1,0 +1,24 @@
+/** The process that the kill test kills: appends from 16 clients and prints every acknowledgement. */
+import { writeSync } from 'node:fs'
+import { createNodeEnv } from '../platform/node.ts'
+import { openLog } from './log.ts'
+import { recordsBatch } from './records.ts'
+
+const [directory = '', life = ''] = process.argv.slice(2)
+const log = openLog({ env: createNodeEnv({ logLevel: 'error' }), directory })
+const writer = await log.openWriter('t', 0, { owner: `life ${life}` })
+const { clean, cut } = writer.recovery
+writeSync(1, `open ${writer.recovery.endOffset} ${clean} ${cut === undefined ? 0 : cut.bytes}\n`)
+const encoder = new TextEncoder()
+let next = 0
+
+async function client(): Promise<void> {
+  for (;;) {
+    const value = `${life}-${next++}`
+    const padded = encoder.encode(`${value} ${'x'.repeat((next * 131) % 900)}`)
+    const { baseOffset } = await writer.append(recordsBatch([{ key: null, value: padded, timestamp: next }]))
+    writeSync(1, `ack ${baseOffset} ${value}\n`)
+  }
+}
+
+await Promise.all(Array.from({ length: 16 }, client))
