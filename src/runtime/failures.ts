@@ -39,7 +39,7 @@ export class FailurePolicies implements ChainHooks {
 
   badTime(node: PlanNode, row: unknown, value: unknown): void {
     const error = new TidemillError(runtimeErrors.badTime, { message: `${describe(value)} is not a time` })
-    const policy = this.#plan.options.onError.time
+    const policy = (node.kind === 'event-time' ? node.onError : undefined) ?? this.#plan.options.onError.time
     if (policy === 'fail') throw error
     this.#drop(node, row, error, policy)
   }
@@ -63,12 +63,12 @@ export class FailurePolicies implements ChainHooks {
   /** A record that the source could not decode. */
   undecodable(source: number, input: RejectedInput, rejected: Emit | undefined): void {
     const node = this.#plan.nodes[source]
-    if (node === undefined) return
+    if (node?.kind !== 'source') return
     if (rejected !== undefined) {
       rejected({ input: input.raw, operator: node.name ?? '', attempt: 1, position: `${input.source}:${input.position}`, source: input.source, line: input.position, error: input.error }, Number.NaN)
       return
     }
-    const policy = this.#plan.options.onError.decode
+    const policy = node.onError ?? this.#plan.options.onError.decode
     if (policy === 'fail') {
       throw new TidemillError(runtimeErrors.undecodable, {
         message: input.error.message,

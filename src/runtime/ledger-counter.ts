@@ -160,7 +160,8 @@ export class LedgerCounter {
 
   #edge(node: PlanNode): EdgeEntry {
     return {
-      name: `${this.#origin(node)} > ${node.name}`,
+      // Steps and sinks may share a name.
+      name: `${this.#origin(node)} > ${node.kind === 'sink' ? 'sink ' : ''}${node.name}`,
       sent: this.#arriving(node),
       received: this.#count(node.id, countIn),
       inFlightBefore: 0,

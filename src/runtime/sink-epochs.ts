@@ -3,13 +3,19 @@
  * when the attempt of an epoch fails, its output belongs to the next epoch that succeeds.
  */
 import type { Env } from '../base/env.ts'
+import { isTidemillError } from '../base/errors.ts'
 import type { SinkPreparation } from '../checkpoint/manifest.ts'
 import type { SinkWriter } from '../connectors/contract.ts'
+import type { SinkPolicy } from '../graph/plan.ts'
 
 interface OpenSink {
   readonly name: string
   readonly writer: SinkWriter<unknown>
 }
+
+/** Waits between attempts of a paused sink. */
+const pauseMs = 100
+const pauseMsMax = 10_000
 
 export class SinkEpochs {
   readonly #env: Env
@@ -19,8 +25,12 @@ export class SinkEpochs {
   /** Commits run one after the other. */
   #committing: Promise<void> = Promise.resolve()
 
-  constructor(env: Env) {
+  readonly #pauses: boolean
+
+  /** `pause`: a sink that cannot write for now is tried again, and the job waits; `fail`: the job fails. */
+  constructor(env: Env, policy: SinkPolicy) {
     this.#env = env
+    this.#pauses = policy === 'pause'
   }
 
   add(name: string, writer: SinkWriter<unknown>): void {
@@ -33,8 +43,20 @@ export class SinkEpochs {
     return false
   }
 
-  async flush(): Promise<void> {
-    for (const { writer } of this.#sinks) if (writer.full) await writer.flush()
+  /** Writes out what is buffered until every sink has room again; `ended` gives up waiting. */
+  async flush(ended: () => boolean): Promise<void> {
+    for (const { name, writer } of this.#sinks) {
+      for (let waitMs = pauseMs; writer.full && !ended(); waitMs = Math.min(waitMs * 2, pauseMsMax)) {
+        try {
+          await writer.flush()
+          break
+        } catch (error) {
+          if (!this.#pauses || !isTidemillError(error) || error.kind !== 'transient') throw error
+          this.#env.host.log('warn', `sink "${name}" cannot write, the job waits: ${error.message}`, { code: error.code, waitMs })
+          await this.#env.clock.sleep(waitMs)
+        }
+      }
+    }
   }
 
   /** Finishes what a restored snapshot says was prepared, and removes what nobody knows. */

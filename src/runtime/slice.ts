@@ -141,7 +141,7 @@ export class Slice {
       batch,
     })
     if (batch) for (const id of this.#parts.origins.keys()) this.#collected.set(id, { rows: [], times: [] })
-    this.#sinks = new SinkEpochs(options.env)
+    this.#sinks = new SinkEpochs(options.env, options.plan.options.onError.sink)
     this.#ledger = new LedgerCounter({
       plan: options.plan,
       counters: this.#counters,
@@ -297,7 +297,7 @@ export class Slice {
       if (this.#barrier !== undefined && this.#snapshotting === undefined) await this.#startSnapshot(this.#barrier)
       const worked = this.#sealed ? false : await this.#readSome()
       if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
-      if (this.#sinks.full) await this.#sinks.flush()
+      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
       if (this.#clock.tick() >= this.#clock.due) this.#fireProcessingTime()
       const now = this.#env.clock.monoMs()
       this.#measureLag(now)
@@ -369,7 +369,7 @@ export class Slice {
       const to = Math.min(from + rowsPerCall, count)
       if (batch.kind === 'rows') root.rows(batch.rows, from, to)
       else root.frame(batch.frame, from, to)
-      if (this.#sinks.full) await this.#sinks.flush()
+      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
     }
     if (batch.kind === 'rows') {
       for (const rejected of batch.rejected) this.#policies.undecodable(input.source, rejected, root.rejected)
@@ -422,7 +422,7 @@ export class Slice {
       for (const operator of this.#parts.operators.values()) {
         operator.advance(timestampMax)
         operator.finish()
-        if (this.#sinks.full) await this.#sinks.flush()
+        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
       }
     } catch (error) {
       this.#policies.failed(this.#chain?.current(), error, -1)
@@ -435,7 +435,7 @@ export class Slice {
     for (const depth of depths) {
       const origins = [...this.#parts.origins.values()].filter((o) => this.#parts.depth.get(o.id) === depth)
       await replayInOrder(origins, this.#collected, this.#chain?.replay ?? new Map(), async () => {
-        if (this.#sinks.full) await this.#sinks.flush()
+        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
         await this.#env.tasks.yield()
       })
     }
