@@ -140,18 +140,32 @@ export async function createSegment(
     await discard(env, file, temporary, error)
     throw error instanceof DiskError ? new StepFailure(error, published) : error
   }
-  const extent = { path, stem, header: complete, from: header.baseOffset, to: Number.POSITIVE_INFINITY }
+  const extent = {
+    path,
+    stem,
+    header: complete,
+    from: header.baseOffset,
+    to: Number.POSITIVE_INFINITY,
+  }
   return new ActiveSegment(extent, file, index, true)
 }
 
 /** Closes and removes what a failed creation left; the first error is the one that matters. */
-async function discard(env: Env, file: DiskFile | undefined, temporary: string, error: unknown): Promise<void> {
+async function discard(
+  env: Env,
+  file: DiskFile | undefined,
+  temporary: string,
+  error: unknown,
+): Promise<void> {
   if (!(error instanceof DiskError)) return
   try {
     if (file !== undefined) await file.close()
     await removeIfPresent(env.disk, temporary)
   } catch (second) {
-    env.host.log('warn', 'a temporary log segment could not be removed', { file: temporary, error: String(second) })
+    env.host.log('warn', 'a temporary log segment could not be removed', {
+      file: temporary,
+      error: String(second),
+    })
   }
 }
 

@@ -20,14 +20,20 @@ export function checkAppend(batch: AppendBatch, topic: TopicInfo): BatchFields {
     throw invalid(`a record count of ${recordCount}; it must be a whole number from 1 to 2^32 - 1`)
   }
   if (batchLength(payload.length) > batchBytesMax) {
-    throw invalid(`${payload.length} bytes; a batch holds at most ${batchBytesMax} bytes with its header`)
+    throw invalid(
+      `${payload.length} bytes; a batch holds at most ${batchBytesMax} bytes with its header`,
+    )
   }
   if ((minTimestamp === undefined) !== (maxTimestamp === undefined)) {
     throw invalid('only one of minTimestamp and maxTimestamp; give both or none')
   }
   if (minTimestamp !== undefined && maxTimestamp !== undefined) {
-    const ordered = Number.isFinite(minTimestamp) && Number.isFinite(maxTimestamp) && minTimestamp <= maxTimestamp
-    if (!ordered) throw invalid(`timestamps ${minTimestamp} to ${maxTimestamp}; both must be finite and in order`)
+    const ordered =
+      Number.isFinite(minTimestamp) && Number.isFinite(maxTimestamp) && minTimestamp <= maxTimestamp
+    if (!ordered)
+      throw invalid(
+        `timestamps ${minTimestamp} to ${maxTimestamp}; both must be finite and in order`,
+      )
   }
   if (topic.compaction) requireKeys(batch)
   return {
@@ -65,7 +71,9 @@ function requireKeys(batch: AppendBatch): void {
   const records = decodeRecords(batch.payload, batch.recordCount, 0, batch.minTimestamp ?? 0)
   const missing = records.findIndex((record) => record.key === null)
   if (missing >= 0) {
-    throw new TidemillError(logErrors.keyMissing, { message: `record ${missing} of the batch has none` })
+    throw new TidemillError(logErrors.keyMissing, {
+      message: `record ${missing} of the batch has none`,
+    })
   }
 }
 

@@ -111,7 +111,8 @@ async function newestOffsets(
       if (batch.kind !== batchKind.data || isAborted(batch, outcomes)) return
       if (batch.transactional && !outcomes.has(keyOf(batch))) undecided = true
       if (undecided) return
-      for (const record of recordsOf(batch, payload)) newest.set(textOfKey(record.key), record.offset)
+      for (const record of recordsOf(batch, payload))
+        newest.set(textOfKey(record.key), record.offset)
     })
     if (undecided) return { newest, decided: i }
   }
@@ -184,7 +185,9 @@ async function rewrite(
   }
   const output = new Output(place, extent.from, context.generation)
   const created = await createOrUnwrap(env, place, header, async (file, index) => {
-    await eachBatch(env, place, input, (batch, payload) => output.add(batch, filter.kept(batch, payload)))
+    await eachBatch(env, place, input, (batch, payload) =>
+      output.add(batch, filter.kept(batch, payload)),
+    )
     await output.finish(file, index, extent.to)
     env.host.crashPoint('log.compact.written')
   })
@@ -214,7 +217,12 @@ const createOrUnwrap: typeof createSegment = async (env, place, header, fill) =>
 class Output {
   readonly #place: PartitionPlace
   readonly #generation: number
-  readonly #batches: { bytes: Uint8Array; baseOffset: number; nextOffset: number; appendTime: number }[] = []
+  readonly #batches: {
+    bytes: Uint8Array
+    baseOffset: number
+    nextOffset: number
+    appendTime: number
+  }[] = []
   readonly #from: number
 
   constructor(place: PartitionPlace, from: number, generation: number) {
@@ -225,7 +233,11 @@ class Output {
 
   add(batch: ScannedBatch, kept: readonly StoredRecord[]): void {
     const last = this.#batches.at(-1)
-    if (kept.length === 0 && last !== undefined && batch.nextOffset - last.baseOffset <= 0xffff_ffff) {
+    if (
+      kept.length === 0 &&
+      last !== undefined &&
+      batch.nextOffset - last.baseOffset <= 0xffff_ffff
+    ) {
       last.nextOffset = batch.nextOffset
       return
     }
@@ -253,7 +265,12 @@ class Output {
     view.setFloat64(field.minTimestamp, minTimestamp, true)
     view.setFloat64(field.maxTimestamp, maxTimestamp, true)
     for (let at = field.producerId; at < field.fingerprint; at++) view.setUint8(at, 0)
-    this.#batches.push({ bytes, baseOffset, nextOffset: batch.nextOffset, appendTime: batch.appendTime })
+    this.#batches.push({
+      bytes,
+      baseOffset,
+      nextOffset: batch.nextOffset,
+      appendTime: batch.appendTime,
+    })
   }
 
   async finish(file: DiskFile, index: SegmentIndex, endOffset: number): Promise<void> {
@@ -287,7 +304,8 @@ async function eachBatch(
       const payloadLength = viewOf(batch.bytes).getUint32(field.payloadLength, true)
       visit(batch, batch.bytes.subarray(batchHeaderBytes, batchHeaderBytes + payloadLength))
     })
-    if (end.nextOffset < extent.to) throw corrupt(extent.path, end.position, describeCheck(end.reason))
+    if (end.nextOffset < extent.to)
+      throw corrupt(extent.path, end.position, describeCheck(end.reason))
   } finally {
     await file.close()
   }

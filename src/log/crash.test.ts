@@ -108,7 +108,8 @@ async function look(log: EventLog, promised: Promised): Promise<void> {
       for (const record of readRecords(batch)) {
         const id = Number(decoder.decode(record.value!).split(':')[0])
         const before = promised.seen.get(record.offset)
-        if (before !== undefined && before !== id) throw new Error(`offset ${record.offset} changed`)
+        if (before !== undefined && before !== id)
+          throw new Error(`offset ${record.offset} changed`)
         promised.seen.set(record.offset, id)
         if (ids.has(id)) throw new Error(`record ${id} is stored twice`)
         ids.add(id)
@@ -134,14 +135,20 @@ async function judge(env: Env, trial: Trial, promised: Promised): Promise<void> 
     }
   }
   for (const [offset, id] of promised.acknowledged) {
-    if (stored.get(offset) !== id) throw new Error(`acknowledged record ${id} at offset ${offset} is lost`)
+    if (stored.get(offset) !== id)
+      throw new Error(`acknowledged record ${id} at offset ${offset} is lost`)
   }
   for (const [offset, id] of promised.seen) {
-    if (stored.get(offset) !== id) throw new Error(`record ${id} at offset ${offset} was seen and is gone`)
+    if (stored.get(offset) !== id)
+      throw new Error(`record ${id} at offset ${offset} was seen and is gone`)
   }
   const visible = new Map<number, number>()
   const committed = await log.openReader('t', 0, { chunkBytes: 4096 })
-  for (let batches = await committed.read(); batches !== undefined; batches = await committed.read()) {
+  for (
+    let batches = await committed.read();
+    batches !== undefined;
+    batches = await committed.read()
+  ) {
     for (const batch of batches) {
       const epoch = batch.transaction?.epoch ?? 0
       if (promised.aborted.has(epoch)) throw new Error(`aborted epoch ${epoch} is visible`)
@@ -151,8 +158,15 @@ async function judge(env: Env, trial: Trial, promised: Promised): Promise<void> 
   const open = writer.openTransactions().map((transaction) => transaction.epoch)
   const blocked = open.length > 0
   for (const [epoch, ids] of promised.committed) {
-    if (!blocked && !open.includes(epoch) && writer.outcome(9, epoch) === 'committed' && visible.get(epoch) !== ids.length) {
-      throw new Error(`committed epoch ${epoch} shows ${visible.get(epoch)} of ${ids.length} records`)
+    if (
+      !blocked &&
+      !open.includes(epoch) &&
+      writer.outcome(9, epoch) === 'committed' &&
+      visible.get(epoch) !== ids.length
+    ) {
+      throw new Error(
+        `committed epoch ${epoch} shows ${visible.get(epoch)} of ${ids.length} records`,
+      )
     }
   }
   const report = await log.verify('t')
@@ -160,7 +174,11 @@ async function judge(env: Env, trial: Trial, promised: Promised): Promise<void> 
   await log.close()
 }
 
-const passing: readonly string[] = [logErrors.diskFull.code, logErrors.ioFailed.code, logErrors.closed.code]
+const passing: readonly string[] = [
+  logErrors.diskFull.code,
+  logErrors.ioFailed.code,
+  logErrors.closed.code,
+]
 
 /** Errors that a program may meet while the disk misbehaves. Damage may be reported only where reads lie. */
 function isExpected(error: unknown, profile: WorldProfile): boolean {
@@ -185,7 +203,8 @@ async function runTrial(seed: number, trial: Trial, profile: WorldProfile): Prom
     }
     world.setFaults(false)
     const verdict = await world.run((env) => judge(env, trial, promised))
-    if (verdict.kind !== 'done') throw failed(world, verdict.kind === 'failed' ? verdict.error : verdict.kind)
+    if (verdict.kind !== 'done')
+      throw failed(world, verdict.kind === 'failed' ? verdict.error : verdict.kind)
     world.setFaults(lives < 10)
     if (end.kind === 'done') return world
   }
@@ -193,8 +212,12 @@ async function runTrial(seed: number, trial: Trial, profile: WorldProfile): Prom
 }
 
 function failed(world: World, error: unknown): Error {
-  const text = error instanceof Error ? `${error.stack}\n${JSON.stringify((error as { details?: unknown }).details)}` : String(error)
-  const cause = error instanceof Error && error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : ''
+  const text =
+    error instanceof Error
+      ? `${error.stack}\n${JSON.stringify((error as { details?: unknown }).details)}`
+      : String(error)
+  const cause =
+    error instanceof Error && error.cause instanceof Error ? `\ncaused by ${error.cause.stack}` : ''
   return new Error(`seed ${world.seed}: ${text}${cause}\n${world.dump()}`)
 }
 
@@ -212,7 +235,9 @@ describe('the log in a world that crashes', () => {
     expect(crashes).toBeGreaterThan(trials)
   }, 600_000)
 
-  const points = crashPoints.filter((name) => /^log\.(append|sync|roll|index)|^recover\.log|^own\./.test(name))
+  const points = crashPoints.filter((name) =>
+    /^log\.(append|sync|roll|index)|^recover\.log|^own\./.test(name),
+  )
 
   test.each(points)('survives a crash at %s', async (point) => {
     for (const kind of ['kill', 'power'] as const) {

@@ -10,8 +10,24 @@ import type { DiskFile, Env } from '../base/env.ts'
 import { readFully } from '../base/disk-io.ts'
 import { TidemillError } from '../base/errors.ts'
 import { corrupt, logErrors } from './errors.ts'
-import { type BatchCheck, batchHeaderBytes, batchKind, checkBatch, checkBatchShape, describeCheck, field, getU53, viewOf } from './format.ts'
-import { type Extent, type HeaderCache, isMissing, listPartition, type PartitionPlace } from './layout.ts'
+import {
+  type BatchCheck,
+  batchHeaderBytes,
+  batchKind,
+  checkBatch,
+  checkBatchShape,
+  describeCheck,
+  field,
+  getU53,
+  viewOf,
+} from './format.ts'
+import {
+  type Extent,
+  type HeaderCache,
+  isMissing,
+  listPartition,
+  type PartitionPlace,
+} from './layout.ts'
 import { readIndex } from './segment-index.ts'
 import type { VisibleEnd } from './visible-end.ts'
 
@@ -55,7 +71,11 @@ export class BatchCursor {
     env: Env,
     place: PartitionPlace,
     from: number,
-    options: { readonly chunkBytes: number; readonly reuse: boolean; readonly markersOnly: boolean },
+    options: {
+      readonly chunkBytes: number
+      readonly reuse: boolean
+      readonly markersOnly: boolean
+    },
   ) {
     this.#env = env
     this.#place = place
@@ -140,7 +160,11 @@ export class BatchCursor {
   }
 
   async #tryStep(): Promise<CheckResult> {
-    if (this.#extent === undefined || this.nextOffset >= this.#extent.to || this.nextOffset < this.#extent.from) {
+    if (
+      this.#extent === undefined ||
+      this.nextOffset >= this.#extent.to ||
+      this.nextOffset < this.#extent.from
+    ) {
       const opened = await this.#openAt(this.nextOffset)
       if (opened !== 'batch') return opened
     }
@@ -178,7 +202,8 @@ export class BatchCursor {
         return 'batch'
       }
       // What is in memory may be older than what the writer has put there since: read once more before judging.
-      const partial = check === 'short' || (check === 'end' && this.#count - this.at < batchHeaderBytes)
+      const partial =
+        check === 'short' || (check === 'end' && this.#count - this.at < batchHeaderBytes)
       if (fresh && !(partial && grown)) return check
       grown = await this.#refill()
       fresh = true
@@ -207,7 +232,10 @@ export class BatchCursor {
   async #refill(): Promise<boolean> {
     const have = this.#count - this.at
     let size = this.#chunkBytes
-    if (have >= batchHeaderBytes && checkBatchShape(this.bytes, this.view, this.at, this.#count) === 'short') {
+    if (
+      have >= batchHeaderBytes &&
+      checkBatchShape(this.bytes, this.view, this.at, this.#count) === 'short'
+    ) {
       // The length was found plausible and is at most 16 MiB.
       size = Math.max(size, this.view.getUint32(this.at + field.length, true))
     }
@@ -226,7 +254,9 @@ export class BatchCursor {
 
   async #openAt(offset: number): Promise<CheckResult> {
     await this.#closeFile()
-    const extent = this.#extents.find((candidate) => offset >= candidate.from && offset < candidate.to)
+    const extent = this.#extents.find(
+      (candidate) => offset >= candidate.from && offset < candidate.to,
+    )
     if (extent === undefined) return 'end'
     try {
       this.#file = await this.#env.disk.open(extent.path, 'read')
@@ -244,7 +274,10 @@ export class BatchCursor {
     return 'batch'
   }
 
-  async #floor(extent: Extent, offset: number): Promise<{ offset: number; position: number } | undefined> {
+  async #floor(
+    extent: Extent,
+    offset: number,
+  ): Promise<{ offset: number; position: number } | undefined> {
     if (extent.to === Number.POSITIVE_INFINITY) return undefined
     const index = await readIndex(this.#env.disk, extent, this.#place.seed)
     return index?.floor(offset)

@@ -35,17 +35,24 @@ export function encodeEnvelope(kind: EnvelopeKind, content: unknown, seed: numbe
 }
 
 /** The content, or TM1206 that names the file and the offset of the first thing that is wrong. */
-export function decodeEnvelope(bytes: Uint8Array, kind: EnvelopeKind, seed: number, file: string): unknown {
+export function decodeEnvelope(
+  bytes: Uint8Array,
+  kind: EnvelopeKind,
+  seed: number,
+  file: string,
+): unknown {
   if (bytes.length < headerBytes) throw corrupt(file, bytes.length, 'the file is cut short')
   const view = viewOf(bytes)
-  if (view.getUint32(0, true) !== magic) throw corrupt(file, 0, 'the file does not begin with its magic number')
+  if (view.getUint32(0, true) !== magic)
+    throw corrupt(file, 0, 'the file does not begin with its magic number')
   if (view.getUint32(4, true) !== crc32(bytes.subarray(8), seed)) {
     refuseNewer(view.getUint16(8, true), version, file)
     throw corrupt(file, 4, 'the checksum of the file does not match')
   }
   refuseNewer(view.getUint16(8, true), version, file)
   if (view.getUint16(10, true) !== kind) throw corrupt(file, 10, 'the file is of another kind')
-  if (view.getUint32(12, true) !== bytes.length - headerBytes) throw corrupt(file, 12, 'the file has another length')
+  if (view.getUint32(12, true) !== bytes.length - headerBytes)
+    throw corrupt(file, 12, 'the file has another length')
   return JSON.parse(decoder.decode(bytes.subarray(headerBytes)))
 }
 
@@ -93,7 +100,11 @@ export async function publishFile(
 }
 
 /** Links a synced temporary file to its final name; false when that name exists. The caller syncs the directory. */
-export async function publishTemporary(disk: Disk, temporary: string, path: string): Promise<boolean> {
+export async function publishTemporary(
+  disk: Disk,
+  temporary: string,
+  path: string,
+): Promise<boolean> {
   let done = true
   try {
     await disk.link(temporary, path)

@@ -37,7 +37,8 @@ export const logErrors = defineErrors({
     code: 'TM1205',
     kind: 'fatal',
     title: 'another writer has taken over the partition',
-    remedy: 'Stop this writer: what it appends from now on would be ignored. Find out why two were started.',
+    remedy:
+      'Stop this writer: what it appends from now on would be ignored. Find out why two were started.',
   },
   corrupt: {
     code: 'TM1206',
@@ -56,7 +57,8 @@ export const logErrors = defineErrors({
     code: 'TM1208',
     kind: 'fatal',
     title: 'records that were to be read are gone',
-    remedy: "Start from a later position, or allow the gap with `onGap: 'skip'`; keep records longer next time.",
+    remedy:
+      "Start from a later position, or allow the gap with `onGap: 'skip'`; keep records longer next time.",
   },
   diskFull: {
     code: 'TM1209',
@@ -87,7 +89,8 @@ export const logErrors = defineErrors({
     code: 'TM1213',
     kind: 'user',
     title: 'the transaction is not known',
-    remedy: 'Begin the transaction first; old outcomes are kept for a limited number of epochs per producer.',
+    remedy:
+      'Begin the transaction first; old outcomes are kept for a limited number of epochs per producer.',
   },
   transactionState: {
     code: 'TM1214',
@@ -111,7 +114,8 @@ export const logErrors = defineErrors({
     code: 'TM1217',
     kind: 'fatal',
     title: 'the records of a batch cannot be decoded',
-    remedy: 'The producer wrote another layout than it declared; read the batch as bytes and fix the producer.',
+    remedy:
+      'The producer wrote another layout than it declared; read the batch as bytes and fix the producer.',
   },
   keyMissing: {
     code: 'TM1218',
@@ -150,6 +154,11 @@ export function wrapDiskError(error: unknown, doing: string, file: string): unkn
 }
 
 /** Damage at one place of one file. */
-export function corrupt(file: string, offset: number, message: string, details?: ErrorDetails): TidemillError {
+export function corrupt(
+  file: string,
+  offset: number,
+  message: string,
+  details?: ErrorDetails,
+): TidemillError {
   return new TidemillError(logErrors.corrupt, { message, details: { file, offset, ...details } })
 }

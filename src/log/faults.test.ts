@@ -10,7 +10,8 @@ const directory = '/data/log'
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
-const one = (value: string) => recordsBatch([{ key: encoder.encode(value), value: encoder.encode(value), timestamp: 1 }])
+const one = (value: string) =>
+  recordsBatch([{ key: encoder.encode(value), value: encoder.encode(value), timestamp: 1 }])
 
 async function open(env: Env): Promise<EventLog> {
   const log = openLog({ env, directory })
@@ -23,7 +24,8 @@ async function values(log: EventLog): Promise<string[]> {
   const reader = await log.openReader('t', 0, { chunkBytes: 4096 })
   const found: string[] = []
   for (let batches = await reader.read(); batches !== undefined; batches = await reader.read()) {
-    for (const batch of batches) for (const { value } of readRecords(batch)) found.push(decoder.decode(value!))
+    for (const batch of batches)
+      for (const { value } of readRecords(batch)) found.push(decoder.decode(value!))
   }
   await reader.close()
   return found
@@ -77,7 +79,8 @@ describe('a failing disk', () => {
       const log = await open(env)
       const writer = await log.openWriter('t', 0)
       await writer.append(one('a'))
-      world.disk.capacityBytes = world.disk.files().reduce((sum, file) => sum + file.sizeBytes, 0) + 100
+      world.disk.capacityBytes =
+        world.disk.files().reduce((sum, file) => sum + file.sizeBytes, 0) + 100
       const big = { kind: 'frame', payload: new Uint8Array(9000), recordCount: 1 } as const
       expect(await codeOf(writer.append(big))).toBe('TM1209')
       expect(await codeOf(writer.append(big))).toBe('TM1209')
@@ -157,7 +160,8 @@ describe('rot', () => {
       expect(after.slice(0, before.length)).toEqual(before)
       return after
     }
-    if (end.kind !== 'failed' || !isTidemillError(end.error)) throw end.kind === 'failed' ? end.error : new Error(end.kind)
+    if (end.kind !== 'failed' || !isTidemillError(end.error))
+      throw end.kind === 'failed' ? end.error : new Error(end.kind)
     expect(['TM1206', 'TM1207', 'TM1215']).toContain(end.error.code)
     expect(typeof end.error.details['file']).toBe('string')
     return 'refused'
@@ -177,9 +181,14 @@ describe('rot', () => {
         // Every file in turn, small ones too; a place anywhere in it.
         const file = files[flip % files.length]!
         world.disk.corrupt(file.path, world.random.stream(`${flip}`).u32() % (file.sizeBytes * 8))
-        const report = await live(world, async (env) => await openLog({ env, directory }).verify('t'))
+        const report = await live(
+          world,
+          async (env) => await openLog({ env, directory }).verify('t'),
+        )
         for (const problem of report.problems) expect(problem.file).toMatch(/^\/data\/log\/t\//)
-        const named = report.problems.some((problem) => problem.file === file.path || file.path.startsWith(problem.file))
+        const named = report.problems.some(
+          (problem) => problem.file === file.path || file.path.startsWith(problem.file),
+        )
         if (named) reported++
         const result = await outcome(world)
         if (result === 'refused') refused++
@@ -208,9 +217,12 @@ describe('rot', () => {
       'first segment gone': (world) => world.disk.remove(logs[0]!),
       'middle segment gone': (world) => world.disk.remove(logs[1]!),
       'last segment gone': (world) => world.disk.remove(logs.at(-1)!),
-      'all segments gone': (world) => logs.forEach((path) => world.disk.remove(path)),
+      'all segments gone': (world) => {
+        for (const path of logs) world.disk.remove(path)
+      },
       'swapped segments': (world) => world.disk.write(logs[0]!, pristine.disk.read(logs[1]!)),
-      'shortened last': (world) => world.disk.write(logs.at(-1)!, pristine.disk.read(logs.at(-1)!).slice(0, -200)),
+      'shortened last': (world) =>
+        world.disk.write(logs.at(-1)!, pristine.disk.read(logs.at(-1)!).slice(0, -200)),
       'garbage appended': (world) => {
         const bytes = pristine.disk.read(logs.at(-1)!)
         const longer = new Uint8Array(bytes.length + 64).fill(7)
@@ -266,7 +278,11 @@ describe('owners', () => {
 
 describe('maintenance', () => {
   const points = [
-    'log.retain.recorded', 'log.retain.unlinked', 'log.compact.written', 'log.compact.swapped', 'log.compact.cleaned',
+    'log.retain.recorded',
+    'log.retain.unlinked',
+    'log.compact.written',
+    'log.compact.swapped',
+    'log.compact.cleaned',
   ]
 
   test.each(points)('survives a crash at %s', async (point) => {
@@ -276,9 +292,14 @@ describe('maintenance', () => {
         const main = async (env: Env): Promise<string[]> => {
           const log = openLog({ env, directory })
           const compaction = point.startsWith('log.compact')
-          await log.ensureTopic('t', { segmentBytes: 4096, compaction, retention: compaction ? {} : { bytes: 9000 } })
+          await log.ensureTopic('t', {
+            segmentBytes: 4096,
+            compaction,
+            retention: compaction ? {} : { bytes: 9000 },
+          })
           const writer = await log.openWriter('t', 0)
-          for (let i = writer.nextOffset; i < 100; i++) await writer.append(one(`${compaction ? i % 30 : i}`))
+          for (let i = writer.nextOffset; i < 100; i++)
+            await writer.append(one(`${compaction ? i % 30 : i}`))
           await writer.roll()
           await writer.runRetention()
           await writer.runCompaction()

@@ -75,11 +75,25 @@ export function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Puts the checksum of a complete batch into its header. */
-export function sealBatch(bytes: Uint8Array, view: DataView, at: number, length: number, seed: number): void {
+export function sealBatch(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  length: number,
+  seed: number,
+): void {
   view.setUint32(at + field.crc, crc32(bytes.subarray(at + 8, at + length), seed), true)
 }
 
-export type BatchCheck = 'ok' | 'end' | 'short' | 'magic' | 'version' | 'length' | 'checksum' | 'place'
+export type BatchCheck =
+  | 'ok'
+  | 'end'
+  | 'short'
+  | 'magic'
+  | 'version'
+  | 'length'
+  | 'checksum'
+  | 'place'
 
 /**
  * Checks the batch at `at`. `end`: only zeros, nothing was written here. `short`: the bytes at hand do not hold the
@@ -98,20 +112,28 @@ export function checkBatch(
   const shape = checkBatchShape(bytes, view, at, end)
   if (shape !== 'ok') return shape
   const length = view.getUint32(at + field.length, true)
-  if (crc32(bytes.subarray(at + 8, at + length), seed) !== view.getUint32(at + field.crc, true)) return 'checksum'
+  if (crc32(bytes.subarray(at + 8, at + length), seed) !== view.getUint32(at + field.crc, true))
+    return 'checksum'
   if (baseOffset >= 0 && getU53(view, at + field.baseOffset) !== baseOffset) return 'place'
   if (generation >= 0 && view.getUint32(at + field.generation, true) !== generation) return 'place'
   return 'ok'
 }
 
 /** The checks that need no checksum: enough to step over a batch, never enough to use it. */
-export function checkBatchShape(bytes: Uint8Array, view: DataView, at: number, end: number): BatchCheck {
+export function checkBatchShape(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  end: number,
+): BatchCheck {
   if (end - at < batchHeaderBytes) {
     for (let i = at; i < end; i++) if (bytes[i] !== 0) return 'short'
     return 'end'
   }
   if (view.getUint32(at, true) !== batchMagic) {
-    return view.getUint32(at, true) === 0 && isZero(bytes, at, at + batchHeaderBytes) ? 'end' : 'magic'
+    return view.getUint32(at, true) === 0 && isZero(bytes, at, at + batchHeaderBytes)
+      ? 'end'
+      : 'magic'
   }
   const length = view.getUint32(at + field.length, true)
   const payloadLength = view.getUint32(at + field.payloadLength, true)

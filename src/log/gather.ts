@@ -4,7 +4,15 @@
  * A writer has two: one is filled while the other is on its way to the disk, so one write call takes a whole group and
  * no buffer is allocated per append. Offset, marks, times and checksum are put in when the group's turn comes.
  */
-import { batchHeaderBytes, batchLength, batchMagic, batchVersion, field, putU53, viewOf } from './format.ts'
+import {
+  batchHeaderBytes,
+  batchLength,
+  batchMagic,
+  batchVersion,
+  field,
+  putU53,
+  viewOf,
+} from './format.ts'
 import type { Appended } from './types.ts'
 
 /** Starts with room for about 100 small batches and grows by doubling. */
@@ -88,13 +96,15 @@ export class Gather {
     view.setUint32(at + field.span, span, true)
     view.setFloat64(at + field.minTimestamp, batch.minTimestamp, true)
     view.setFloat64(at + field.maxTimestamp, batch.maxTimestamp, true)
-    const producerId = batch.producerId
-    putU53(view, at + field.producerId, producerId >= 0 ? producerId : 0)
-    putU53(view, at + field.epoch, producerId >= 0 ? batch.epoch : 0)
+    const { producerId } = batch
+    putU53(view, at + field.producerId, Math.max(0, producerId))
+    putU53(view, at + field.epoch, Math.max(0, batch.epoch))
     view.setUint32(at + field.fingerprint, Number(batch.fingerprint & 0xffff_ffffn), true)
     view.setUint32(at + field.fingerprint + 4, Number(batch.fingerprint >> 32n), true)
     this.used = at + length
-    this.pending.push(new Pending(at, length, span, batch.kind, producerId, batch.epoch, resolve, reject))
+    this.pending.push(
+      new Pending(at, length, span, batch.kind, producerId, batch.epoch, resolve, reject),
+    )
   }
 
   clear(): void {

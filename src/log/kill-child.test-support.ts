@@ -16,7 +16,9 @@ async function client(): Promise<void> {
   for (;;) {
     const value = `${life}-${next++}`
     const padded = encoder.encode(`${value} ${'x'.repeat((next * 131) % 900)}`)
-    const { baseOffset } = await writer.append(recordsBatch([{ key: null, value: padded, timestamp: next }]))
+    const { baseOffset } = await writer.append(
+      recordsBatch([{ key: null, value: padded, timestamp: next }]),
+    )
     writeSync(1, `ack ${baseOffset} ${value}\n`)
   }
 }

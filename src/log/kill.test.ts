@@ -22,14 +22,27 @@ let home: string
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'tidemill-kill-'))
   const entry = join(dirname(fileURLToPath(import.meta.url)), 'kill-child.test-support.ts')
-  await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile: join(home, 'child.mjs') })
+  await build({
+    entryPoints: [entry],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: join(home, 'child.mjs'),
+  })
 })
 
 afterAll(() => rmSync(home, { recursive: true, force: true }))
 
 /** Runs one life until it is killed; adds what it acknowledged. */
-async function killedLife(directory: string, life: number, afterMs: number, acknowledged: Map<number, string>) {
-  const child = spawn(process.execPath, [join(home, 'child.mjs'), directory, `${life}`], { stdio: ['ignore', 'pipe', 'pipe'] })
+async function killedLife(
+  directory: string,
+  life: number,
+  afterMs: number,
+  acknowledged: Map<number, string>,
+) {
+  const child = spawn(process.execPath, [join(home, 'child.mjs'), directory, `${life}`], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let text = ''
   let errors = ''
   child.stderr.on('data', (chunk) => (errors += chunk))
@@ -51,7 +64,8 @@ async function killedLife(directory: string, life: number, afterMs: number, ackn
 async function drainInto(reader: LogReader, seen: Map<number, string>): Promise<void> {
   for (let batches = await reader.read(); batches !== undefined; batches = await reader.read()) {
     for (const batch of batches) {
-      for (const { offset, value } of readRecords(batch)) seen.set(offset, decoder.decode(value!).split(' ')[0]!)
+      for (const { offset, value } of readRecords(batch))
+        seen.set(offset, decoder.decode(value!).split(' ')[0]!)
     }
   }
 }

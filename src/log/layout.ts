@@ -64,7 +64,11 @@ export interface PartitionPlace {
   readonly seed: number
 }
 
-export function partitionPlace(directory: string, topic: TopicInfo, partition: number): PartitionPlace {
+export function partitionPlace(
+  directory: string,
+  topic: TopicInfo,
+  partition: number,
+): PartitionPlace {
   return {
     topic,
     partition,
@@ -94,7 +98,9 @@ export async function readPartition(
   }
   const retentionFiles = names.filter((name) => /^start-\d{20}$/.test(name))
   const cleanFiles = names.filter((name) => /^clean-\d{10}$/.test(name))
-  const claims = names.filter((name) => /^gen-\d{10}$/.test(name)).map((name) => Number(name.slice(4)))
+  const claims = names
+    .filter((name) => /^gen-\d{10}$/.test(name))
+    .map((name) => Number(name.slice(4)))
   const startOffset = await readStart(disk, place, retentionFiles)
   const extents = liveExtents(place.directory, segments, startOffset)
   const live = new Set(extents.map((extent) => extent.stem))
@@ -137,25 +143,34 @@ export function liveExtents(
   segments: readonly SegmentHeader[],
   startOffset: number,
 ): Extent[] {
-  const created = [...segments].sort((a, b) => a.generation - b.generation || a.sequence - b.sequence)
+  const created = [...segments].sort(
+    (a, b) => a.generation - b.generation || a.sequence - b.sequence,
+  )
   const open = created.filter((segment) => segment.kind === segmentKind.open)
   let extents: Extent[] = []
   for (let i = 0; i < open.length; i++) {
     const header = open[i]!
     const to = open[i + 1]?.baseOffset ?? Number.POSITIVE_INFINITY
     if (header.baseOffset > to) {
-      throw corrupt(`${directory}/${segmentStem(open[i + 1]!)}.log`, 24, 'a newer segment begins before an older one')
+      throw corrupt(
+        `${directory}/${segmentStem(open[i + 1]!)}.log`,
+        24,
+        'a newer segment begins before an older one',
+      )
     }
     if (header.baseOffset < to) extents.push(extentOf(directory, header, to))
   }
   for (const header of created) {
     if (header.kind !== segmentKind.compacted) continue
-    const kept = extents.filter((extent) => extent.to <= header.baseOffset || extent.from >= header.endOffset)
+    const kept = extents.filter(
+      (extent) => extent.to <= header.baseOffset || extent.from >= header.endOffset,
+    )
     extents = [...kept, extentOf(directory, header, header.endOffset)]
   }
   extents.sort((a, b) => a.from - b.from)
   extents = extents.filter((extent) => extent.to > startOffset)
-  let expected = extents.length > 0 && extents[0]!.from < startOffset ? extents[0]!.from : startOffset
+  let expected =
+    extents.length > 0 && extents[0]!.from < startOffset ? extents[0]!.from : startOffset
   for (const extent of extents) {
     if (extent.from !== expected) {
       throw new TidemillError(logErrors.endsEarly, {
@@ -173,7 +188,11 @@ function extentOf(directory: string, header: SegmentHeader, to: number): Extent 
   return { path: `${directory}/${stem}.log`, stem, header, from: header.baseOffset, to }
 }
 
-async function readStart(disk: Disk, place: PartitionPlace, names: readonly string[]): Promise<number> {
+async function readStart(
+  disk: Disk,
+  place: PartitionPlace,
+  names: readonly string[],
+): Promise<number> {
   let start = 0
   for (const name of names) {
     const path = `${place.directory}/${name}`
@@ -181,7 +200,8 @@ async function readStart(disk: Disk, place: PartitionPlace, names: readonly stri
     // A writer beside us may have replaced the record by a newer one since the directory was listed.
     if (content === undefined) continue
     const { startOffset } = content as { startOffset: number }
-    if (retentionName(startOffset) !== name) throw corrupt(path, 0, 'the record belongs under another name')
+    if (retentionName(startOffset) !== name)
+      throw corrupt(path, 0, 'the record belongs under another name')
     start = Math.max(start, startOffset)
   }
   return start
@@ -222,12 +242,17 @@ const listAttempts = 10
  * Lists a partition beside a running writer: files may vanish between the listing and the reading of their headers,
  * which then looks like a hole. Only what stays wrong is an error.
  */
-export async function listPartition(env: Env, place: PartitionPlace, cache: HeaderCache): Promise<PartitionFiles> {
+export async function listPartition(
+  env: Env,
+  place: PartitionPlace,
+  cache: HeaderCache,
+): Promise<PartitionFiles> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await readPartition(env.disk, place, cache)
     } catch (error) {
-      const passing = isMissing(error) || (isTidemillError(error) && error.code === logErrors.endsEarly.code)
+      const passing =
+        isMissing(error) || (isTidemillError(error) && error.code === logErrors.endsEarly.code)
       if (!passing || attempt >= listAttempts) throw error
       await env.tasks.yield()
     }

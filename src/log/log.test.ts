@@ -35,13 +35,15 @@ function record(value: string | null, key: string | null = null, timestamp: numb
   }
 }
 
-const one = (value: string, transaction?: TransactionId) => recordsBatch([record(value)], transaction)
+const one = (value: string, transaction?: TransactionId) =>
+  recordsBatch([record(value)], transaction)
 
 async function drain(reader: LogReader): Promise<string[]> {
   const values: string[] = []
   for (let batches = await reader.read(); batches !== undefined; batches = await reader.read()) {
     for (const batch of batches) {
-      for (const { value } of readRecords(batch)) values.push(value === null ? '-' : decoder.decode(value))
+      for (const { value } of readRecords(batch))
+        values.push(value === null ? '-' : decoder.decode(value))
     }
   }
   return values
@@ -59,11 +61,19 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
 
 describe('topics', () => {
   test('keep their options and are listed in order', async () => {
-    await log.createTopic('b', { partitions: 3, durability: 'process', retention: { ageMs: 5, bytes: 9 } })
+    await log.createTopic('b', {
+      partitions: 3,
+      durability: 'process',
+      retention: { ageMs: 5, bytes: 9 },
+    })
     await log.createTopic('a')
     const again = openLog({ env, directory })
     expect(await again.topics()).toEqual(['a', 'b'])
-    expect(await again.topic('b')).toMatchObject({ partitions: 3, durability: 'process', retention: { ageMs: 5, bytes: 9 } })
+    expect(await again.topic('b')).toMatchObject({
+      partitions: 3,
+      durability: 'process',
+      retention: { ageMs: 5, bytes: 9 },
+    })
     expect((await again.topic('a')).id).not.toBe((await again.topic('b')).id)
   })
 
@@ -71,7 +81,8 @@ describe('topics', () => {
     await log.createTopic('a')
     expect(await codeOf(log.createTopic('a'))).toBe('TM1201')
     expect((await log.ensureTopic('a', { partitions: 9 })).partitions).toBe(1)
-    for (const name of ['', '.a', 'a/b', 'ä', 'x'.repeat(121)]) expect(await codeOf(log.createTopic(name))).toBe('TM1202')
+    for (const name of ['', '.a', 'a/b', 'ä', 'x'.repeat(121)])
+      expect(await codeOf(log.createTopic(name))).toBe('TM1202')
     expect(await codeOf(log.createTopic('c', { partitions: 0 }))).toBe('TM1202')
     expect(await codeOf(log.createTopic('c', { segmentBytes: 10 }))).toBe('TM1202')
     expect(await codeOf(log.createTopic('c', { retention: { ageMs: 1.5 } }))).toBe('TM1202')
@@ -85,7 +96,10 @@ describe('append and read', () => {
   test('keep keys, values, headers, timestamps and frames', async () => {
     await log.createTopic('t')
     const writer = await log.openWriter('t', 0)
-    const headers = [{ name: 'trace', value: Uint8Array.of(1, 2) }, { name: '', value: new Uint8Array(0) }]
+    const headers = [
+      { name: 'trace', value: Uint8Array.of(1, 2) },
+      { name: '', value: new Uint8Array(0) },
+    ]
     const records = [
       { ...record('v', 'k', -5), headers },
       record(null, 'gone', 2 ** 52),
@@ -93,7 +107,14 @@ describe('append and read', () => {
     ]
     expect(await writer.append(recordsBatch(records))).toEqual({ baseOffset: 0 })
     const payload = Uint8Array.of(9, 8, 7)
-    const frame = { kind: 'frame', payload, recordCount: 5, minTimestamp: 1, maxTimestamp: 9, schemaFingerprint: 2n ** 63n } as const
+    const frame = {
+      kind: 'frame',
+      payload,
+      recordCount: 5,
+      minTimestamp: 1,
+      maxTimestamp: 9,
+      schemaFingerprint: 2n ** 63n,
+    } as const
     expect(await writer.append(frame)).toEqual({ baseOffset: 3 })
     const reader = await log.openReader('t', 0)
     const [first, second] = (await reader.read())!
@@ -103,8 +124,14 @@ describe('append and read', () => {
       { offset: 2, timestamp: 0, key: new Uint8Array(0), value: new Uint8Array(0) },
     ])
     expect(second).toMatchObject({
-      kind: 'frame', baseOffset: 3, nextOffset: 8, recordCount: 5, minTimestamp: 1, maxTimestamp: 9,
-      schemaFingerprint: 2n ** 63n, generation: 1,
+      kind: 'frame',
+      baseOffset: 3,
+      nextOffset: 8,
+      recordCount: 5,
+      minTimestamp: 1,
+      maxTimestamp: 9,
+      schemaFingerprint: 2n ** 63n,
+      generation: 1,
     })
     expect([...second!.payload]).toEqual([9, 8, 7])
     expect(second!.appendTime).toBeGreaterThanOrEqual(first!.appendTime)
@@ -151,12 +178,20 @@ describe('append and read', () => {
     const writer = await log.openWriter('t', 0)
     const sizes = [10, 50_000, 3, 200_000, 1, 9_000, 9_000, 9_000]
     for (const size of sizes) {
-      await writer.append({ kind: 'frame', payload: new Uint8Array(size).fill(size % 251), recordCount: 1 })
+      await writer.append({
+        kind: 'frame',
+        payload: new Uint8Array(size).fill(size % 251),
+        recordCount: 1,
+      })
     }
     for (const reuse of [false, true]) {
       const reader = await log.openReader('t', 0, { chunkBytes: 4096, reuse })
       const found: number[] = []
-      for (let batches = await reader.read(); batches !== undefined; batches = await reader.read()) {
+      for (
+        let batches = await reader.read();
+        batches !== undefined;
+        batches = await reader.read()
+      ) {
         for (const { payload } of batches) {
           expect(payload.every((byte) => byte === payload.length % 251)).toBe(true)
           found.push(payload.length)
@@ -171,9 +206,13 @@ describe('append and read', () => {
     const writer = await log.openWriter('t', 0)
     const frame = { kind: 'frame', payload: new Uint8Array(1), recordCount: 1 } as const
     expect(await codeOf(writer.append({ ...frame, recordCount: 0 }))).toBe('TM1203')
-    expect(await codeOf(writer.append({ ...frame, payload: new Uint8Array(17 * 1024 * 1024) }))).toBe('TM1203')
+    expect(
+      await codeOf(writer.append({ ...frame, payload: new Uint8Array(17 * 1024 * 1024) })),
+    ).toBe('TM1203')
     expect(await codeOf(writer.append({ ...frame, minTimestamp: 1 }))).toBe('TM1203')
-    expect(await codeOf(writer.append({ ...frame, minTimestamp: 2, maxTimestamp: 1 }))).toBe('TM1203')
+    expect(await codeOf(writer.append({ ...frame, minTimestamp: 2, maxTimestamp: 1 }))).toBe(
+      'TM1203',
+    )
     expect(await codeOf(writer.appendMany([frame, { ...frame, recordCount: 1.5 }]))).toBe('TM1203')
     expect(() => recordsBatch([])).toThrow(/at least one/)
     expect(() => recordsBatch([record('a', 'b', 0.5)])).toThrow(/whole number/)
@@ -185,8 +224,15 @@ describe('append and read', () => {
     const writer = await log.openWriter('t', 0, { pendingBytesMax: 10_000 })
     const frame = { kind: 'frame', payload: new Uint8Array(4_000), recordCount: 1 } as const
     const results = await Promise.allSettled([1, 2, 3, 4].map(() => writer.append(frame)))
-    expect(results.map((result) => result.status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'rejected'])
-    expect(await codeOf(Promise.reject((results[2] as PromiseRejectedResult).reason))).toBe('TM1216')
+    expect(results.map((result) => result.status)).toEqual([
+      'fulfilled',
+      'fulfilled',
+      'rejected',
+      'rejected',
+    ])
+    expect(await codeOf(Promise.reject((results[2] as PromiseRejectedResult).reason))).toBe(
+      'TM1216',
+    )
     expect(await writer.append(frame)).toEqual({ baseOffset: 2 })
   })
 
@@ -215,7 +261,12 @@ describe('owners', () => {
     await writer.close()
     expect(await codeOf(writer.append(one('b')))).toBe('TM1211')
     const next = await other.openWriter('t', 0)
-    expect(next.recovery).toMatchObject({ clean: true, generation: 2, endOffset: 1, cut: undefined })
+    expect(next.recovery).toMatchObject({
+      clean: true,
+      generation: 2,
+      endOffset: 1,
+      cut: undefined,
+    })
     expect(await next.append(one('b'))).toEqual({ baseOffset: 1 })
     await other.close()
   })
@@ -267,7 +318,9 @@ describe('transactions', () => {
     expect(await codeOf(writer.append(one('y', { producerId: id, epoch: 5 })))).toBe('TM1214')
     await writer.close()
     writer = await log.openWriter('t', 0)
-    expect(writer.openTransactions()).toEqual([{ producerId: id, epoch: 5, prepared: true, firstOffset: 0 }])
+    expect(writer.openTransactions()).toEqual([
+      { producerId: id, epoch: 5, prepared: true, firstOffset: 0 },
+    ])
     await writer.commit(id, 5)
     await writer.close()
     writer = await log.openWriter('t', 0)
@@ -300,7 +353,9 @@ describe('retention', () => {
     const start = writer.startOffset
     expect(start).toBeGreaterThan(250)
     expect(await codeOf(early.read())).toBe('TM1208')
-    await expect(log.openReader('t', 0, { from: 7 })).rejects.toThrow(`offsets 7 to ${start - 1} were removed`)
+    await expect(log.openReader('t', 0, { from: 7 })).rejects.toThrow(
+      `offsets 7 to ${start - 1} were removed`,
+    )
     const skipping = await log.openReader('t', 0, { from: 7, onGap: 'skip' })
     expect((await drain(skipping))[0]).toBe(`${start}`)
     expect(skipping.gaps).toEqual([{ from: 7, to: start }])
@@ -344,7 +399,9 @@ describe('compaction', () => {
     expect(report.recordsRemoved).toBeGreaterThan(180)
     const expected = ['190', '191', '192', '194', '196', '197', '198', '199', 'good', 'last']
     expect(await drain(await log.openReader('t', 0))).toEqual(expected)
-    expect(await drain(await log.openReader('t', 0, { isolation: 'uncommitted' }))).toEqual(expected)
+    expect(await drain(await log.openReader('t', 0, { isolation: 'uncommitted' }))).toEqual(
+      expected,
+    )
     expect((await drain(reading)).slice(-10)).toEqual(expected)
     expect((await writer.runCompaction()).segmentsRewritten).toBe(0)
     await writer.close()
@@ -358,6 +415,8 @@ describe('compaction', () => {
     await log.createTopic('t', { compaction: true })
     const writer = await log.openWriter('t', 0)
     expect(await codeOf(writer.append(one('x')))).toBe('TM1218')
-    expect(await codeOf(writer.append({ kind: 'frame', payload: new Uint8Array(3), recordCount: 1 }))).toBe('TM1218')
+    expect(
+      await codeOf(writer.append({ kind: 'frame', payload: new Uint8Array(3), recordCount: 1 })),
+    ).toBe('TM1218')
   })
 })

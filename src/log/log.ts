@@ -52,7 +52,9 @@ export class EventLog {
   /** Creates a topic; TM1201 when it exists, TM1202 when a name or option is wrong. */
   async createTopic(name: string, options: TopicOptions = {}): Promise<TopicInfo> {
     this.#requireOpen()
-    const topic = await this.#wrapped('creating a topic', () => createTopic(this.#env, this.directory, name, options))
+    const topic = await this.#wrapped('creating a topic', () =>
+      createTopic(this.#env, this.directory, name, options),
+    )
     this.#topics.set(name, topic)
     return topic
   }
@@ -62,7 +64,8 @@ export class EventLog {
     try {
       return await this.createTopic(name, options)
     } catch (error) {
-      if (error instanceof TidemillError && error.code === logErrors.topicExists.code) return await this.topic(name)
+      if (error instanceof TidemillError && error.code === logErrors.topicExists.code)
+        return await this.topic(name)
       throw error
     }
   }
@@ -76,7 +79,9 @@ export class EventLog {
   async topic(name: string): Promise<TopicInfo> {
     const known = this.#topics.get(name)
     if (known !== undefined) return known
-    const topic = await this.#wrapped('reading a topic', () => readTopic(this.#env, this.directory, name))
+    const topic = await this.#wrapped('reading a topic', () =>
+      readTopic(this.#env, this.directory, name),
+    )
     this.#topics.set(name, topic)
     return topic
   }
@@ -87,7 +92,9 @@ export class EventLog {
     const partitionInfo: PartitionInfo[] = []
     for (let partition = 0; partition < topic.partitions; partition++) {
       const place = partitionPlace(this.directory, topic, partition)
-      partitionInfo.push(await this.#wrapped('describing a topic', () => this.#describePartition(place)))
+      partitionInfo.push(
+        await this.#wrapped('describing a topic', () => this.#describePartition(place)),
+      )
     }
     return { ...topic, partitionInfo }
   }
@@ -96,7 +103,11 @@ export class EventLog {
    * Takes the lease of a partition and recovers it. TM1204 while another writer lives; TM1206 or TM1207 when stored data
    * is damaged or missing. What recovery did is in `writer.recovery`.
    */
-  async openWriter(name: string, partition: number, options: WriterOptions = {}): Promise<LogWriter> {
+  async openWriter(
+    name: string,
+    partition: number,
+    options: WriterOptions = {},
+  ): Promise<LogWriter> {
     this.#requireOpen()
     const place = await this.#place(name, partition)
     const writer = await openPartitionWriter(this.#env, place, options, this.#pins)
@@ -105,10 +116,20 @@ export class EventLog {
   }
 
   /** Opens a reader; it needs no lease and sees what writers of any process append. */
-  async openReader(name: string, partition: number, options: ReaderOptions = {}): Promise<LogReader> {
+  async openReader(
+    name: string,
+    partition: number,
+    options: ReaderOptions = {},
+  ): Promise<LogReader> {
     this.#requireOpen()
     const place = await this.#place(name, partition)
-    const reader = await openPartitionReader(this.#env, place, options, () => this.#stateOf(place))
+    const reader = await openPartitionReader(
+      this.#env,
+      place,
+      options,
+      () => this.#stateOf(place),
+      (closed) => this.#readers.delete(closed),
+    )
     this.#readers.add(reader)
     return reader
   }
@@ -117,13 +138,28 @@ export class EventLog {
   async verify(name: string): Promise<VerifyReport> {
     let topic: TopicInfo
     try {
-      topic = await this.#wrapped('verifying a topic', () => readTopic(this.#env, this.directory, name))
+      topic = await this.#wrapped('verifying a topic', () =>
+        readTopic(this.#env, this.directory, name),
+      )
     } catch (error) {
       if (!(error instanceof TidemillError) || error.code !== logErrors.corrupt.code) throw error
       const { file, offset } = error.details
       const message = `${error.code}: ${error.message}; the partitions cannot be checked without it`
-      const problem = { severity: 'damage', file: String(file), offset: Number(offset), message } as const
-      return { topic: name, files: 1, bytes: 0, batches: 0, records: 0, intact: false, problems: [problem] }
+      const problem = {
+        severity: 'damage',
+        file: String(file),
+        offset: Number(offset),
+        message,
+      } as const
+      return {
+        topic: name,
+        files: 1,
+        bytes: 0,
+        batches: 0,
+        records: 0,
+        intact: false,
+        problems: [problem],
+      }
     }
     const places: PartitionPlace[] = []
     for (let i = 0; i < topic.partitions; i++) places.push(partitionPlace(this.directory, topic, i))
@@ -134,7 +170,7 @@ export class EventLog {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    for (const reader of this.#readers) await reader.close()
+    for (const reader of [...this.#readers]) await reader.close()
     for (const writer of this.#writers.values()) await writer.close()
   }
 
@@ -162,7 +198,8 @@ export class EventLog {
     try {
       const end = await watcher.refresh()
       let bytes = 0
-      for (const extent of files.extents) bytes += (await this.#env.disk.stat(extent.path))?.sizeBytes ?? 0
+      for (const extent of files.extents)
+        bytes += (await this.#env.disk.stat(extent.path))?.sizeBytes ?? 0
       const generation = files.generation
       return {
         partition: place.partition,

@@ -75,7 +75,10 @@ export class MarksWriter {
 }
 
 /** Opens the sidecar for writing, creating it when needed. */
-export async function openMarks(disk: Disk, directory: string): Promise<{ file: DiskFile; created: boolean }> {
+export async function openMarks(
+  disk: Disk,
+  directory: string,
+): Promise<{ file: DiskFile; created: boolean }> {
   const path = `${directory}/${marksFile}`
   try {
     return { file: await disk.open(path, 'write'), created: false }
@@ -92,7 +95,11 @@ export interface MarksRead {
   readonly damaged: readonly number[]
 }
 
-export async function readMarks(file: DiskFile, seed: number, into: Uint8Array): Promise<MarksRead> {
+export async function readMarks(
+  file: DiskFile,
+  seed: number,
+  into: Uint8Array,
+): Promise<MarksRead> {
   const count = await readFully(file, into, 0)
   let marks: Marks | undefined
   const damaged: number[] = []
@@ -105,12 +112,19 @@ export async function readMarks(file: DiskFile, seed: number, into: Uint8Array):
   return { marks, damaged }
 }
 
-function decodeSlot(bytes: Uint8Array, at: number, end: number, seed: number): Marks | 'empty' | 'damaged' {
+function decodeSlot(
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+  seed: number,
+): Marks | 'empty' | 'damaged' {
   if (isZero(bytes, at, Math.min(end, at + slotBytes))) return 'empty'
   if (end - at < slotBytes) return 'damaged'
   const view = viewOf(bytes)
-  if (view.getUint32(at, true) !== magic || view.getUint16(at + 8, true) !== version) return 'damaged'
-  if (crc32(bytes.subarray(at + 8, at + usedBytes), seed) !== view.getUint32(at + 4, true)) return 'damaged'
+  if (view.getUint32(at, true) !== magic || view.getUint16(at + 8, true) !== version)
+    return 'damaged'
+  if (crc32(bytes.subarray(at + 8, at + usedBytes), seed) !== view.getUint32(at + 4, true))
+    return 'damaged'
   if (!isZero(bytes, at + usedBytes, at + slotBytes)) return 'damaged'
   return {
     closed: view.getUint16(at + 10, true) === 1,

@@ -10,7 +10,13 @@ export class PartitionState {
   closed = false
   readonly #waiting = new Set<() => void>()
 
-  constructor(durability: Durability, generation: number, endOffset: number, durable: number, stable: number) {
+  constructor(
+    durability: Durability,
+    generation: number,
+    endOffset: number,
+    durable: number,
+    stable: number,
+  ) {
     this.durability = durability
     this.generation = generation
     this.durable = durable

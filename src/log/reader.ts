@@ -12,7 +12,14 @@ import { logErrors, wrapDiskError } from './errors.ts'
 import { batchHeaderBytes, batchKind, field, getU53, payloadKindRecords } from './format.ts'
 import type { PartitionPlace } from './layout.ts'
 import { EndWatcher, type StateLookup, type VisibleEnd } from './visible-end.ts'
-import type { Gap, Isolation, LogBatch, PayloadKind, ReaderOptions, TransactionId } from './types.ts'
+import type {
+  Gap,
+  Isolation,
+  LogBatch,
+  PayloadKind,
+  ReaderOptions,
+  TransactionId,
+} from './types.ts'
 
 const defaultChunkBytes = 1024 * 1024
 const defaultReadBytes = 1024 * 1024
@@ -23,8 +30,9 @@ export async function openPartitionReader(
   place: PartitionPlace,
   options: ReaderOptions,
   lookup: StateLookup,
+  closed: (reader: LogReader) => void,
 ): Promise<LogReader> {
-  const reader = new LogReader(env, place, options, lookup)
+  const reader = new LogReader(env, place, options, lookup, closed)
   try {
     await reader.start(options.from ?? 'earliest')
   } catch (error) {
@@ -56,7 +64,10 @@ class Batch implements LogBatch {
     this.nextOffset = cursor.nextOffset
     this.recordCount = view.getUint32(at + field.recordCount, true)
     this.skip = Math.max(0, position - cursor.offset)
-    this.payload = cursor.bytes.subarray(start, start + view.getUint32(at + field.payloadLength, true))
+    this.payload = cursor.bytes.subarray(
+      start,
+      start + view.getUint32(at + field.payloadLength, true),
+    )
     this.minTimestamp = view.getFloat64(at + field.minTimestamp, true)
     this.maxTimestamp = view.getFloat64(at + field.maxTimestamp, true)
     this.appendTime = view.getFloat64(at + field.appendTime, true)
@@ -77,6 +88,7 @@ export class LogReader {
   readonly #pollMs: number
   readonly #reuse: boolean
   readonly #lookup: StateLookup
+  readonly #whenClosed: (reader: LogReader) => void
   readonly #watcher: EndWatcher
   readonly #cursor: BatchCursor
   readonly #ahead: BatchCursor
@@ -88,7 +100,13 @@ export class LogReader {
   #exhausted = true
   #closed = false
 
-  constructor(env: Env, place: PartitionPlace, options: ReaderOptions, lookup: StateLookup) {
+  constructor(
+    env: Env,
+    place: PartitionPlace,
+    options: ReaderOptions,
+    lookup: StateLookup,
+    closed: (reader: LogReader) => void,
+  ) {
     this.topic = place.topic.name
     this.topicId = place.topic.id
     this.partition = place.partition
@@ -98,10 +116,15 @@ export class LogReader {
     this.#skipGaps = options.onGap === 'skip'
     this.#pollMs = options.pollMs ?? 10
     this.#lookup = lookup
+    this.#whenClosed = closed
     this.#watcher = new EndWatcher(env, place, lookup)
     const chunkBytes = Math.max(4096, options.chunkBytes ?? defaultChunkBytes)
     this.#reuse = options.reuse ?? false
-    this.#cursor = new BatchCursor(env, place, 0, { chunkBytes, reuse: this.#reuse, markersOnly: false })
+    this.#cursor = new BatchCursor(env, place, 0, {
+      chunkBytes,
+      reuse: this.#reuse,
+      markersOnly: false,
+    })
     this.#ahead = new BatchCursor(env, place, 0, { chunkBytes, reuse: true, markersOnly: true })
   }
 
@@ -133,7 +156,8 @@ export class LogReader {
    * now; an empty list when only aborted data and markers were passed.
    */
   async read(maxBytes: number = defaultReadBytes): Promise<LogBatch[] | undefined> {
-    if (this.#closed) throw new TidemillError(logErrors.closed, { message: `the reader of topic "${this.topic}"` })
+    if (this.#closed)
+      throw new TidemillError(logErrors.closed, { message: `the reader of topic "${this.topic}"` })
     try {
       if (this.#exhausted) this.#end = await this.#watcher.refresh()
       const from = this.#position
@@ -172,6 +196,7 @@ export class LogReader {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    this.#whenClosed(this)
     await this.#cursor.close()
     await this.#ahead.close()
     await this.#watcher.close()
@@ -205,7 +230,8 @@ export class LogReader {
       scanned += cursor.length
       const kind = cursor.view.getUint8(cursor.at + field.kind)
       if (kind !== batchKind.data) this.#forget(cursor, kind)
-      else if (this.isolation === 'uncommitted' || !isTransactional(cursor)) bytes += this.#deliver(batches)
+      else if (this.isolation === 'uncommitted' || !isTransactional(cursor))
+        bytes += this.#deliver(batches)
       else {
         const committed = await this.#isCommitted()
         if (committed === undefined) {
@@ -262,7 +288,12 @@ export class LogReader {
     if (!this.#skipGaps) {
       throw new TidemillError(logErrors.gap, {
         message: `topic "${this.topic}", partition ${this.partition}: offsets ${gap.from} to ${gap.to - 1} were removed`,
-        details: { file: this.#place.directory, partition: this.partition, from: gap.from, to: gap.to - 1 },
+        details: {
+          file: this.#place.directory,
+          partition: this.partition,
+          from: gap.from,
+          to: gap.to - 1,
+        },
       })
     }
     this.#gaps.push(gap)

@@ -12,23 +12,32 @@ const record: fc.Arbitrary<LogRecord> = fc.record({
   key: fc.option(bytes),
   value: fc.option(bytes),
   timestamp: fc.integer({ min: -(2 ** 50), max: 2 ** 50 }),
-  headers: fc.array(fc.record({ name: fc.string({ unit: 'grapheme', maxLength: 9 }), value: bytes }), { maxLength: 3 }),
+  headers: fc.array(
+    fc.record({ name: fc.string({ unit: 'grapheme', maxLength: 9 }), value: bytes }),
+    { maxLength: 3 },
+  ),
 })
 
 describe('the record layout', () => {
-  test.prop([fc.array(record, { minLength: 1, maxLength: 40 }), fc.nat()])('gives back what it was given', (records, base) => {
-    const batch = recordsBatch(records)
-    const decoded = decodeRecords(batch.payload, batch.recordCount, base, batch.minTimestamp!)
-    expect(decoded).toEqual(records.map((one, i) => ({ ...one, offset: base + i })))
-  })
+  test.prop([fc.array(record, { minLength: 1, maxLength: 40 }), fc.nat()])(
+    'gives back what it was given',
+    (records, base) => {
+      const batch = recordsBatch(records)
+      const decoded = decodeRecords(batch.payload, batch.recordCount, base, batch.minTimestamp!)
+      expect(decoded).toEqual(records.map((one, i) => ({ ...one, offset: base + i })))
+    },
+  )
 
-  test.prop([fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 1, max: 9 })])('refuses other bytes with TM1217', (payload, count) => {
-    try {
-      decodeRecords(payload, count, 0, 0)
-    } catch (error) {
-      expect(isTidemillError(error) && error.code).toBe('TM1217')
-    }
-  })
+  test.prop([fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 1, max: 9 })])(
+    'refuses other bytes with TM1217',
+    (payload, count) => {
+      try {
+        decodeRecords(payload, count, 0, 0)
+      } catch (error) {
+        expect(isTidemillError(error) && error.code).toBe('TM1217')
+      }
+    },
+  )
 })
 
 type Filling = Extract<Step, { counts: readonly number[] }>
@@ -42,11 +51,18 @@ const counts = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLengt
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('append' as const), counts }),
   fc.record({ kind: fc.constant('transaction' as const), counts, commit: fc.boolean() }),
-  fc.constantFrom({ kind: 'roll' as const }, { kind: 'reopen' as const }, { kind: 'crash' as const }, { kind: 'power' as const }),
+  fc.constantFrom(
+    { kind: 'roll' as const },
+    { kind: 'reopen' as const },
+    { kind: 'crash' as const },
+    { kind: 'power' as const },
+  ),
 )
 
 describe('the log', () => {
-  test.prop([fc.array(step, { minLength: 1, maxLength: 14 }), fc.nat({ max: 1e6 })], { numRuns: 60 })(
+  test.prop([fc.array(step, { minLength: 1, maxLength: 14 }), fc.nat({ max: 1e6 })], {
+    numRuns: 60,
+  })(
     'is an array of what was appended, whatever happens between the appends',
     async (steps, seed) => {
       const world = createWorld({ seed })
@@ -70,8 +86,13 @@ describe('the log', () => {
           }
           const reader = await log.openReader('t', 0, { chunkBytes: 4096 })
           const found: (number | undefined)[] = []
-          for (let batches = await reader.read(); batches !== undefined; batches = await reader.read()) {
-            for (const batch of batches) for (const { offset, timestamp } of readRecords(batch)) found[offset] = timestamp
+          for (
+            let batches = await reader.read();
+            batches !== undefined;
+            batches = await reader.read()
+          ) {
+            for (const batch of batches)
+              for (const { offset, timestamp } of readRecords(batch)) found[offset] = timestamp
           }
           expect(reader.position).toBe(model.length)
           expect([...found]).toEqual(trimmed(model))

@@ -33,9 +33,14 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const noHeaders: readonly RecordHeader[] = Object.freeze([])
 
 /** A batch of these records, ready to append. At least one record. */
-export function recordsBatch(records: readonly LogRecord[], transaction?: TransactionId): AppendBatch {
+export function recordsBatch(
+  records: readonly LogRecord[],
+  transaction?: TransactionId,
+): AppendBatch {
   if (records.length === 0) {
-    throw new TidemillError(logErrors.batchInvalid, { message: 'a batch needs at least one record' })
+    throw new TidemillError(logErrors.batchInvalid, {
+      message: 'a batch needs at least one record',
+    })
   }
   let minTimestamp = Number.POSITIVE_INFINITY
   let maxTimestamp = Number.NEGATIVE_INFINITY
@@ -69,7 +74,9 @@ export function readRecords(batch: LogBatch): StoredRecord[] {
     })
   }
   const all = decodeRecords(batch.payload, batch.recordCount, batch.baseOffset, batch.minTimestamp)
-  return batch.skip === 0 ? all : all.filter((record) => record.offset >= batch.baseOffset + batch.skip)
+  return batch.skip === 0
+    ? all
+    : all.filter((record) => record.offset >= batch.baseOffset + batch.skip)
 }
 
 /** Decodes a payload; TM1217 when it is not exactly `count` records in ascending order of offsets. */
@@ -114,7 +121,9 @@ function putRecord(sink: ByteSink, record: LogRecord, delta: number, minTimestam
   const names = headers.length === 0 ? [] : headers.map((header) => encoder.encode(header.name))
   const time = record.timestamp - minTimestamp
   if (!Number.isSafeInteger(time)) {
-    throw new TidemillError(logErrors.batchInvalid, { message: 'the timestamps of one batch lie too far apart' })
+    throw new TidemillError(logErrors.batchInvalid, {
+      message: 'the timestamps of one batch lie too far apart',
+    })
   }
   let length = numberBytes(delta) + numberBytes(time) + numberBytes(headers.length)
   length += optionalLength(record.key) + optionalLength(record.value)
@@ -212,7 +221,8 @@ class ByteSource {
       const byte = this.bytes[this.at++]
       if (byte === undefined) this.fail('a number is cut short')
       value += (byte & 127) * unit
-      if (byte < 128) return Number.isSafeInteger(value) ? value : this.fail('a number is too large')
+      if (byte < 128)
+        return Number.isSafeInteger(value) ? value : this.fail('a number is too large')
       unit *= 128
     }
     return this.fail('a number is too long')

@@ -18,7 +18,12 @@ import { DiskError, type DiskFile, type DiskLock, type Env } from '../base/env.t
 import { removeIfPresent, writeFully, writeNew } from '../base/disk-io.ts'
 import { assert } from '../base/assert.ts'
 import { TidemillError } from '../base/errors.ts'
-import { type ActiveSegment, createSegment, StepFailure, writeSealedIndex } from './active-segment.ts'
+import {
+  type ActiveSegment,
+  createSegment,
+  StepFailure,
+  writeSealedIndex,
+} from './active-segment.ts'
 import { encodeEnvelope, envelopeKind } from './envelope.ts'
 import { corrupt, logErrors, wrapDiskError } from './errors.ts'
 import { describeCheck, field, sealBatch, viewOf } from './format.ts'
@@ -76,12 +81,19 @@ export async function recoverPartition(
 }
 
 /** Tidies up after an error that matters more than one met here. */
-export async function afterFailure(env: Env, place: PartitionPlace, tidy: () => Promise<void>): Promise<void> {
+export async function afterFailure(
+  env: Env,
+  place: PartitionPlace,
+  tidy: () => Promise<void>,
+): Promise<void> {
   try {
     await tidy()
   } catch (error) {
     if (!(error instanceof DiskError)) throw error
-    env.host.log('warn', 'a file of the log could not be closed', { file: place.directory, error: error.message })
+    env.host.log('warn', 'a file of the log could not be closed', {
+      file: place.directory,
+      error: error.message,
+    })
   }
 }
 
@@ -105,7 +117,13 @@ async function takeLock(env: Env, place: PartitionPlace, owner: string): Promise
 async function claimGeneration(env: Env, place: PartitionPlace, owner: string): Promise<number> {
   const generation = highestGeneration(await env.disk.list(place.directory)) + 1
   const { host } = env
-  const claim = { owner, host: host.hostName, pid: host.pid, bootId: host.bootId, startedMs: env.clock.wallMs() }
+  const claim = {
+    owner,
+    host: host.hostName,
+    pid: host.pid,
+    bootId: host.bootId,
+    startedMs: env.clock.wallMs(),
+  }
   const bytes = encodeEnvelope(envelopeKind.generation, claim, place.seed)
   try {
     await writeNew(env.disk, `${place.directory}/${claimName(generation)}`, bytes)
@@ -123,7 +141,8 @@ export function highestGeneration(names: readonly string[]): number {
   let highest = 0
   for (const name of names) {
     const claim = /^gen-(\d{10})$/.exec(name)?.[1]
-    const generation = claim === undefined ? parseSegmentName(name, '.log')?.generation : Number(claim)
+    const generation =
+      claim === undefined ? parseSegmentName(name, '.log')?.generation : Number(claim)
     if (generation !== undefined && generation > highest) highest = generation
   }
   return highest
@@ -145,7 +164,12 @@ async function takeOver(
   durableAtLeast: number,
 ): Promise<Recovered> {
   const marks = await readSidecar(env, place)
-  const known = Math.max(files.clean?.endOffset ?? 0, marks?.durable ?? 0, durableAtLeast, files.startOffset)
+  const known = Math.max(
+    files.clean?.endOffset ?? 0,
+    marks?.durable ?? 0,
+    durableAtLeast,
+    files.startOffset,
+  )
   const last = files.extents.at(-1)
   if (last === undefined) return freshPartition(env, place, lock, generation, files, known)
   const rebuilt: string[] = []
@@ -186,7 +210,10 @@ async function readSidecar(env: Env, place: PartitionPlace): Promise<Marks | und
   try {
     const { marks, damaged } = await readMarks(file, place.seed, new Uint8Array(marksBytes))
     for (const offset of damaged) {
-      env.host.log('warn', 'a slot of the log sidecar failed its check and is not used', { file: path, offset })
+      env.host.log('warn', 'a slot of the log sidecar failed its check and is not used', {
+        file: path,
+        offset,
+      })
     }
     return marks
   } finally {
@@ -292,7 +319,8 @@ async function inspectTail(
   const end = await scanBatches(file, place.seed, range, (batch) => {
     index.addScanned(batch)
     if (batch.durableMark > mark) mark = batch.durableMark
-    if (batch.transactional) transactions.apply(batch.kind, batch.producerId, batch.epoch, batch.baseOffset)
+    if (batch.transactional)
+      transactions.apply(batch.kind, batch.producerId, batch.epoch, batch.baseOffset)
   })
   if (end.nextOffset < mark) throw tooShort(last, end, mark)
   const { clean: closed } = files
@@ -330,13 +358,24 @@ async function judgeRest(
   const { generation, bootId } = last.header
   const batches = await countValidAfter(file, place.seed, end.position, generation, end.nextOffset)
   if (batches > 0 && bootId === env.host.bootId) {
-    throw corrupt(last.path, end.position, `${describeCheck(end.reason)}, and ${batches} valid batches follow`, {
-      record: end.nextOffset,
-      mark,
-    })
+    throw corrupt(
+      last.path,
+      end.position,
+      `${describeCheck(end.reason)}, and ${batches} valid batches follow`,
+      {
+        record: end.nextOffset,
+        mark,
+      },
+    )
   }
   const bytes = end.fileBytes - end.position
-  return { file: last.path, offset: end.position, bytes, batches, reason: describeCheck(end.reason) }
+  return {
+    file: last.path,
+    offset: end.position,
+    bytes,
+    batches,
+    reason: describeCheck(end.reason),
+  }
 }
 
 /** Step 4. The transaction table of the new header is the one at the mark. */
@@ -350,11 +389,18 @@ async function copyTail(
 ): Promise<{ active: ActiveSegment; batches: number; bytes: number }> {
   const { header } = last
   const atMark = new TransactionTable(header.state)
-  const start = { position: header.headerBytes, baseOffset: header.baseOffset, generation: header.generation }
+  const start = {
+    position: header.headerBytes,
+    baseOffset: header.baseOffset,
+    generation: header.generation,
+  }
   const below = await scanBatches(file, place.seed, { ...start, toOffset: tail.mark }, (batch) => {
-    if (batch.transactional) atMark.apply(batch.kind, batch.producerId, batch.epoch, batch.baseOffset)
+    if (batch.transactional)
+      atMark.apply(batch.kind, batch.producerId, batch.epoch, batch.baseOffset)
   })
-  assert(below.nextOffset === tail.mark, 'the durable mark lies between two batches', { mark: tail.mark })
+  assert(below.nextOffset === tail.mark, 'the durable mark lies between two batches', {
+    mark: tail.mark,
+  })
   let batches = 0
   let bytes = 0
   const newHeader = {
@@ -422,7 +468,9 @@ async function removeDead(
     ...dead.map((stem) => `${stem}.log`),
     ...files.names.filter((name) => name.endsWith('.tmp')),
     ...files.claims.filter((claim) => claim < generation).map(claimName),
-    ...files.cleanFiles.filter((name) => files.clean !== undefined && name < cleanName(files.clean.generation)),
+    ...files.cleanFiles.filter(
+      (name) => files.clean !== undefined && name < cleanName(files.clean.generation),
+    ),
     ...files.retentionFiles.filter((name) => name < retentionName(files.startOffset)),
     ...orphanIndexes(files, dead),
   ]
@@ -467,6 +515,7 @@ function announce(env: Env, place: PartitionPlace, report: RecoveryReport): void
     endOffset: report.endOffset,
     copiedBatches: report.copiedBatches,
   }
-  if (report.cut === undefined) env.host.log('info', 'the log was not closed in order and is recovered', facts)
+  if (report.cut === undefined)
+    env.host.log('info', 'the log was not closed in order and is recovered', facts)
   else env.host.log('warn', 'a torn tail of the log was cut off', { ...facts, ...report.cut })
 }

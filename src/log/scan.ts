@@ -139,7 +139,12 @@ export async function countValidAfter(
 }
 
 /** The fields of a batch that was checked. */
-export function batchAt(bytes: Uint8Array, view: DataView, at: number, position: number): ScannedBatch {
+export function batchAt(
+  bytes: Uint8Array,
+  view: DataView,
+  at: number,
+  position: number,
+): ScannedBatch {
   const length = view.getUint32(at + field.length, true)
   const baseOffset = getU53(view, at + field.baseOffset)
   return {

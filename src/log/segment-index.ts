@@ -39,7 +39,13 @@ export class SegmentIndex {
   }
 
   /** Batches arrive in order. */
-  add(baseOffset: number, nextOffset: number, position: number, length: number, appendTime: number): void {
+  add(
+    baseOffset: number,
+    nextOffset: number,
+    position: number,
+    length: number,
+    appendTime: number,
+  ): void {
     if (position >= this.#nextEntryAt) {
       this.offsets.push(baseOffset)
       this.positions.push(position)
@@ -63,7 +69,9 @@ export class SegmentIndex {
       if (this.offsets[middle]! <= offset) low = middle + 1
       else high = middle
     }
-    return low === 0 ? undefined : { offset: this.offsets[low - 1]!, position: this.positions[low - 1]! }
+    return low === 0
+      ? undefined
+      : { offset: this.offsets[low - 1]!, position: this.positions[low - 1]! }
   }
 }
 
@@ -89,7 +97,11 @@ export function encodeIndex(index: SegmentIndex, header: SegmentHeader, seed: nu
 }
 
 /** `undefined` when the bytes are not the index of this segment. */
-export function decodeIndex(bytes: Uint8Array, header: SegmentHeader, seed: number): SegmentIndex | undefined {
+export function decodeIndex(
+  bytes: Uint8Array,
+  header: SegmentHeader,
+  seed: number,
+): SegmentIndex | undefined {
   if (bytes.length < fixedBytes) return undefined
   const view = viewOf(bytes)
   const count = view.getUint32(12, true)
@@ -113,7 +125,11 @@ export function decodeIndex(bytes: Uint8Array, header: SegmentHeader, seed: numb
   return index
 }
 
-export async function readIndex(disk: Disk, extent: Extent, seed: number): Promise<SegmentIndex | undefined> {
+export async function readIndex(
+  disk: Disk,
+  extent: Extent,
+  seed: number,
+): Promise<SegmentIndex | undefined> {
   const bytes = await readWhole(disk, indexPath(extent.path))
   return bytes === undefined ? undefined : decodeIndex(bytes, extent.header, seed)
 }

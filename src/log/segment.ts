@@ -66,7 +66,10 @@ export function digits(value: number, count: number): string {
   return String(value).padStart(count, '0')
 }
 
-export function encodeSegmentHeader(header: Omit<SegmentHeader, 'headerBytes'>, seed: number): Uint8Array {
+export function encodeSegmentHeader(
+  header: Omit<SegmentHeader, 'headerBytes'>,
+  seed: number,
+): Uint8Array {
   const json = encoder.encode(JSON.stringify({ bootId: header.bootId, state: header.state }))
   const length = align8(fixedBytes + json.length)
   const bytes = new Uint8Array(length)
@@ -94,12 +97,18 @@ export async function readSegmentHeader(
   seed: number,
 ): Promise<SegmentHeader> {
   const fixed = new Uint8Array(fixedBytes)
-  if ((await readFully(file, fixed, 0)) < fixedBytes) throw corrupt(path, 0, 'the header of the segment is cut short')
+  if ((await readFully(file, fixed, 0)) < fixedBytes)
+    throw corrupt(path, 0, 'the header of the segment is cut short')
   const view = viewOf(fixed)
-  if (view.getUint32(0, true) !== magic) throw corrupt(path, 0, 'the segment does not begin with its magic number')
+  if (view.getUint32(0, true) !== magic)
+    throw corrupt(path, 0, 'the segment does not begin with its magic number')
   const length = view.getUint32(12, true)
   const jsonLength = view.getUint32(48, true)
-  if (length > headerBytesMax || length !== align8(fixedBytes + jsonLength) || length > (await file.size())) {
+  if (
+    length > headerBytesMax ||
+    length !== align8(fixedBytes + jsonLength) ||
+    length > (await file.size())
+  ) {
     throw corrupt(path, 12, 'the length of the segment header is impossible')
   }
   const bytes = new Uint8Array(length)
@@ -111,7 +120,8 @@ export async function readSegmentHeader(
   refuseNewer(view.getUint16(8, true), version, path)
   const json = JSON.parse(decoder.decode(bytes.subarray(fixedBytes, fixedBytes + jsonLength)))
   const header: SegmentHeader = {
-    kind: view.getUint16(10, true) === segmentKind.compacted ? segmentKind.compacted : segmentKind.open,
+    kind:
+      view.getUint16(10, true) === segmentKind.compacted ? segmentKind.compacted : segmentKind.open,
     generation: view.getUint32(16, true),
     sequence: view.getUint32(20, true),
     baseOffset: getU53(view, 24),
@@ -121,6 +131,7 @@ export async function readSegmentHeader(
     state: json.state,
     headerBytes: length,
   }
-  if (segmentStem(header) !== segmentStem(name)) throw corrupt(path, 16, 'the segment belongs under another name')
+  if (segmentStem(header) !== segmentStem(name))
+    throw corrupt(path, 16, 'the segment belongs under another name')
   return header
 }

@@ -33,7 +33,8 @@ const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export function recordFromLine(line: string, format: TextFormat, nowMs: number): LogRecord {
   if (format.format === 'json') return fromJson(line, nowMs)
   const { keySeparator } = format
-  if (keySeparator === undefined) return { key: null, value: encoder.encode(line), timestamp: nowMs }
+  if (keySeparator === undefined)
+    return { key: null, value: encoder.encode(line), timestamp: nowMs }
   const at = line.indexOf(keySeparator)
   if (at < 0) throw invalid(`no "${keySeparator}" between key and value`, line)
   return {
@@ -53,7 +54,8 @@ export function printRecord(record: StoredRecord): PrintedRecord {
   const value = textOf(record.value)
   const isText = key !== undefined && value !== undefined
   const headers: Record<string, string> = Object.create(null)
-  for (const header of record.headers) headers[header.name] = textOf(header.value) ?? hex(header.value)
+  for (const header of record.headers)
+    headers[header.name] = textOf(header.value) ?? hex(header.value)
   return {
     offset: record.offset,
     timestamp: record.timestamp,
@@ -71,18 +73,23 @@ function fromJson(line: string, nowMs: number): LogRecord {
   } catch (error) {
     throw invalid('not JSON', line, error)
   }
-  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) throw invalid('not a JSON object', line)
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
+    throw invalid('not a JSON object', line)
   const { key, value, timestamp, headers, ...rest } = parsed as Readonly<Record<string, unknown>>
   const unknown = Object.keys(rest)
   if (unknown.length > 0) throw invalid(`unknown field "${unknown[0]}"`, line)
   if (value === undefined) throw invalid('the field "value" is missing', line)
-  if (key !== undefined && key !== null && typeof key !== 'string') throw invalid('the field "key" is not text', line)
+  if (key !== undefined && key !== null && typeof key !== 'string')
+    throw invalid('the field "key" is not text', line)
   if (timestamp !== undefined && !Number.isSafeInteger(timestamp)) {
     throw invalid('the field "timestamp" is not a whole number of milliseconds', line)
   }
   return {
     key: typeof key === 'string' ? encoder.encode(key) : null,
-    value: value === null ? null : encoder.encode(typeof value === 'string' ? value : JSON.stringify(value)),
+    value:
+      value === null
+        ? null
+        : encoder.encode(typeof value === 'string' ? value : JSON.stringify(value)),
     timestamp: typeof timestamp === 'number' ? timestamp : nowMs,
     headers: headersOf(headers, line),
   }
@@ -90,7 +97,8 @@ function fromJson(line: string, nowMs: number): LogRecord {
 
 function headersOf(headers: unknown, line: string): { name: string; value: Uint8Array }[] {
   if (headers === undefined) return []
-  if (typeof headers !== 'object' || headers === null) throw invalid('the field "headers" is not an object', line)
+  if (typeof headers !== 'object' || headers === null)
+    throw invalid('the field "headers" is not an object', line)
   return Object.entries(headers).map(([name, value]) => {
     if (typeof value !== 'string') throw invalid(`the header "${name}" is not text`, line)
     return { name, value: encoder.encode(value) }

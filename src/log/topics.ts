@@ -23,8 +23,10 @@ export async function createTopic(
   const { disk } = env
   const home = `${directory}/${name}`
   if ((await disk.stat(`${home}/${metaFile}`)) !== undefined) throw exists(name)
-  for (let partition = 0; partition < topic.partitions; partition++) await disk.mkdir(`${home}/${partition}`)
-  for (let partition = 0; partition < topic.partitions; partition++) await disk.syncDir(`${home}/${partition}`)
+  for (let partition = 0; partition < topic.partitions; partition++)
+    await disk.mkdir(`${home}/${partition}`)
+  for (let partition = 0; partition < topic.partitions; partition++)
+    await disk.syncDir(`${home}/${partition}`)
   const bytes = encodeEnvelope(envelopeKind.topic, topic, 0)
   if (!(await publishFile(disk, home, metaFile, bytes))) throw exists(name)
   await syncParents(disk, home)
@@ -40,7 +42,8 @@ export async function syncParents(disk: Disk, path: string): Promise<void> {
     try {
       await disk.syncDir(end === 0 ? '/' : path.slice(0, end))
     } catch (error) {
-      if (!(error instanceof DiskError && (error.errno === 'EACCES' || error.errno === 'EPERM'))) throw error
+      if (!(error instanceof DiskError && (error.errno === 'EACCES' || error.errno === 'EPERM')))
+        throw error
     }
     if (end === 0) break
   }
@@ -59,9 +62,14 @@ export async function listTopics(env: Env, directory: string): Promise<string[]>
 /** TM1200 when it does not exist, TM1206 when its description is damaged. */
 export async function readTopic(env: Env, directory: string, name: string): Promise<TopicInfo> {
   const file = `${directory}/${name}/${metaFile}`
-  const content = isTopicName(name) ? await readEnvelope(env.disk, file, envelopeKind.topic, 0) : undefined
+  const content = isTopicName(name)
+    ? await readEnvelope(env.disk, file, envelopeKind.topic, 0)
+    : undefined
   if (content === undefined) {
-    throw new TidemillError(logErrors.topicUnknown, { message: `"${name}" in ${directory}`, details: { topic: name } })
+    throw new TidemillError(logErrors.topicUnknown, {
+      message: `"${name}" in ${directory}`,
+      details: { topic: name },
+    })
   }
   return content as TopicInfo
 }
@@ -73,12 +81,18 @@ export function isTopicName(name: string): boolean {
 
 function checkedTopic(env: Env, name: string, options: TopicOptions): TopicInfo {
   if (!isTopicName(name)) {
-    throw invalid(`the name "${name}" may have letters, digits, ".", "_" and "-", at most 120, and no "." first`)
+    throw invalid(
+      `the name "${name}" may have letters, digits, ".", "_" and "-", at most 120, and no "." first`,
+    )
   }
   const { ageMs, bytes } = options.retention ?? {}
   const retention = {
-    ...(ageMs === undefined ? {} : { ageMs: whole('retention.ageMs', ageMs, 1, Number.MAX_SAFE_INTEGER) }),
-    ...(bytes === undefined ? {} : { bytes: whole('retention.bytes', bytes, 1, Number.MAX_SAFE_INTEGER) }),
+    ...(ageMs === undefined
+      ? {}
+      : { ageMs: whole('retention.ageMs', ageMs, 1, Number.MAX_SAFE_INTEGER) }),
+    ...(bytes === undefined
+      ? {}
+      : { bytes: whole('retention.bytes', bytes, 1, Number.MAX_SAFE_INTEGER) }),
   }
   const id = env.random.stream('log.topic').bytes(16)
   return {
@@ -89,7 +103,12 @@ function checkedTopic(env: Env, name: string, options: TopicOptions): TopicInfo 
     retention,
     compaction: options.compaction ?? false,
     tombstoneMs: whole('tombstoneMs', options.tombstoneMs ?? dayMs, 0, Number.MAX_SAFE_INTEGER),
-    segmentBytes: whole('segmentBytes', options.segmentBytes ?? segmentBytesDefault, segmentBytesMin, segmentBytesMax),
+    segmentBytes: whole(
+      'segmentBytes',
+      options.segmentBytes ?? segmentBytesDefault,
+      segmentBytesMin,
+      segmentBytesMax,
+    ),
     createdMs: env.clock.wallMs(),
   }
 }
@@ -109,7 +128,10 @@ function whole(what: string, value: number, min: number, max: number): number {
 }
 
 function exists(name: string): TidemillError {
-  return new TidemillError(logErrors.topicExists, { message: `"${name}"`, details: { topic: name } })
+  return new TidemillError(logErrors.topicExists, {
+    message: `"${name}"`,
+    details: { topic: name },
+  })
 }
 
 function invalid(message: string): TidemillError {

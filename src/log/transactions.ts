@@ -22,8 +22,16 @@ const outcomesMax = 64
 
 /** The table as JSON in a segment header, in a defined order. `1` is committed, `0` aborted; -1 stands for no data. */
 export interface TransactionState {
-  readonly open: readonly (readonly [producerId: number, epoch: number, firstOffset: number, prepared: 0 | 1])[]
-  readonly decided: readonly (readonly [producerId: number, outcomes: readonly (readonly [number, 0 | 1])[]])[]
+  readonly open: readonly (readonly [
+    producerId: number,
+    epoch: number,
+    firstOffset: number,
+    prepared: 0 | 1,
+  ])[]
+  readonly decided: readonly (readonly [
+    producerId: number,
+    outcomes: readonly (readonly [number, 0 | 1])[],
+  ])[]
 }
 
 export const noTransactions: TransactionState = Object.freeze({ open: [], decided: [] })
@@ -63,7 +71,8 @@ export class TransactionTable {
       entry.prepared = prepared === 1
       this.#open.push(entry)
     }
-    for (const [producerId, outcomes] of state.decided) this.#decided.set(producerId, new Map(outcomes))
+    for (const [producerId, outcomes] of state.decided)
+      this.#decided.set(producerId, new Map(outcomes))
   }
 
   /** The table for a segment header. Transactions without any batch are not part of it: the log knows nothing of them. */
@@ -72,7 +81,10 @@ export class TransactionTable {
     return {
       open: this.#open
         .filter((entry) => entry.firstOffset >= 0 || entry.prepared)
-        .map((entry) => [entry.producerId, entry.epoch, entry.firstOffset, entry.prepared ? 1 : 0] as const),
+        .map(
+          (entry) =>
+            [entry.producerId, entry.epoch, entry.firstOffset, entry.prepared ? 1 : 0] as const,
+        ),
       decided: decided.map(([producerId, outcomes]) => [producerId, [...outcomes]] as const),
     }
   }
@@ -100,8 +112,13 @@ export class TransactionTable {
     }
     for (const entry of this.#open) {
       if (entry.producerId !== id.producerId) continue
-      if (entry.epoch >= id.epoch) throw stateError(id, `epoch ${entry.epoch} of this producer was begun before`)
-      if (!entry.prepared && !entry.preparing) throw stateError(id, `epoch ${entry.epoch} of this producer is open; prepare or end it first`)
+      if (entry.epoch >= id.epoch)
+        throw stateError(id, `epoch ${entry.epoch} of this producer was begun before`)
+      if (!entry.prepared && !entry.preparing)
+        throw stateError(
+          id,
+          `epoch ${entry.epoch} of this producer is open; prepare or end it first`,
+        )
     }
     this.#open.push(new Entry(id.producerId, id.epoch))
   }
@@ -186,7 +203,9 @@ export class TransactionTable {
   }
 
   #decide(producerId: number, epoch: number, outcome: 0 | 1): void {
-    const i = this.#open.findIndex((entry) => entry.epoch === epoch && entry.producerId === producerId)
+    const i = this.#open.findIndex(
+      (entry) => entry.epoch === epoch && entry.producerId === producerId,
+    )
     if (i >= 0) this.#open.splice(i, 1)
     let outcomes = this.#decided.get(producerId)
     if (outcomes === undefined) {
@@ -212,12 +231,13 @@ export class TransactionTable {
   }
 }
 
-function same(entry: Entry, id: TransactionId): boolean {
-  return entry.producerId === id.producerId && entry.epoch === id.epoch
-}
-
 function checkId(id: TransactionId): void {
-  if (!Number.isSafeInteger(id.producerId) || id.producerId < 0 || !Number.isSafeInteger(id.epoch) || id.epoch < 0) {
+  if (
+    !Number.isSafeInteger(id.producerId) ||
+    id.producerId < 0 ||
+    !Number.isSafeInteger(id.epoch) ||
+    id.epoch < 0
+  ) {
     throw new TidemillError(logErrors.batchInvalid, {
       message: `producer ${id.producerId}, epoch ${id.epoch}: both must be whole numbers from 0 to 2^53 - 1`,
     })

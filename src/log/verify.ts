@@ -6,7 +6,14 @@ import type { DiskFile, Env } from '../base/env.ts'
 import { readWhole } from '../base/disk-io.ts'
 import { isTidemillError, type TidemillError } from '../base/errors.ts'
 import { decodeEnvelope, type EnvelopeKind, envelopeKind } from './envelope.ts'
-import { batchHeaderBytes, batchKind, describeCheck, field, payloadKindRecords, viewOf } from './format.ts'
+import {
+  batchHeaderBytes,
+  batchKind,
+  describeCheck,
+  field,
+  payloadKindRecords,
+  viewOf,
+} from './format.ts'
 import { type Extent, liveExtents, type PartitionPlace } from './layout.ts'
 import { marksBytes, marksFile, readMarks } from './marks.ts'
 import { decodeRecords } from './records.ts'
@@ -35,7 +42,11 @@ class Report {
     if (!isTidemillError(error)) throw error
     const { details } = error
     const offset = typeof details['offset'] === 'number' ? details['offset'] : 0
-    this.damage(typeof details['file'] === 'string' ? details['file'] : file, offset, messageOf(error))
+    this.damage(
+      typeof details['file'] === 'string' ? details['file'] : file,
+      offset,
+      messageOf(error),
+    )
   }
 }
 
@@ -89,7 +100,8 @@ async function verifyPartition(env: Env, place: PartitionPlace, report: Report):
   const live = new Set(extents.map((extent) => extent.stem))
   for (const header of headers) {
     const stem = segmentStem(header)
-    if (!live.has(stem)) report.note(`${place.directory}/${stem}.log`, 0, 'replaced, superseded or retired; not used')
+    if (!live.has(stem))
+      report.note(`${place.directory}/${stem}.log`, 0, 'replaced, superseded or retired; not used')
   }
 }
 
@@ -105,21 +117,38 @@ async function verifySmallFile(
   const segment = parseSegmentName(name, '.log')
   try {
     if (segment !== undefined) {
-      const header = await withFile(env, path, (file) => readSegmentHeader(file, path, segment, place.seed))
+      const header = await withFile(env, path, (file) =>
+        readSegmentHeader(file, path, segment, place.seed),
+      )
       headers.push(header)
     } else if (name.startsWith('start-')) {
-      const { startOffset } = await envelope<{ startOffset: number }>(env, path, envelopeKind.retention, place)
-      if (Number(name.slice(6)) !== startOffset) report.damage(path, 0, 'the record belongs under another name')
+      const { startOffset } = await envelope<{ startOffset: number }>(
+        env,
+        path,
+        envelopeKind.retention,
+        place,
+      )
+      if (Number(name.slice(6)) !== startOffset)
+        report.damage(path, 0, 'the record belongs under another name')
       else known.startOffset = Math.max(known.startOffset, startOffset)
     } else if (name.startsWith('clean-')) {
-      const clean = await envelope<NonNullable<Known['clean']>>(env, path, envelopeKind.clean, place)
-      if (Number(name.slice(6)) !== clean.generation) report.damage(path, 0, 'the mark belongs under another name')
-      else if (known.clean === undefined || clean.generation > known.clean.generation) known.clean = clean
+      const clean = await envelope<NonNullable<Known['clean']>>(
+        env,
+        path,
+        envelopeKind.clean,
+        place,
+      )
+      if (Number(name.slice(6)) !== clean.generation)
+        report.damage(path, 0, 'the mark belongs under another name')
+      else if (known.clean === undefined || clean.generation > known.clean.generation)
+        known.clean = clean
       known.durable = Math.max(known.durable, clean.endOffset)
     } else if (name.startsWith('gen-')) await envelope(env, path, envelopeKind.generation, place)
     else if (name === marksFile) await verifyMarks(env, place, path, known, report)
-    else if (name.endsWith('.tmp')) report.note(path, 0, 'left by a step that did not finish; the next writer removes it')
-    else if (parseSegmentName(name, '.idx') === undefined) report.note(path, 0, 'not a file of the log')
+    else if (name.endsWith('.tmp'))
+      report.note(path, 0, 'left by a step that did not finish; the next writer removes it')
+    else if (parseSegmentName(name, '.idx') === undefined)
+      report.note(path, 0, 'not a file of the log')
   } catch (error) {
     report.keep(error, path)
   }
@@ -143,9 +172,11 @@ async function verifyMarks(
   report: Report,
 ): Promise<void> {
   await withFile(env, path, async (file) => {
-    if ((await file.size()) > marksBytes) report.damage(path, marksBytes, 'bytes follow the two slots of the sidecar')
+    if ((await file.size()) > marksBytes)
+      report.damage(path, marksBytes, 'bytes follow the two slots of the sidecar')
     const { marks, damaged } = await readMarks(file, place.seed, new Uint8Array(marksBytes))
-    for (const offset of damaged) report.damage(path, offset, 'a slot of the sidecar failed its check')
+    for (const offset of damaged)
+      report.damage(path, offset, 'a slot of the sidecar failed its check')
     known.durable = Math.max(known.durable, marks?.durable ?? 0)
   })
 }
@@ -162,7 +193,9 @@ async function verifySegments(
   for (const extent of extents) {
     try {
       const isLast = extent === extents.at(-1)
-      end = await withFile(env, extent.path, (file) => verifySegment(env, place, extent, file, isLast, known, report))
+      end = await withFile(env, extent.path, (file) =>
+        verifySegment(env, place, extent, file, isLast, known, report),
+      )
     } catch (error) {
       report.keep(error, extent.path)
     }
@@ -218,12 +251,27 @@ async function verifyTail(
   const closed = known.clean !== undefined && header.generation <= known.clean.generation
   const atEnd = end.reason === 'end' && !(await hasData(file, end.position))
   if (end.nextOffset < known.durable) {
-    report.damage(path, end.position, `${describeCheck(end.reason)}; records up to ${known.durable} were durable`)
+    report.damage(
+      path,
+      end.position,
+      `${describeCheck(end.reason)}; records up to ${known.durable} were durable`,
+    )
   } else if (!atEnd) {
-    const follow = await countValidAfter(file, place.seed, end.position, header.generation, end.nextOffset)
+    const follow = await countValidAfter(
+      file,
+      place.seed,
+      end.position,
+      header.generation,
+      end.nextOffset,
+    )
     const message = `${describeCheck(end.reason)}; ${follow} valid batches follow`
     if (closed || follow > 0) report.damage(path, end.position, message)
-    else report.note(path, end.position, `${describeCheck(end.reason)}: a write in progress or a torn tail`)
+    else
+      report.note(
+        path,
+        end.position,
+        `${describeCheck(end.reason)}: a write in progress or a torn tail`,
+      )
   } else if (closed && end.fileBytes > end.position) {
     report.damage(path, end.position, 'bytes follow the end of a log that was closed in order')
   }
@@ -231,13 +279,19 @@ async function verifyTail(
 
 function verifyRecords(batch: ScannedBatch, path: string, report: Report): void {
   const view = viewOf(batch.bytes)
-  if (batch.kind !== batchKind.data || view.getUint8(field.payloadKind) !== payloadKindRecords) return
+  if (batch.kind !== batchKind.data || view.getUint8(field.payloadKind) !== payloadKindRecords)
+    return
   const payload = batch.bytes.subarray(
     batchHeaderBytes,
     batchHeaderBytes + view.getUint32(field.payloadLength, true),
   )
   try {
-    decodeRecords(payload, batch.recordCount, batch.baseOffset, view.getFloat64(field.minTimestamp, true))
+    decodeRecords(
+      payload,
+      batch.recordCount,
+      batch.baseOffset,
+      view.getFloat64(field.minTimestamp, true),
+    )
   } catch (error) {
     if (!isTidemillError(error)) throw error
     report.damage(path, batch.position, messageOf(error))
@@ -257,7 +311,11 @@ async function verifyIndex(
   if (bytes === undefined) return
   const index = decodeIndex(bytes, extent.header, place.seed)
   if (index === undefined) {
-    report.damage(path, 0, 'the index failed its check; readers do without it and the next writer makes it again')
+    report.damage(
+      path,
+      0,
+      'the index failed its check; readers do without it and the next writer makes it again',
+    )
   } else if (index.endOffset !== expected.endOffset || index.dataBytes !== expected.dataBytes) {
     report.note(path, 32, 'the index is older than its segment; the next writer makes it again')
   }

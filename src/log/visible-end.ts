@@ -4,7 +4,14 @@
  */
 import type { DiskFile, Env } from '../base/env.ts'
 import { isMissing, listPartition, type PartitionFiles, type PartitionPlace } from './layout.ts'
-import { bootNumber, type Marks, type MarksRead, marksBytes, marksFile, readMarks } from './marks.ts'
+import {
+  bootNumber,
+  type Marks,
+  type MarksRead,
+  marksBytes,
+  marksFile,
+  readMarks,
+} from './marks.ts'
 import type { PartitionState } from './partition-state.ts'
 import { scanBatches } from './scan.ts'
 
@@ -43,7 +50,8 @@ export class EndWatcher {
   async refresh(): Promise<VisibleEnd> {
     const end = await this.#current()
     const last = this.#last
-    if (last === undefined || end.generation > last.generation || end.visible >= last.visible) this.#last = end
+    if (last === undefined || end.generation > last.generation || end.visible >= last.visible)
+      this.#last = end
     return this.#last ?? end
   }
 
@@ -60,18 +68,30 @@ export class EndWatcher {
     }
     const sidecar = await this.#readSidecar()
     const { marks } = sidecar
-    if (marks !== undefined && marks.boot === this.#boot && sidecar.damaged.length === 0) return this.#fromMarks(marks)
+    if (marks !== undefined && marks.boot === this.#boot && sidecar.damaged.length === 0)
+      return this.#fromMarks(marks)
     const now = this.#env.clock.monoMs()
     if (this.#last !== undefined && now < this.#provenUntilMs) return this.#last
     this.#provenUntilMs = now + provenMs
     const files = await listPartition(this.#env, this.#place, new Map())
-    const durable = Math.max(await provenDurable(this.#env, this.#place, files), marks?.durable ?? 0)
+    const durable = Math.max(
+      await provenDurable(this.#env, this.#place, files),
+      marks?.durable ?? 0,
+    )
     const decided = files.clean?.endOffset === durable ? files.clean.stableOffset : marks?.stable
-    return { generation: files.generation, durable, visible: durable, stable: Math.min(durable, decided ?? durable) }
+    return {
+      generation: files.generation,
+      durable,
+      visible: durable,
+      stable: Math.min(durable, decided ?? durable),
+    }
   }
 
   #fromMarks(marks: Marks): VisibleEnd {
-    const visible = this.#place.topic.durability === 'sync' ? marks.durable : Math.max(marks.written, marks.durable)
+    const visible =
+      this.#place.topic.durability === 'sync'
+        ? marks.durable
+        : Math.max(marks.written, marks.durable)
     return { generation: marks.generation, durable: marks.durable, visible, stable: marks.stable }
   }
 

@@ -16,7 +16,12 @@
 import { DiskError, type Env } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
 import { removeIfPresent, writeFully } from '../base/disk-io.ts'
-import { type ActiveSegment, createSegment, StepFailure, writeSealedIndex } from './active-segment.ts'
+import {
+  type ActiveSegment,
+  createSegment,
+  StepFailure,
+  writeSealedIndex,
+} from './active-segment.ts'
 import { checkAppend, controlBatch } from './append-check.ts'
 import { encodeEnvelope, envelopeKind, publishFile } from './envelope.ts'
 import { isDiskFull, logErrors, wrapDiskError } from './errors.ts'
@@ -26,7 +31,13 @@ import { cleanName, type Extent, type PartitionPlace } from './layout.ts'
 import { compactSegments, type CompactionReport } from './compaction.ts'
 import { bootNumber, MarksWriter, openMarks } from './marks.ts'
 import { PartitionState } from './partition-state.ts'
-import { afterFailure, fencedBy, highestGeneration, type Recovered, recoverPartition } from './recovery.ts'
+import {
+  afterFailure,
+  fencedBy,
+  highestGeneration,
+  type Recovered,
+  recoverPartition,
+} from './recovery.ts'
 import { applyRetention, type RetentionReport } from './retention.ts'
 import type { SegmentIndex } from './segment-index.ts'
 import { segmentKind } from './segment.ts'
@@ -74,7 +85,14 @@ export async function openPartitionWriter(
   try {
     const { file, created } = await openMarks(env.disk, place.directory)
     if (created) await env.disk.syncDir(place.directory)
-    const writer = new LogWriter(env, place, recovered, new MarksWriter(file, place.seed), options, pins)
+    const writer = new LogWriter(
+      env,
+      place,
+      recovered,
+      new MarksWriter(file, place.seed),
+      options,
+      pins,
+    )
     await writer.publishMarks()
     return writer
   } catch (error) {
@@ -147,7 +165,13 @@ export class LogWriter {
     const end = recovered.endOffset
     const stable = recovered.transactions.stableOffset(end)
     // Recovery left everything synced: it copied what was above the mark.
-    this.state = new PartitionState(place.topic.durability, recovered.report.generation, end, end, stable)
+    this.state = new PartitionState(
+      place.topic.durability,
+      recovered.report.generation,
+      end,
+      end,
+      stable,
+    )
     this.#scheduleRetention()
   }
 
@@ -283,7 +307,9 @@ export class LogWriter {
 
   #enqueue(fields: BatchFields): Promise<Appended> {
     this.#requireRoom(batchLength(fields.payload.length))
-    const promise = new Promise<Appended>((resolve, reject) => this.#filling.add(fields, resolve, reject))
+    const promise = new Promise<Appended>((resolve, reject) =>
+      this.#filling.add(fields, resolve, reject),
+    )
     this.#kick()
     return promise
   }
@@ -441,7 +467,8 @@ export class LogWriter {
   async #segmentFor(length: number): Promise<ActiveSegment> {
     const active = this.#active
     const full =
-      active === undefined || (!active.isEmpty && active.position + length > this.#place.topic.segmentBytes)
+      active === undefined ||
+      (!active.isEmpty && active.position + length > this.#place.topic.segmentBytes)
     if (full) await this.#rollNow()
     return this.#active!
   }
@@ -467,7 +494,9 @@ export class LogWriter {
     if (old !== undefined) {
       await old.file.close()
       await this.#retire(old)
-      this.runRetention().catch((error: unknown) => this.#warn('retention failed and will be tried again', error))
+      this.runRetention().catch((error: unknown) =>
+        this.#warn('retention failed and will be tried again', error),
+      )
     }
   }
 
@@ -498,11 +527,16 @@ export class LogWriter {
         await this.#active?.cutBack()
         return wrapped
       } catch (second) {
-        if (!(second instanceof DiskError || second instanceof StepFailure)) return this.#stop(second)
+        if (!(second instanceof DiskError || second instanceof StepFailure))
+          return this.#stop(second)
       }
     }
     if (isDiskFull(cause)) {
-      const occurrence = { message: 'the disk is full and the append could not be undone', details: { file }, cause }
+      const occurrence = {
+        message: 'the disk is full and the append could not be undone',
+        details: { file },
+        cause,
+      }
       return this.#stop(new TidemillError(logErrors.ioFailed, occurrence))
     }
     return this.#stop(wrapped)
@@ -548,7 +582,10 @@ export class LogWriter {
         await this.#marks.write(this.#currentMarks(false))
       }
     } catch (error) {
-      this.#warn('the sidecar of the log could not be written; readers in other processes wait', error)
+      this.#warn(
+        'the sidecar of the log could not be written; readers in other processes wait',
+        error,
+      )
     }
     this.#marksRunning = undefined
   }
@@ -604,7 +641,14 @@ export class LogWriter {
     const pin = this.#pins(this.topic, this.partition) ?? Number.POSITIVE_INFINITY
     const limit = Math.min(pin, this.state.stable)
     const activeBytes = this.#active?.position ?? 0
-    const report = await applyRetention(this.#env, this.#place, this.#sealed, this.#startOffset, limit, activeBytes)
+    const report = await applyRetention(
+      this.#env,
+      this.#place,
+      this.#sealed,
+      this.#startOffset,
+      limit,
+      activeBytes,
+    )
     this.#startOffset = report.startOffset
     return report
   }
@@ -621,14 +665,22 @@ export class LogWriter {
   #scheduleRetention(): void {
     const { ageMs } = this.#place.topic.retention
     if (ageMs === undefined) return
-    this.#retentionTimer = this.#env.clock.timer(Math.min(retentionCheckMs, Math.max(1_000, ageMs)), () => {
-      if (this.#failed || this.#closing !== undefined) return
-      const done = this.runRetention().then(
-        () => undefined,
-        (error: unknown) => this.#warn('retention failed and will be tried again', error),
-      )
-      done.then(() => this.#scheduleRetention())
-    })
+    this.#retentionTimer = this.#env.clock.timer(
+      Math.min(retentionCheckMs, Math.max(1_000, ageMs)),
+      () => {
+        if (this.#failed || this.#closing !== undefined) return
+        void this.#retainAndSchedule()
+      },
+    )
+  }
+
+  async #retainAndSchedule(): Promise<void> {
+    try {
+      await this.runRetention()
+    } catch (error) {
+      this.#warn('retention failed and will be tried again', error)
+    }
+    if (!this.#failed && this.#closing === undefined) this.#scheduleRetention()
   }
 
   // ------------------------------------------------------------------ end
@@ -676,7 +728,12 @@ export class LogWriter {
       stableOffset: this.state.stable,
       dataBytes: active?.position ?? this.#sealed.at(-1)?.index.dataBytes ?? 0,
     }
-    await publishFile(disk, directory, cleanName(this.generation), encodeEnvelope(envelopeKind.clean, record, seed))
+    await publishFile(
+      disk,
+      directory,
+      cleanName(this.generation),
+      encodeEnvelope(envelopeKind.clean, record, seed),
+    )
     for (const name of await disk.list(directory)) {
       const isOlder = /^clean-\d{10}$/.test(name) && name < cleanName(this.generation)
       if (isOlder) await removeIfPresent(disk, `${directory}/${name}`)
