@@ -7,7 +7,7 @@ import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import type { Column, Columns } from './columns.ts'
 import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, pad8, SLOTS, VERSION } from './format.ts'
-import { type Frame, FRAME_ROWS_MAX, type FrameHead, frameDamaged, type Region, regionOf } from './frame.ts'
+import { type Frame, FRAME_ROWS_MAX, type FrameHead, frameDamaged, makeRegion, type Region, regionOf } from './frame.ts'
 import type { FrameLayout } from './layout.ts'
 
 /** Reused for every frame: layouts copy it into the frame's properties. */
@@ -55,13 +55,14 @@ export function frameFingerprint(bytes: Uint8Array, offset: number = 0): string 
 function open(layout: FrameLayout, source: Uint8Array, offset: number, length: number, check: boolean): Frame {
   if (offset < 0 || length < HEADER_BYTES || offset + length > source.length) throw frameDamaged('its header is cut off')
   let start = source.byteOffset + offset
-  let buffer = source.buffer
-  if ((start & 7) !== 0 || !(buffer instanceof ArrayBuffer)) {
-    buffer = new Uint8Array(source.subarray(offset, offset + length)).buffer
+  let bytes = source
+  if ((start & 7) !== 0 || !(source.buffer instanceof ArrayBuffer)) {
+    bytes = new Uint8Array(source.subarray(offset, offset + length))
     start = 0
   }
   // `as`: other kinds of buffers were copied above.
-  const region = regionOf(buffer as ArrayBuffer)
+  const inPlace = bytes as Uint8Array<ArrayBuffer>
+  const region = bytes.buffer.byteLength === length ? makeRegion(inPlace) : regionOf(inPlace)
   const { i32, f64 } = region
   const at = start >>> 2
   if (i32[at] !== MAGIC) throw frameDamaged('it does not begin with the mark of a frame')
