@@ -37,13 +37,17 @@ export async function logBars(parent: string = tmpdir()): Promise<Bar[]> {
     const ratios: number[] = []
     const latencies: number[] = []
     for (let round = 0; round < rounds; round++) {
-      const bare = await bareSyncMs(join(directory, `bare-${round}`), roundMs / 2)
+      const { p50Ms: bare, p99Ms: bareP99 } = await bareSync(
+        join(directory, `bare-${round}`),
+        roundMs / 2,
+      )
       const one = await clients(writer, 1, roundMs)
       const many = await clients(writer, 256, roundMs)
       ratios.push(many.perSecond / one.perSecond)
       latencies.push(many.p99Ms / bare)
       const figures = {
         bareP50Ms: bare,
+        bareP99Ms: bareP99,
         one: one.perSecond,
         many: many.perSecond,
         oneP50: one.p50Ms,
@@ -96,7 +100,7 @@ async function clients(writer: LogWriter, count: number, forMs: number) {
 }
 
 /** One write of the same row and one sync at a time, to the end of a growing file. */
-async function bareSyncMs(path: string, forMs: number): Promise<number> {
+async function bareSync(path: string, forMs: number): Promise<{ p50Ms: number; p99Ms: number }> {
   const file = await open(path, 'wx')
   const bytes = new Uint8Array(rowBytes + 128)
   const times: number[] = []
@@ -109,7 +113,9 @@ async function bareSyncMs(path: string, forMs: number): Promise<number> {
     now = after
   }
   await file.close()
-  return median(times)
+  times.sort((a, b) => a - b)
+  const p99Ms = times[Math.floor(times.length * 0.99)] ?? 0
+  return { p50Ms: median(times), p99Ms }
 }
 
 function median(values: readonly number[]): number {

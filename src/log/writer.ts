@@ -603,7 +603,7 @@ export class LogWriter {
 
   async #decide(id: TransactionId, outcome: 'committed' | 'aborted'): Promise<void> {
     this.#requireRunning()
-    await this.#requireNewest()
+    await this.#wrapped('checking the lease', () => this.#requireNewest())
     if (this.#transactions.startDecision(id, outcome)) {
       await this.#control(outcome === 'committed' ? batchKind.commit : batchKind.abort, id)
     }
@@ -625,10 +625,18 @@ export class LogWriter {
   #exclusively<Result>(task: () => Promise<Result>): Promise<Result> {
     const result = this.#maintenance.then(() => {
       this.#requireRunning()
-      return task()
+      return this.#wrapped('tidying the partition', task)
     })
     this.#maintenance = result.catch(() => undefined)
     return result
+  }
+
+  async #wrapped<Result>(doing: string, task: () => Promise<Result>): Promise<Result> {
+    try {
+      return await task()
+    } catch (error) {
+      throw wrapDiskError(error, doing, this.#place.directory)
+    }
   }
 
   async #retain(): Promise<RetentionReport> {
