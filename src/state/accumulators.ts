@@ -13,6 +13,33 @@ import { assert } from '../base/assert.ts'
 export const pageShift = 7
 export const pageRows = 128
 
+/** Buffers for copies of pages, cut from slabs of 32 so that a copy costs little more than moving its bytes. */
+export class PagePool {
+  private readonly words: number
+  private readonly free: Float64Array[] = []
+
+  constructor(stride: number) {
+    this.words = pageRows * stride
+  }
+
+  take(): Float64Array {
+    if (this.free.length === 0) {
+      const slab = new Float64Array(32 * this.words)
+      for (let i = 0; i < 32; i++) this.free.push(slab.subarray(i * this.words, (i + 1) * this.words))
+    }
+    return this.free.pop()!
+  }
+
+  giveBack(copy: Float64Array): void {
+    this.free.push(copy)
+  }
+
+  /** After a picture: what is beyond `pages` goes to the garbage collector. */
+  trim(pages: number): void {
+    if (this.free.length > pages) this.free.length = pages
+  }
+}
+
 export class FixedRows {
   readonly stride: number
   values: Float64Array
@@ -20,10 +47,11 @@ export class FixedRows {
   freezing = false
   private readonly fill: number
   private picture: RowsPicture | undefined
-  private readonly pool: Float64Array[] = []
+  private readonly pool: PagePool
 
-  constructor(stride: number, fill: number = 0, rows: number = 16) {
+  constructor(stride: number, fill: number = 0, rows: number = 16, pool: PagePool = new PagePool(stride)) {
     this.stride = stride
+    this.pool = pool
     this.fill = fill
     this.values = new Float64Array(rows * stride)
     if (fill !== 0) this.values.fill(fill)
@@ -57,20 +85,20 @@ export class FixedRows {
   thaw(): void {
     this.picture = undefined
     this.freezing = false
+    this.pool.trim(64)
   }
 
   /** A copy of the 128 rows of a page (fewer at the end) in a buffer from the pool; give it to {@link giveBack}. */
   copyPage(page: number): Float64Array {
     const words = pageRows * this.stride
-    const copy = this.pool.pop() ?? new Float64Array(words)
+    const copy = this.pool.take()
     const start = page * words
     copy.set(this.values.subarray(start, Math.min(start + words, this.values.length)))
     return copy
   }
 
   giveBack(copy: Float64Array): void {
-    // Bounded: after a burst of writes the rest goes to the garbage collector.
-    if (this.pool.length < 1024) this.pool.push(copy)
+    this.pool.giveBack(copy)
   }
 
   private grow(slot: number): void {

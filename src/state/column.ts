@@ -40,6 +40,8 @@ export interface Shard {
   readonly timers: TimerColumn
   /** By page: 1 while the picture needs a copy before a change. Undefined when there is no such page. */
   pending: Uint8Array | undefined
+  /** The same for the keys of a page, which change with a new or forgotten key only. */
+  pendingKeys: Uint8Array | undefined
 }
 
 /** What the columns of one state share. */

@@ -4,7 +4,7 @@
  */
 import type { Reader, Writer } from '../schema/bytes.ts'
 import type { Key, Schema } from '../schema/types.ts'
-import { FixedRows, pageShift } from './accumulators.ts'
+import { FixedRows, type PagePool, pageShift } from './accumulators.ts'
 import {
   beginBits,
   bitAt,
@@ -37,14 +37,14 @@ export class FixedColumn implements ValueColumn {
   private readonly rows: FixedRows
   private readonly stride: number
 
-  constructor(core: StoreCore, shard: Shard, facts: StateFacts, schema: Schema<unknown>, layout: FixedLayout) {
+  constructor(core: StoreCore, shard: Shard, facts: StateFacts, schema: Schema<unknown>, layout: FixedLayout, pool: PagePool) {
     this.core = core
     this.shard = shard
     this.facts = facts
     this.schema = schema
     this.layout = layout
     this.stride = layout.words + 1
-    this.rows = new FixedRows(this.stride)
+    this.rows = new FixedRows(this.stride, 0, 16, pool)
   }
 
   // hot: up to once per record

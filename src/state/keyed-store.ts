@@ -15,7 +15,7 @@ import type { StateDefinition, TimerKind } from '../graph/process.ts'
 import { Writer } from '../schema/bytes.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
-import { pageShift } from './accumulators.ts'
+import { PagePool, pageShift } from './accumulators.ts'
 import { type Header, storedState, valueSchemaOf } from './block-format.ts'
 import type { Column, Shard, StateFacts, StoreCore } from './column.ts'
 import type { FrozenState, SnapshotBlock } from './contract.ts'
@@ -45,6 +45,8 @@ interface DeclaredState {
   readonly definition: StateDefinition
   readonly layout: FixedLayout | undefined
   readonly facts: StateFacts
+  /** Of all key groups, because a picture takes one after the other. */
+  readonly pool: PagePool
 }
 
 const kinds: readonly TimerKind[] = ['event-time', 'processing-time']
@@ -207,6 +209,7 @@ class MemoryStore implements KeyedStore, StoreCore {
     this.picture = new StorePicture(shards, this.header, this.nowMs(), this.buffer, () => {
       this.picture = undefined
       this.picturing = false
+      for (const { pool } of this.states) pool.trim(256)
     })
     return this.picture
   }
@@ -286,6 +289,7 @@ class MemoryStore implements KeyedStore, StoreCore {
   }
 
   private freeSlot(shard: Shard, slot: number): void {
+    this.protectKeys(shard, slot)
     this.protect(shard, slot)
     for (let timer = 0; timer < this.timerNames.length; timer++) {
       const place = slot * shard.timers.count + timer
@@ -311,7 +315,7 @@ class MemoryStore implements KeyedStore, StoreCore {
 
   private addKey(shard: Shard, key: Key): number {
     // Before the key is in the table: the page as the picture knows it does not have it.
-    this.protect(shard, shard.table.nextSlot())
+    this.protectKeys(shard, shard.table.nextSlot())
     const slot = shard.table.slot(key)
     if (slot >= shard.held.length) {
       const held = new Uint16Array(Math.max(16, shard.held.length * 2))
@@ -329,6 +333,13 @@ class MemoryStore implements KeyedStore, StoreCore {
     if (pending === undefined) return
     const page = slot >> pageShift
     if (page < pending.length && pending[page] === 1) this.picture!.keep(shard, page)
+  }
+
+  private protectKeys(shard: Shard, slot: number): void {
+    const { pendingKeys } = shard
+    if (pendingKeys === undefined) return
+    const page = slot >> pageShift
+    if (page < pendingKeys.length && pendingKeys[page] === 1) this.picture!.keepKeys(shard, page)
   }
 
   private expireSlot(shard: Shard, slot: number, nowMs: number): number {
@@ -424,7 +435,7 @@ class MemoryStore implements KeyedStore, StoreCore {
   private makeShard(group: number): Shard {
     const columns: Column[] = []
     const timers = new TimerColumn(this.timerNames.length)
-    const shard: Shard = { group, table: new KeyTable(), held: new Uint16Array(0), columns, timers, pending: undefined }
+    const shard: Shard = { group, table: new KeyTable(), held: new Uint16Array(0), columns, timers, pending: undefined, pendingKeys: undefined }
     for (const state of this.states) columns.push(makeColumn(this, shard, state))
     return shard
   }
@@ -448,10 +459,10 @@ function declare(operator: string, name: string, definition: StateDefinition): D
   const single = definition.kind === 'value' || definition.kind === 'reducing' || definition.kind === 'aggregating'
   const layout = single ? fixedLayout(valueSchemaOf(definition).type) : undefined
   const facts = { name, ttlMs, entries: 0, expired: 0, samples: 0, sampledBytes: 0, writes: 0 }
-  return { name, definition, layout, facts }
+  return { name, definition, layout, facts, pool: new PagePool((layout?.words ?? 0) + 1) }
 }
 
-function makeColumn(core: StoreCore, shard: Shard, { definition, layout, facts }: DeclaredState): Column {
+function makeColumn(core: StoreCore, shard: Shard, { definition, layout, facts, pool }: DeclaredState): Column {
   switch (definition.kind) {
     case 'list':
       return new ListColumn(core, shard, facts, definition.item)
@@ -461,7 +472,7 @@ function makeColumn(core: StoreCore, shard: Shard, { definition, layout, facts }
       return new SortedColumn(core, shard, facts, definition.key, definition.value)
     default: {
       const schema = valueSchemaOf(definition)
-      if (layout !== undefined) return new FixedColumn(core, shard, facts, schema, layout)
+      if (layout !== undefined) return new FixedColumn(core, shard, facts, schema, layout, pool)
       return new ObjectColumn(core, shard, facts, schema)
     }
   }
