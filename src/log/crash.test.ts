@@ -80,8 +80,9 @@ async function life(env: Env, trial: Trial, promised: Promised): Promise<void> {
       }
       await writer.prepare(9, epoch)
       if (epoch % 4 === 0) {
-        promised.aborted.add(epoch)
         await writer.abort(9, epoch)
+        // Not before: a crash in between leaves it prepared, and the next life commits those.
+        promised.aborted.add(epoch)
       } else {
         promised.committed.set(epoch, ids)
         await writer.commit(9, epoch)
