@@ -3,8 +3,8 @@
  *
  * Every partition that feeds the step is a channel with its own largest timestamp. The step's watermark is the minimum
  * of `max - lag` over the channels that are neither idle nor ended, and never goes backwards. It moves per row: the
- * generated chain compares each timestamp with `max` and `gate`, and calls `fire` only when some step downstream has
- * something due. Everything else reads `watermark()` on demand, which is always that of the rows before the current.
+ * generated chain compares each timestamp with `max` and `gate`, and calls `fire` after a row only when some step
+ * downstream has something due - also when the row itself set a timer that is due already. Everything else reads `watermark()` on demand, which is always that of the rows before the current.
  *
  * In batch mode rows are collected instead, and `replayAll` delivers them in stable event-time order; before the row at
  * time t everything due before t fires, so nothing is ever late.
@@ -124,9 +124,9 @@ export class EventTimeOrigin {
 
   /** Batch mode: everything before `atMs` is complete. */
   advanceBatch(atMs: number): void {
-    if (this.#batch === undefined || atMs <= this.#batch) return
-    this.#batch = atMs
-    if (atMs >= this.#due) this.fire()
+    if (this.#batch === undefined) return
+    if (atMs > this.#batch) this.#batch = atMs
+    if (this.#batch >= this.#due) this.fire()
   }
 
   /** By channel, and under the empty name the watermark of the step itself, which never goes back. */
@@ -142,7 +142,10 @@ export class EventTimeOrigin {
   restoreWatermarks(stored: readonly StoredWatermark[]): void {
     for (const { partition, watermarkMs } of stored) {
       const channel = this.#channels.find((c) => c.id === partition)
-      if (channel !== undefined) channel.max = Math.max(channel.max, watermarkMs + this.lag)
+      if (channel !== undefined) {
+        channel.max = Math.max(channel.max, watermarkMs + this.lag)
+        if (channel === this.#current) this.max = channel.max
+      }
       else if (partition === '' && watermarkMs > this.#floor) this.#floor = watermarkMs
     }
     this.#recompute()

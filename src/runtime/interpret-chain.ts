@@ -147,10 +147,9 @@ export function interpretChain(parts: ChainParts): Chain {
         return
       }
       out(row, t)
-      if (origin && t > origin.max) {
-        origin.max = t
-        if (t - origin.lag >= origin.gate) origin.fire()
-      }
+      if (origin === undefined) return
+      if (t > origin.max) origin.max = t
+      if (origin.max - origin.lag >= origin.gate) origin.fire()
     }
   }
   const keyed = (node: PlanNode): ((key: Key, row: unknown, t: number) => void) => {

@@ -5,6 +5,10 @@ import type { Plan } from '../graph/plan.ts'
 import { timestampMax } from '../base/time.ts'
 import { createSeededRandom } from '../platform/random.ts'
 import type { Env } from '../base/env.ts'
+import { createFrameBuilder } from '../frame/create-builder.ts'
+import type { Frame } from '../frame/frame.ts'
+import { layoutOf } from '../frame/layout.ts'
+import type { Schema } from '../schema/types.ts'
 import { buildParts } from './build.ts'
 import { type BatchRows, counterLayout } from './chain.ts'
 import { compileChain } from './compile-chain.ts'
@@ -37,6 +41,8 @@ export function nullSink<Row>(): Sink<Row> {
 export interface RunRowsOptions {
   readonly mode?: 'stream' | 'batch'
   readonly interpreted?: boolean
+  /** Rows arrive in frames of this schema instead of as plain objects. */
+  readonly frames?: Schema<never>
   /** Rows per call of the chain; results may not depend on it. */
   readonly batchRows?: number
   /** Replaces every stateful step by one restored from its snapshot after so many rows. */
@@ -55,7 +61,10 @@ export async function runRows(
   const step = options.batchRows ?? 7
   for (let from = 0; from < rows.length; from += step) {
     const to = Math.min(from + step, rows.length)
-    for (const root of life.chain.roots.values()) root.rows(rows, from, to)
+    for (const root of life.chain.roots.values()) {
+      if (options.frames === undefined) root.rows(rows, from, to)
+      else root.frame(frameOf(options.frames, rows.slice(from, to)), 0, to - from)
+    }
     if (options.restoreAfter !== undefined && from <= options.restoreAfter && to > options.restoreAfter && !batch) {
       life = restart(plan, outputs, life, options.interpreted === true)
     }
@@ -74,6 +83,12 @@ export async function runRows(
     operator.finish()
   }
   return outputs
+}
+
+function frameOf(schema: Schema<never>, rows: readonly unknown[]): Frame {
+  const builder = createFrameBuilder(layoutOf(schema))
+  for (const row of rows) builder.append(row)
+  return builder.build()
 }
 
 type Life = ReturnType<typeof start>

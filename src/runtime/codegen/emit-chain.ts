@@ -242,7 +242,8 @@ class ChainEmitter {
     const rest = this.#parts.batch
       ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
       : code`${this.#feed(id, 'out', r, t)}
-        if (${t} > ${origin}.max) { ${origin}.max = ${t}; if (${t} - ${lag} >= ${origin}.gate) ${origin}.fire(); }`
+        if (${t} > ${origin}.max) ${origin}.max = ${t};
+        if (${origin}.max - ${lag} >= ${origin}.gate) ${origin}.fire();`
     return code`at = ${id}; const ${t} = ${this.#call(node.timestamp, r)};
       if (${usable}) { ${counted} ${rest} } else { ${this.#badTime(node, r, t)} }`
   }
