@@ -18,8 +18,12 @@ export function interpretBuilder(columns: Columns): new (layout: FrameLayout) =>
         columns.rows === 'value' ? row : readField(row as object, column.field),
       )
       const j = this.counts[index]!
-      part.columns.forEach((column, c) => check(column, this.scratch[column.index]!, j, values[c]))
-      part.columns.forEach((column, c) => store(column, this.scratch[column.index]!, j, values[c]))
+      part.columns.forEach((column, c) => {
+        check(column, this.scratch[column.index]!, j, values[c])
+      })
+      part.columns.forEach((column, c) => {
+        store(column, this.scratch[column.index]!, j, values[c])
+      })
       return this.counted(part, index, j, timestampMs, hash)
     }
 

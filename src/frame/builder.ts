@@ -276,8 +276,9 @@ export abstract class FrameBuilder {
     let max = Number.NaN
     for (let i = 0; i < rows; i++) {
       const time = this.times[i]!
-      if (!(min <= time) && time === time) min = time
-      if (!(max >= time) && time === time) max = time
+      if (Number.isNaN(time)) continue
+      if (!(min <= time)) min = time
+      if (!(max >= time)) max = time
     }
     doubles[2] = min
     doubles[3] = max

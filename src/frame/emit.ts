@@ -156,8 +156,17 @@ ${join(cases)}
 }
 
 function objectCode(part: Part, first: Code, i: Code, constant: (value: unknown) => Code): Code {
-  const properties = part.shown.map((one) => code`${key(one.field)}: ${columnCode(one, code`f`, i, constant)}`)
+  const properties = part.shown.map((one) => {
+    const value = columnCode(one, code`f`, i, constant)
+    return code`${key(one.field)}: ${one.type.kind === 'int' && !one.optional ? code`${constant(small)}(${value})` : value}`
+  })
   return code`{ ${first}${join(properties, code`, `)} }`
+}
+
+/** A small integer needs no box of its own in a plain row; the doubles of a column would each get one. */
+function small(value: number): number {
+  const int = value | 0
+  return int === value ? int : value
 }
 
 function emitView(columns: Columns, constant: (value: unknown) => Code): Code {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { code, compile, forbidCodeGeneration, name } from '../base/codegen.ts'
+import { type Code, code, compile, forbidCodeGeneration } from '../base/codegen.ts'
 import { isTidemillError } from '../base/errors.ts'
-import { rowType, valueOf } from '../schema/arbitraries.test-support.ts'
+import { rowType, valuesOf } from '../schema/arbitraries.test-support.ts'
 import { keyHash } from '../schema/key.ts'
 import { schemaOf } from '../schema/schema.ts'
 import type { SchemaType } from '../schema/types.ts'
@@ -13,7 +13,7 @@ import type { Frame } from './frame.ts'
 import { FrameLayout } from './layout.ts'
 import { pruneFrame } from './prune.ts'
 
-const batch = rowType.chain((type) => fc.tuple(fc.constant(type), fc.array(valueOf(type), { minLength: 1, maxLength: 20 })))
+const batch = rowType.chain((type) => fc.tuple(fc.constant(type), fc.array(valuesOf(type), { minLength: 1, maxLength: 20 })))
 
 function build(layout: FrameLayout, rows: readonly unknown[]): Frame {
   const builder = createFrameBuilder(layout)
@@ -55,7 +55,7 @@ describe('frames', () => {
             expect([field, otherView![field]]).toEqual([field, wanted])
           }
         })
-        const constants: (readonly [ReturnType<typeof name>, unknown])[] = []
+        const constants: (readonly [Code, unknown])[] = []
         const constant = constantsIn(constants)
         for (const field of layout.fields) {
           const text = layout.read(field, code`f`, code`i`, constant)!

@@ -77,7 +77,7 @@ export const rowSchema: fc.Arbitrary<Schema<unknown>> = rowType.map((type) => sc
 
 const jsonData = fc.jsonValue({ maxDepth: 2, noUnicodeString: false }).map((value) => structuredClone(value))
 
-export function valueOf(type: SchemaType): fc.Arbitrary<unknown> {
+export function valuesOf(type: SchemaType): fc.Arbitrary<unknown> {
   switch (type.kind) {
     case 'bool':
       return fc.boolean()
@@ -102,11 +102,11 @@ export function valueOf(type: SchemaType): fc.Arbitrary<unknown> {
     case 'json':
       return jsonData
     case 'list':
-      return fc.array(valueOf(type.item), { maxLength: 4 })
+      return fc.array(valuesOf(type.item), { maxLength: 4 })
     case 'map':
-      return fc.array(fc.tuple(valueOf(type.key), valueOf(type.value)), { maxLength: 3 }).map((pairs) => new Map(pairs))
+      return fc.array(fc.tuple(valuesOf(type.key), valuesOf(type.value)), { maxLength: 3 }).map((pairs) => new Map(pairs))
     case 'optional':
-      return fc.option(valueOf(type.of), { nil: undefined })
+      return fc.option(valuesOf(type.of), { nil: undefined })
     case 'struct':
       return recordOf(type, [])
     case 'variant':
@@ -115,12 +115,12 @@ export function valueOf(type: SchemaType): fc.Arbitrary<unknown> {
 }
 
 function recordOf(type: StructType, first: [string, fc.Arbitrary<unknown>][]): fc.Arbitrary<unknown> {
-  const parts = [...first, ...type.fields.map((f): [string, fc.Arbitrary<unknown>] => [f.name, valueOf(f.type)])]
+  const parts = [...first, ...type.fields.map((f): [string, fc.Arbitrary<unknown>] => [f.name, valuesOf(f.type)])]
   return fc.tuple(...parts.map(([, arbitrary]) => arbitrary)).map((values) => {
     const row = {}
-    parts.forEach(([key], i) =>
-      Object.defineProperty(row, key, { value: values[i], enumerable: true, configurable: true, writable: true }),
-    )
+    parts.forEach(([key], i) => {
+      Object.defineProperty(row, key, { value: values[i], enumerable: true, configurable: true, writable: true })
+    })
     return row
   })
 }
