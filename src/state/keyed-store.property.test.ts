@@ -288,7 +288,7 @@ it('equals plain Maps, and a picture is the store at the moment of the freeze', 
       expect(store.counts()).toMatchObject({ keys: 0, entries: 0, timers: 0 })
       expect(store.nextDue('event-time')).toBe(Number.POSITIVE_INFINITY)
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   )
 })
 
@@ -308,6 +308,6 @@ it('refuses damaged blocks with a coded error, or reads something that is well f
         expect((error as { code?: string }).code).toMatch(/^TM14/)
       }
     }),
-    { numRuns: 1500 },
+    { numRuns: 800 },
   )
 })
