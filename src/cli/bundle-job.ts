@@ -23,7 +23,8 @@ export interface JobBundle {
 /** Bundles `jobFile` into a folder that keeps earlier versions by hash. Rejects with TM2003 when it does not compile. */
 export async function bundleJob(jobFile: string): Promise<JobBundle> {
   const entry = resolve(jobFile)
-  if (!existsSync(entry)) throw new TidemillError(cliErrors.noJobFile, { message: jobFile, details: { file: jobFile } })
+  if (!existsSync(entry))
+    throw new TidemillError(cliErrors.noJobFile, { message: jobFile, details: { file: jobFile } })
   const { build } = await import('esbuild')
   const folder = cacheFolder(dirname(entry))
   let text: string
@@ -66,7 +67,8 @@ export async function bundleJob(jobFile: string): Promise<JobBundle> {
 /** `node_modules/.cache/tidemill-jobs` of the nearest project, or a hidden folder beside the job. */
 function cacheFolder(from: string): string {
   for (let folder = from; ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'node_modules'))) return join(folder, 'node_modules', '.cache', 'tidemill-jobs')
+    if (existsSync(join(folder, 'node_modules')))
+      return join(folder, 'node_modules', '.cache', 'tidemill-jobs')
     if (dirname(folder) === folder) return join(from, '.tidemill', 'bundles')
   }
 }
@@ -88,9 +90,11 @@ function leaveOut(): Plugin {
         return { path: pathToFileURL(join(engine, `${entry}.${extension}`)).href, external: true }
       })
       build.onResolve({ filter: /^[^./]/ }, async ({ path, resolveDir, kind, pluginData }) => {
-        if (pluginData === resolving || path.startsWith('node:') || kind === 'entry-point') return undefined
+        if (pluginData === resolving || path.startsWith('node:') || kind === 'entry-point')
+          return undefined
         const found = await build.resolve(path, { resolveDir, kind, pluginData: resolving })
-        if (found.errors.length > 0 || found.external || !found.path.includes('node_modules')) return found
+        if (found.errors.length > 0 || found.external || !found.path.includes('node_modules'))
+          return found
         return { path: pathToFileURL(found.path).href, external: true }
       })
     },

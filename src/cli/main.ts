@@ -1,54 +1,72 @@
 /** The command line. `main` takes the arguments after the program's name and resolves to the exit code. */
 import { Command, CommanderError } from 'commander'
+import { DiskError } from '../base/env.ts'
 import { formatError, isTidemillError, TidemillError } from '../base/errors.ts'
+import { engineVersion } from '../runtime/describe.ts'
 import { addDeadCommand } from './dead.ts'
-import { addExplainCommand } from './explain.ts'
 import { cliErrors } from './errors.ts'
+import { exitCodeOf } from './exit-code.ts'
+import { addExplainCommand } from './explain.ts'
 import { addLogCommand } from './log.ts'
 import { addRunCommand } from './run.ts'
+import { OutputClosed, Session } from './session.ts'
 import { addSnapshotCommand } from './snapshot.ts'
-import { engineVersion } from '../runtime/describe.ts'
-import { exitCodeOf } from './exit-code.ts'
 
-/** Runs one command. Errors are printed to standard error, with `--json` as one object. */
+/** Runs one command. Errors are printed to standard error, with `--json` also as one object to standard output. */
 export async function main(argv: readonly string[]): Promise<number> {
-  const session: Session = { exitCode: 0, json: argv.includes('--json') }
+  const session = new Session(argv.includes('--json'))
+  let help = ''
   const program = new Command('tidemill')
     .description('Stateful stream processing for TypeScript')
     .version(engineVersion)
     .exitOverride()
-    .configureOutput({ writeErr: () => {} })
+    .configureOutput({ writeErr: (text) => void (help += text) })
   addRunCommand(program, session)
   addLogCommand(program, session)
   addDeadCommand(program, session)
   addSnapshotCommand(program, session)
   addExplainCommand(program, session)
+  // Help is written by the library; a reader that goes away must not turn it into a crash.
+  process.stdout.on('error', () => {})
   try {
     await program.parseAsync(argv, { from: 'user' })
     return session.exitCode
   } catch (error) {
-    return report(error, session)
+    if (error instanceof OutputClosed) return session.exitCode
+    if (!(error instanceof CommanderError)) return report(error, session)
+    // Help and version that were asked for end well.
+    if (error.exitCode === 0) return 0
+    if (error.code === 'commander.help') {
+      process.stderr.write(help)
+      return 2
+    }
+    const message = error.message.replace(/^error: /, '').replace(/\n+\(/, ' (')
+    return report(new TidemillError(cliErrors.usage, { message }), session)
   }
-}
-
-/** What commands leave behind. */
-export interface Session {
-  exitCode: number
-  /** Errors are to be printed as JSON. */
-  readonly json: boolean
 }
 
 function report(error: unknown, session: Session): number {
-  if (error instanceof CommanderError) {
-    // Help and version are printed by the library and end well.
-    if (error.exitCode === 0) return 0
-    const message = error.message.replace(/^error: /, '')
-    return report(new TidemillError(cliErrors.usage, { message }), session)
+  const told = isTidemillError(error) ? error : unforeseen(error)
+  if (session.json) {
+    const { code, kind, message, remedy, details } = told
+    process.stdout.write(
+      `${JSON.stringify({ status: 'failed', error: { code, kind, message, remedy, details } })}\n`,
+    )
   }
-  if (session.json && isTidemillError(error)) {
-    const { code, kind, message, remedy, details } = error
-    process.stdout.write(`${JSON.stringify({ status: 'failed', error: { code, kind, message, remedy, details } })}\n`)
+  process.stderr.write(`${formatError(told)}\n`)
+  return exitCodeOf(told)
+}
+
+/** No error leaves without a code and a remedy. */
+function unforeseen(error: unknown): TidemillError {
+  if (error instanceof DiskError) {
+    const { errno, path } = error
+    return new TidemillError(cliErrors.disk, {
+      message: error.message,
+      details: { file: path, errno },
+      cause: error,
+    })
   }
-  process.stderr.write(`${formatError(error)}\n`)
-  return exitCodeOf(error)
+  const message = error instanceof Error ? error.message : String(error)
+  return new TidemillError(cliErrors.unforeseen, { message, cause: error })
 }

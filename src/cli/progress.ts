@@ -14,10 +14,14 @@ export function startProgress(env: Env, job: Pick<RunningJob, 'status'>): () => 
     const { driver, progress } = job.status()
     const atMs = env.clock.monoMs()
     const read = progress?.recordsRead ?? 0
-    if (read >= before.read && atMs > before.atMs) rate = ((read - before.read) * 1000) / (atMs - before.atMs)
+    if (read >= before.read && atMs > before.atMs)
+      rate = ((read - before.read) * 1000) / (atMs - before.atMs)
     before = { atMs, read }
     const watermarkMs = progress?.watermarkMs
-    const checkpoint = driver?.committedAtMs === undefined ? 'none yet' : `${((atMs - driver.committedAtMs) / 1000).toFixed(1)} s ago`
+    const checkpoint =
+      driver?.committedAtMs === undefined
+        ? 'none yet'
+        : `${((atMs - driver.committedAtMs) / 1000).toFixed(1)} s ago`
     const parts = [
       `${pc.bold(compact(rate))} records/s`,
       `${compact(read)} read`,

@@ -4,7 +4,7 @@
  */
 import type { Env } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
-import { type JobOutcome, type RunningJob, startJob } from '../runtime/job.ts'
+import { type RunningJob, startJob } from '../runtime/job.ts'
 import { bundleJob } from './bundle-job.ts'
 import { cliErrors } from './errors.ts'
 import { ThreadHost } from './thread-host.ts'
@@ -77,9 +77,8 @@ export function stopOnSignals(env: Env, job: Pick<RunningJob, 'stop' | 'outcome'
   }
 }
 
-export type { JobOutcome }
-
-function asLoadError(error: unknown, file: string): unknown {
+/** What went wrong while the module was loaded, with its name. */
+export function asLoadError(error: unknown, file: string): unknown {
   if (error instanceof TidemillError) return error.with({ file })
   const message = error instanceof Error ? error.message : String(error)
   return new TidemillError(cliErrors.jobModuleThrew, { message, details: { file }, cause: error })

@@ -5,12 +5,16 @@ import type { SentError } from './worker-messages.ts'
 const depthMax = 4
 
 export function sendError(error: unknown, depth: number = 0): SentError {
-  const cause = error instanceof Error && error.cause !== undefined && depth < depthMax ? sendError(error.cause, depth + 1) : undefined
+  const cause =
+    error instanceof Error && error.cause !== undefined && depth < depthMax
+      ? sendError(error.cause, depth + 1)
+      : undefined
   if (isTidemillError(error)) {
     const { code, kind, remedy, details, message, stack } = error
     return { message, stack, coded: { code, kind, remedy, details }, cause }
   }
-  if (error instanceof Error) return { message: error.message, stack: error.stack, coded: undefined, cause }
+  if (error instanceof Error)
+    return { message: error.message, stack: error.stack, coded: undefined, cause }
   return { message: `thrown value: ${String(error)}`, stack: undefined, coded: undefined, cause }
 }
 

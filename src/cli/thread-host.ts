@@ -25,7 +25,9 @@ class JobThread {
 
   constructor(input: WorkerInput) {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
-    this.#worker = new Worker(new URL(`./worker-main.${extension}`, import.meta.url), { workerData: input })
+    this.#worker = new Worker(new URL(`./worker-main.${extension}`, import.meta.url), {
+      workerData: input,
+    })
     let failure: Error | undefined
     this.loaded = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromWorker) => {
@@ -97,7 +99,12 @@ class ThreadSubtask implements SubtaskHandle {
   #progress: SliceProgress | undefined
   #stopping = false
 
-  constructor(thread: JobThread, spec: SubtaskSpec, callbacks: SubtaskCallbacks, fingerprint: string | undefined) {
+  constructor(
+    thread: JobThread,
+    spec: SubtaskSpec,
+    callbacks: SubtaskCallbacks,
+    fingerprint: string | undefined,
+  ) {
     this.#thread = thread
     thread.onMessage = (message) => {
       if (message.kind === 'report') callbacks.report(message.report)

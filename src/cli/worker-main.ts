@@ -10,12 +10,14 @@ import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import { installHost } from '../graph/host.ts'
+import { deadLetters } from '../connectors/dead-letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import { createNodeEnv } from '../platform/node.ts'
 import { describeJob } from '../runtime/describe.ts'
 import type { SubtaskSpec } from '../runtime/job.ts'
 import { Slice } from '../runtime/slice.ts'
 import { cliErrors } from './errors.ts'
+import { explainJob } from './explain-job.ts'
 import { sendError } from './sent-error.ts'
 import type { FromWorker, ToWorker, WorkerInput } from './worker-messages.ts'
 
@@ -39,6 +41,7 @@ async function main(): Promise<void> {
       job: {
         job: plan.job,
         description: describeJob(plan, Object.fromEntries(input.params)),
+        ...(input.explain === true ? { explanation: explainJob(plan) } : {}),
         options: {
           ...(mode === undefined ? {} : { mode }),
           ...(state === undefined ? {} : { state }),
@@ -54,11 +57,14 @@ async function main(): Promise<void> {
         ...spec,
         storage,
         pool: createBufferPool(),
-        deadLetters: undefined,
+        deadLetters: deadLetters(),
         report: (report) => say({ kind: 'report', report }),
         failed: (error) => say({ kind: 'failed', error: sendError(error) }),
       })
-      const progress = setInterval(() => slice && say({ kind: 'progress', progress: slice.progress() }), progressMs)
+      const progress = setInterval(
+        () => slice && say({ kind: 'progress', progress: slice.progress() }),
+        progressMs,
+      )
       progress.unref()
       for (const message of early) if (message.kind === 'message') slice.send(message.message)
       if (stopped) slice.stop()
@@ -70,7 +76,9 @@ async function main(): Promise<void> {
     }
     port.on('message', (message: ToWorker) => {
       if (message.kind === 'start') {
-        start(message.spec).catch((error: unknown) => say({ kind: 'failed', error: sendError(error) }))
+        start(message.spec).catch((error: unknown) =>
+          say({ kind: 'failed', error: sendError(error) }),
+        )
       } else if (message.kind === 'stop') {
         stopped = true
         if (slice) slice.stop()
@@ -94,7 +102,10 @@ async function loadJob(input: WorkerInput): Promise<Captured> {
   const plan = new Promise<Captured>((resolve) => {
     captured = resolve
   })
-  installHost({ params: new Map(input.params), capture: (plan, options) => captured?.({ plan, options }) })
+  installHost({
+    params: new Map(input.params),
+    capture: (plan, options) => captured?.({ plan, options }),
+  })
   const imported = import(input.jobUrl).then(
     () => {
       // The capture happens during the import, so a module that is through without one has none.

@@ -10,6 +10,8 @@ import type { SliceProgress } from '../runtime/slice.ts'
 export interface WorkerInput {
   readonly jobUrl: string
   readonly params: readonly (readonly [string, string])[]
+  /** The plan is wanted as text. */
+  readonly explain?: boolean
 }
 
 /** The job as the module built it. */
@@ -18,6 +20,8 @@ export interface LoadedJob {
   readonly description: JobDescription
   /** What the module itself passed to `run`. */
   readonly options: Pick<RunOptions, 'mode' | 'state' | 'checkpointInterval'>
+  /** The plan for a person, when it was asked for: functions, and so what they read, do not cross threads. */
+  readonly explanation?: string
 }
 
 export type ToWorker =
@@ -38,7 +42,12 @@ export interface SentError {
   readonly message: string
   readonly stack: string | undefined
   readonly coded:
-    | { readonly code: `TM${number}`; readonly kind: ErrorKind; readonly remedy: string; readonly details: ErrorDetails }
+    | {
+        readonly code: `TM${number}`
+        readonly kind: ErrorKind
+        readonly remedy: string
+        readonly details: ErrorDetails
+      }
     | undefined
   readonly cause: SentError | undefined
 }
