@@ -160,4 +160,41 @@ export { variant } from './schema/variant.ts'
 export type { Cases, VariantOf, VariantSchema } from './schema/variant.ts'
 
 // Contracts of sources and sinks
-export type { Sink, Source } from './connectors/contract.ts'
+export { discard, forEach, stdout } from './connectors/at-least-once.ts'
+export type { StdoutOptions } from './connectors/at-least-once.ts'
+export type {
+  FrameBatch,
+  PartitionId,
+  PartitionReader,
+  Position,
+  PreparedEpoch,
+  RejectedInput,
+  RowBatch,
+  Sink,
+  SinkContext,
+  SinkCounts,
+  SinkGuarantee,
+  SinkWriter,
+  Source,
+  SourceBatch,
+  SourceContext,
+  SourceHandle,
+} from './connectors/contract.ts'
+export { deadLetters } from './connectors/dead-letters.ts'
+export type { DeadLettersOptions } from './connectors/dead-letters.ts'
+export { fileSink } from './connectors/file-sink/file-sink.ts'
+export type { FileSinkOptions } from './connectors/file-sink/file-sink.ts'
+export { csv } from './connectors/file/csv.ts'
+export type { CsvOptions, CsvRow } from './connectors/file/csv.ts'
+export { jsonLines } from './connectors/file/json-lines.ts'
+export { lines } from './connectors/file/lines.ts'
+export type { LinesOptions, LocatedLine } from './connectors/file/lines.ts'
+export { files } from './connectors/file/paths.ts'
+export type { FilePaths } from './connectors/file/paths.ts'
+export type { RecordOptions } from './connectors/file/record-reader.ts'
+export { logSink, logSource } from './connectors/log/log-topic.ts'
+export type { LogSinkOptions, LogSourceOptions, LogTopicOptions } from './connectors/log/log-topic.ts'
+export { memorySink } from './connectors/memory/memory-sink.ts'
+export type { MemorySink } from './connectors/memory/memory-sink.ts'
+export { memoryFrames, memorySource } from './connectors/memory/memory-source.ts'
+export type { MemoryFramesOptions, MemorySourceOptions } from './connectors/memory/memory-source.ts'

@@ -3,6 +3,7 @@ import type { Env } from '../base/env.ts'
 import { createBufferPool } from '../checkpoint/buffer-pool.ts'
 import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
+import { deadLetters } from '../connectors/dead-letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from './job.ts'
 import { Slice } from './slice.ts'
@@ -50,7 +51,7 @@ class InlineSubtask implements SubtaskHandle {
         stateDirectory: spec.stateDirectory,
         storage,
         pool: createBufferPool(),
-        deadLetters: undefined,
+        deadLetters: deadLetters(),
         manifest: spec.manifest,
         report: (report) => callbacks.report(report),
         failed: (error) => callbacks.failed(error),

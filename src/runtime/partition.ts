@@ -43,6 +43,11 @@ export class PartitionInput {
   /** Starts a read unless one is in flight. */
   request(): void {
     if (this.state !== 'idle' || this.#waiting) return
+    const known = this.#reader.poll?.()
+    if (known !== undefined) {
+      this.#arrived(known)
+      return
+    }
     this.state = 'reading'
     this.#reader.read().then(
       (batch) => this.#arrived(batch),
