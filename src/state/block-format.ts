@@ -184,7 +184,7 @@ export function writeDeadlines(deadlines: Float64Array, start: number, timers: n
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
       const at = deadlines[start + rows[i]! * timers + timer]!
-      if (at !== at) continue
+      if (Number.isNaN(at)) continue
       setBit(writer, bits, i)
       writer.f64(at)
     }

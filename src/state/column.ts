@@ -169,5 +169,5 @@ export function expiryOf(facts: StateFacts, nowMs: number): number {
 /** The expiry of a restored value, for programs that have gained or lost the time to live since. */
 export function restoredExpiry(facts: StateFacts, stored: number | undefined, nowMs: number): number {
   if (facts.ttlMs === 0) return Number.POSITIVE_INFINITY
-  return stored !== undefined && stored === stored && stored !== 0 ? stored : expiryOf(facts, nowMs)
+  return stored !== undefined && !Number.isNaN(stored) && stored !== 0 ? stored : expiryOf(facts, nowMs)
 }

@@ -69,7 +69,7 @@ function generated(fields: readonly Scalar[], places: readonly Place[]): Pair {
     constants.push([made, value])
     return made
   }
-  const checks = fields.map((type, word) => {
+  const checks = fields.map((type, word): Code => {
     const x = name('x', word)
     switch (type.kind) {
       case 'int':
@@ -80,7 +80,7 @@ function generated(fields: readonly Scalar[], places: readonly Place[]): Pair {
         return code`if (!Number.isFinite(${x})) return false;`
       case 'bool':
         return code`if (typeof ${x} !== 'boolean') return false;`
-      case 'literals':
+      default:
         return code`${x} = ${constant(codesOf(type.values))}.get(${x}); if (${x} === undefined) return false;`
     }
   })

@@ -31,7 +31,7 @@ function compareNumbers(a: number, b: number): number {
   if (a < b) return -1
   if (a > b) return 1
   if (a === b) return 0
-  return (a === a ? 0 : 1) - (b === b ? 0 : 1)
+  return (!Number.isNaN(a) ? 0 : 1) - (!Number.isNaN(b) ? 0 : 1)
 }
 
 function compareLess(a: bigint, b: bigint): number {

@@ -165,7 +165,7 @@ class MemoryStore implements KeyedStore, StoreCore {
       shard.timers.queuedId[place] = 0
       this.queued[index]!--
       const at = shard.timers.deadlines[place]!
-      if (at !== at) continue
+      if (Number.isNaN(at)) continue
       if (at > queue.at) {
         this.enqueue(shard, slot, timer, at)
         continue
@@ -364,7 +364,7 @@ class MemoryStore implements KeyedStore, StoreCore {
       at: () => {
         if (this.slot < 0) return undefined
         const at = this.shard.timers.deadlines[this.slot * this.timerNames.length + timer]!
-        return at === at ? at : undefined
+        return !Number.isNaN(at) ? at : undefined
       },
     }
   }
@@ -374,8 +374,8 @@ class MemoryStore implements KeyedStore, StoreCore {
     const slot = this.writeSlot()
     const { shard } = this
     const old = shard.timers.deadlines[slot * shard.timers.count + timer]!
-    if (at === old || (at !== at && old !== old)) return
-    if (old !== old) this.timerLimit.add(this.set[0]! + this.set[1]! + 1)
+    if (at === old || (Number.isNaN(at) && Number.isNaN(old))) return
+    if (Number.isNaN(old)) this.timerLimit.add(this.set[0]! + this.set[1]! + 1)
     if (this.marked) this.undo.push(() => this.putDeadline(shard, slot, timer, old))
     this.putDeadline(shard, slot, timer, at)
   }
@@ -385,8 +385,8 @@ class MemoryStore implements KeyedStore, StoreCore {
     const old = shard.timers.deadlines[place]!
     const kind = this.timerKinds[timer]!
     shard.timers.put(shard, slot, timer, at)
-    this.set[kind]! += (at === at ? 1 : 0) - (old === old ? 1 : 0)
-    if (at !== at) return
+    this.set[kind]! += (!Number.isNaN(at) ? 1 : 0) - (!Number.isNaN(old) ? 1 : 0)
+    if (Number.isNaN(at)) return
     // An entry that comes up earlier will find the deadline and queue it again.
     const isQueued = shard.timers.queuedId[place] !== 0
     if (isQueued && shard.timers.queuedAt[place]! <= at) return

@@ -10,7 +10,7 @@
  * Blocks lie in one buffer that is used again by the next call.
  */
 import { assert } from '../base/assert.ts'
-import { Writer } from '../schema/bytes.ts'
+import type { Writer } from '../schema/bytes.ts'
 import type { Key } from '../schema/types.ts'
 import { pageRows, pageShift } from './accumulators.ts'
 import {

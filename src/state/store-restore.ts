@@ -15,7 +15,7 @@ import {
   type StoredState,
   valueSchemaOf,
 } from './block-format.ts'
-import { type LiteralTable, type Shard } from './column.ts'
+import type { LiteralTable, Shard } from './column.ts'
 import { damagedState, whileReading } from './complaints.ts'
 import type { SnapshotBlock } from './contract.ts'
 import { stateErrors } from './errors.ts'
@@ -46,7 +46,9 @@ export class BlockRestore {
   constructor(options: KeyedStoreOptions, declared: Header) {
     this.options = options
     this.declared = declared
-    declared.states.forEach((state, index) => this.claim(state.name, index))
+    declared.states.forEach((state, index) => {
+      this.claim(state.name, index)
+    })
     declared.states.forEach((state, index) => {
       const { was } = options.states[state.name]!.options
       if (was !== undefined) this.claim(was, index)

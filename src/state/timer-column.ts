@@ -38,8 +38,8 @@ export class TimerColumn {
   put(shard: Shard, slot: number, timer: number, at: number): void {
     const place = slot * this.count + timer
     const old = this.deadlines[place]!
-    if (old !== old && at === at) shard.held[slot]!++
-    else if (old === old && at !== at) shard.held[slot]!--
+    if (Number.isNaN(old) && !Number.isNaN(at)) shard.held[slot]!++
+    else if (!Number.isNaN(old) && Number.isNaN(at)) shard.held[slot]!--
     this.deadlines[place] = at
   }
 

@@ -73,7 +73,7 @@ export class WatermarkMerge {
   advance(name: string, watermark: number, nowMs: number): boolean {
     const input = this.input(name)
     assert(input.status !== 'ended', `input "${name}" has ended`)
-    assert(watermark === watermark, 'a watermark is a number')
+    assert(!Number.isNaN(watermark), 'a watermark is a number')
     const woke = input.status === 'idle'
     if (!woke && watermark <= input.watermark) return false
     const before = input.watermark
