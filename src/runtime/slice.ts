@@ -25,6 +25,7 @@ import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint
 import { restoreBlocks } from '../checkpoint/restore.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
+import type { Letter } from '../graph/letters.ts'
 import type { Plan, SourceNode } from '../graph/plan.ts'
 import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
 import { type BuiltParts, buildParts } from './build.ts'
@@ -52,7 +53,7 @@ export interface SliceOptions {
   /** What to restore; when it is absent the state is born now, and sinks must find nothing published. */
   readonly manifest: Manifest | undefined
   /** Where the policy `dead-letter` stores records that the program sends nowhere. */
-  readonly deadLetters: Sink<never> | undefined
+  readonly deadLetters: Sink<Letter> | undefined
   readonly report: (report: SubtaskReport) => void
   /** The subtask cannot go on; it has stopped by itself. Called at most once. */
   readonly failed: (error: unknown) => void
