@@ -98,7 +98,7 @@ export function startJob(options: JobOptions): RunningJob {
 }
 
 type LifeEnd =
-  | { readonly kind: 'done'; readonly status: 'finished' | 'stopped'; readonly manifest: Manifest | undefined }
+  | { readonly kind: 'done'; readonly status: JobOutcome['status']; readonly manifest: Manifest | undefined }
   | { readonly kind: 'failed'; readonly error: unknown; readonly progressed: boolean }
 
 class JobController {
@@ -137,14 +137,13 @@ class JobController {
     for (;;) {
       const directory = await this.#open()
       const before = directory.adopted
-      if (before?.finished === true) {
-        await directory.release()
-        return this.#outcome('already-finished', before, startedMs)
-      }
       let end: LifeEnd
       try {
-        this.#options.onLife?.({ generation: directory.generation, epoch: before?.epoch, attempt: failures + 1 })
-        end = await this.#live(directory)
+        if (before?.finished === true) end = await this.#showResults(directory, before)
+        else {
+          this.#options.onLife?.({ generation: directory.generation, epoch: before?.epoch, attempt: failures + 1 })
+          end = await this.#live(directory)
+        }
       } finally {
         await directory.release()
       }
@@ -175,6 +174,31 @@ class JobController {
     } catch (error) {
       await directory.release()
       throw error
+    }
+  }
+
+  /** The last epoch of a finished job may have been published by a life that ended before its sinks showed it. */
+  async #showResults(directory: StateDirectory, manifest: Manifest): Promise<LifeEnd> {
+    const { host, mode, subtasks, stateDirectory } = this.#options
+    const { generation } = directory
+    const handles: SubtaskHandle[] = []
+    try {
+      await Promise.all(
+        Array.from({ length: subtasks }, (_, subtask) =>
+          new Promise<void>((resolve, reject) => {
+            const spec = { subtask, subtasks, generation, mode, stateDirectory, manifest }
+            const report = ({ kind }: SubtaskReport): void => {
+              if (kind === 'committed') resolve()
+            }
+            handles.push(host.start(spec, { report, failed: reject }))
+          }),
+        ),
+      )
+      return { kind: 'done', status: 'already-finished', manifest }
+    } catch (error) {
+      return { kind: 'failed', error, progressed: false }
+    } finally {
+      await Promise.all(handles.map((handle) => handle.stop()))
     }
   }
 

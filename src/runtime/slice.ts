@@ -112,6 +112,8 @@ export class Slice {
   #sealed = false
   #inputEnded = false
   #stopped = false
+  /** A sink could not prepare: what it was given is not safe, and it takes nothing more. */
+  #broken: { readonly error: unknown } | undefined
   #wake: (() => void) | undefined
   #woken = false
   #next = 0
@@ -155,8 +157,11 @@ export class Slice {
   /** Runs until the driver ends the job or something fails. Never rejects. */
   async run(): Promise<void> {
     try {
-      await this.#open()
-      await this.#loop()
+      if (this.#options.manifest?.finished === true) await this.#showResults(this.#options.manifest.epoch)
+      else {
+        await this.#open()
+        await this.#loop()
+      }
     } catch (error) {
       if (!this.#stopped) {
         this.#stopped = true
@@ -195,9 +200,14 @@ export class Slice {
 
   // ---- start
 
-  async #open(): Promise<void> {
+  /** A finished job has nothing to read, but its last epoch may have been published and not shown. */
+  async #showResults(epoch: number): Promise<void> {
+    await this.#openSinks()
+    this.#options.report({ kind: 'committed', subtask: this.#options.subtask, epoch })
+  }
+
+  async #openSinks(): Promise<void> {
     const { env } = this.#options
-    const snapshots = this.#options.manifest?.subtasks ?? []
     for (const node of this.#plan.nodes) {
       if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node.name, node.sink))
     }
@@ -205,8 +215,15 @@ export class Slice {
     if (this.#policies.needsDeadLetters && deadLetters !== undefined) {
       this.#policies.deadLetters = await this.#openSink('dead-letters', deadLetters as Sink<unknown>)
     }
+    const snapshots = this.#options.manifest?.subtasks ?? []
     await this.#sinks.recover(snapshots.flatMap((snapshot) => snapshot.sinks))
     env.host.crashPoint('recover.recommit')
+  }
+
+  async #open(): Promise<void> {
+    const { env } = this.#options
+    const snapshots = this.#options.manifest?.subtasks ?? []
+    await this.#openSinks()
     this.#chain = compileChain({
       plan: this.#plan,
       counters: this.#counters,
@@ -295,6 +312,7 @@ export class Slice {
   async #loop(): Promise<void> {
     let turn = this.#env.clock.monoMs()
     while (!this.#stopped) {
+      if (this.#broken !== undefined) throw this.#broken.error
       if (this.#barrier !== undefined && this.#snapshotting === undefined) await this.#startSnapshot(this.#barrier)
       const worked = this.#sealed ? false : await this.#readSome()
       if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
@@ -512,8 +530,11 @@ export class Slice {
     }
     env.host.crashPoint('op.barrier.first')
     const prepared = this.#sinks.prepare(epoch)
-    // Failures are reported when the snapshot is complete; until then nobody else awaits this promise.
-    prepared.catch(() => {})
+    // The attempt cannot simply be repeated: the rows are with a sink that refuses to go on.
+    prepared.catch((error: unknown) => {
+      this.#broken ??= { error }
+      this.#signal()
+    })
     this.#snapshotting = {
       epoch,
       writer,
