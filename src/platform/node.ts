@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Env, LogLevel, Random } from '../base/env.ts'
 import { createNodeClock, createNodeTasks } from './node-clock.ts'
+import { installNativeAscii } from './node-ascii.ts'
 import { installNativeCrc32 } from './node-crc32.ts'
 import { createNodeDisk } from './node-disk.ts'
 import { createNodeHost } from './node-host.ts'
@@ -22,6 +23,7 @@ export interface NodeEnvOptions {
 /** The surroundings of this process (or worker thread). Call it once at start. */
 export function createNodeEnv(options: NodeEnvOptions = {}): Env {
   installNativeCrc32()
+  installNativeAscii()
   return {
     clock: createNodeClock(),
     random: createNodeRandom(),

@@ -3,6 +3,7 @@
  * stored as the three bytes that the UTF-8 rule gives its code unit (known as WTF-8). So every string comes back as it
  * was, well-formed text is plain UTF-8, and every string has exactly one encoding.
  */
+import { readAscii } from '../base/ascii.ts'
 import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from './errors.ts'
 
@@ -51,6 +52,8 @@ export function readText(bytes: Uint8Array, start: number, end: number): string 
     const short = readShortAscii(bytes, start, end)
     if (short !== undefined) return short
   }
+  const ascii = readAscii(bytes, start, end)
+  if (ascii !== undefined) return ascii
   const part = bytes.subarray(start, end)
   try {
     return decoder.decode(part)
