@@ -22,7 +22,7 @@ interface Channel {
 export class EventTimeOrigin {
   /** Largest timestamp of the current channel. Read and written by generated code. */
   max: number = timestampMin
-  /** `fire` is called when the current channel's `max - lag` reaches this. Read by generated code. */
+  /** `fireAt` is called when the current channel's `max - lag` reaches this. Read by generated code. */
   gate: number = Number.POSITIVE_INFINITY
   /** Watermark = max - lag. */
   readonly lag: number
@@ -70,19 +70,21 @@ export class EventTimeOrigin {
   setIdle(channel: string): void {
     const found = this.#channels.find((c) => c.id === channel)
     if (found === undefined || found.state !== 'active') return
+    this.#hold()
     this.#save()
     found.state = 'idle'
     this.#recompute()
-    this.fire()
+    this.#fire()
   }
 
   end(channel: string): void {
     const found = this.#channels.find((c) => c.id === channel)
     if (found === undefined || found.state === 'ended') return
+    this.#hold()
     this.#save()
     found.state = 'ended'
     this.#recompute()
-    this.fire()
+    this.#fire()
   }
 
   get ended(): boolean {
@@ -104,10 +106,23 @@ export class EventTimeOrigin {
     }
   }
 
-  /** Advances every step downstream to its merged watermark. */
-  fire(): void {
+  /** The largest timestamp of the current channel becomes `max`, and with that something is due. */
+  fireAt(max: number): void {
+    this.#hold()
+    this.max = max
+    this.#fire()
+  }
+
+  /** Until `#fire` comes to them, the steps downstream see the watermark of now. */
+  #hold(): void {
+    for (const { clock } of this.#operators) clock.hold()
+  }
+
+  /** Advances every step downstream to its merged watermark, in topological order. */
+  #fire(): void {
     this.watermark()
     for (const { operator, clock } of this.#operators) {
+      clock.release()
       const watermark = clock.watermark()
       if (operator.nextDue() <= watermark) operator.advance(watermark)
     }
@@ -202,12 +217,25 @@ export class EventTimeOrigin {
 /** Event time of one step: the minimum over the origins of its inputs. */
 export class MergedClock implements EventClock {
   readonly #origins: readonly EventTimeOrigin[]
+  /** How many origins are firing and have not come to this step; meanwhile the watermark stays at `#held`. */
+  #holders = 0
+  #held: number = timestampMin
 
   constructor(origins: readonly EventTimeOrigin[]) {
     this.#origins = origins
   }
 
+  hold(): void {
+    if (this.#holders === 0) this.#held = this.watermark()
+    this.#holders++
+  }
+
+  release(): void {
+    this.#holders--
+  }
+
   watermark(): number {
+    if (this.#holders > 0) return this.#held
     const origins = this.#origins
     if (origins.length === 1) return origins[0]!.watermark()
     let least = Number.POSITIVE_INFINITY

@@ -108,6 +108,8 @@ export class Slice {
   #chain: Chain | undefined
   #barrier: (SubtaskMessage & { readonly kind: 'checkpoint' }) | undefined
   #snapshotting: Snapshotting | undefined
+  /** Reported and not yet committed, ascending. */
+  #acknowledged: { readonly epoch: number; readonly positions: SubtaskSnapshot['positions'] }[] = []
   /** Sources read nothing any more: a final checkpoint is under way. */
   #sealed = false
   #inputEnded = false
@@ -120,6 +122,7 @@ export class Slice {
   #firstOutput = true
   #lag: number | undefined
   #lagAtMs = 0
+  #watchedAtMs = 0
 
   constructor(options: SliceOptions) {
     this.#options = options
@@ -320,6 +323,7 @@ export class Slice {
       if (this.#clock.tick() >= this.#clock.due) this.#fireProcessingTime()
       const now = this.#env.clock.monoMs()
       this.#measureLag(now)
+      if (now - this.#watchedAtMs >= watchMs) this.#watchInputs()
       if (worked || this.#working()) {
         if (now - turn < turnMs) continue
         await this.#env.tasks.yield()
@@ -344,7 +348,7 @@ export class Slice {
       input.processed()
       return true
     }
-    this.#watchIdle()
+    this.#watchInputs()
     if (!this.#inputEnded && this.#inputs.every((i) => i.state === 'ended')) {
       this.#inputEnded = true
       await this.#finishInput()
@@ -416,19 +420,28 @@ export class Slice {
     )
   }
 
-  /** A partition whose source has nothing to read for `idleAfter` no longer holds watermarks back. */
-  #watchIdle(): void {
+  /**
+   * Partitions that ended, and those whose source has had nothing to read for `idleAfter`, no longer hold watermarks
+   * back. A partition with unread rows is never idle.
+   */
+  #watchInputs(): void {
     const now = this.#env.clock.monoMs()
-    for (const input of this.#inputs) {
-      if (input.state === 'ended') {
-        for (const origin of this.#parts.originsOfSource.get(input.source) ?? []) origin.end(input.channel)
-      } else if (input.quiet) {
-        if (Number.isNaN(input.idleSinceMs)) input.idleSinceMs = now
-        for (const origin of this.#parts.originsOfSource.get(input.source) ?? []) {
-          const node = this.#plan.nodes[origin.id]
-          if (node?.kind === 'event-time' && now - input.idleSinceMs >= node.idleAfter) origin.setIdle(input.channel)
+    this.#watchedAtMs = now
+    this.#policies.place = () => 'while a partition fell silent'
+    try {
+      for (const input of this.#inputs) {
+        const origins = this.#parts.originsOfSource.get(input.source) ?? []
+        if (input.state === 'ended') for (const origin of origins) origin.end(input.channel)
+        else if (input.quiet) {
+          if (Number.isNaN(input.idleSinceMs)) input.idleSinceMs = now
+          for (const origin of origins) {
+            const node = this.#plan.nodes[origin.id]
+            if (node?.kind === 'event-time' && now - input.idleSinceMs >= node.idleAfter) origin.setIdle(input.channel)
+          }
         }
       }
+    } catch (error) {
+      this.#policies.failed(this.#chain?.current(), error, -1)
     }
   }
 
@@ -581,6 +594,7 @@ export class Slice {
     await snapshot.prepared
     if (this.#snapshotting !== snapshot) return
     this.#snapshotting = undefined
+    this.#acknowledged.push({ epoch: snapshot.epoch, positions: snapshot.positions })
     this.#env.host.crashPoint('op.ack')
     this.#options.report({
       kind: 'prepared',
@@ -625,7 +639,7 @@ export class Slice {
     const { subtask } = this.#options
     this.#sinks.commit(epoch).then(
       async () => {
-        for (const [id, handle] of this.#handles) await this.#tellCommitted(id, handle)
+        await this.#tellCommitted(epoch)
         if (!this.#stopped) this.#options.report({ kind: 'committed', subtask, epoch })
       },
       (error: unknown) => {
@@ -634,10 +648,16 @@ export class Slice {
     )
   }
 
-  async #tellCommitted(id: number, handle: SourceHandle<unknown>): Promise<void> {
-    if (handle.committed === undefined) return
-    const inputs = this.#inputs.filter((input) => input.source === id && input.position !== undefined)
-    await handle.committed(new Map(inputs.map((input) => [input.partition, input.position as Uint8Array])))
+  /** Sources may let go of what lies before the positions of a committed epoch. */
+  async #tellCommitted(epoch: number): Promise<void> {
+    const committed = this.#acknowledged.filter((a) => a.epoch <= epoch).at(-1)
+    this.#acknowledged = this.#acknowledged.filter((a) => a.epoch > epoch)
+    if (committed === undefined) return
+    for (const [id, handle] of this.#handles) {
+      const name = this.#plan.nodes[id]?.name
+      const positions = committed.positions.filter((p) => p.source === name)
+      await handle.committed?.(new Map(positions.map(({ partition, position }) => [partition, position])))
+    }
   }
 
   async #close(): Promise<void> {
@@ -658,6 +678,9 @@ export class Slice {
 const restMsMax = 100
 
 const lagMs = 1_000
+
+/** While there is work, silent partitions are looked for so often. */
+const watchMs = 20
 
 function reported(error: unknown): ReportedError {
   if (isTidemillError(error)) return { message: error.message, code: error.code }
