@@ -33,6 +33,8 @@ interface HeldRow {
 }
 
 const randomSection = 'random'
+/** Keys looked at per epoch; at one epoch per second a million keys are swept in about four minutes. */
+const sweepSlotsMax = 4_096
 
 export class ProcessOperator {
   readonly name: string
@@ -88,7 +90,10 @@ export class ProcessOperator {
     this.#fire('processing-time', nowMs)
   }
 
-  flushEpoch(): void {}
+  /** Expired values that nobody asks for are removed here, a bounded number per epoch. */
+  flushEpoch(): void {
+    this.#store.sweepExpired(sweepSlotsMax)
+  }
 
   finish(): void {}
 
