@@ -85,6 +85,8 @@ export interface RowBatch<Out> {
   readonly rows: readonly Out[]
   /** Records that could not become rows, in order; their policy is the runtime's business. */
   readonly rejected: readonly RejectedInput[]
+  /** Event times that came with the rows, NaN where there is none; absent when the source knows none. */
+  readonly timestamps?: ArrayLike<number>
   /** Human-readable place of row `index`, for errors and dead letters; called rarely. */
   locate(index: number): string
 }

@@ -195,6 +195,11 @@ export function badOption(message: string): TidemillError {
   return new TidemillError(connectorErrors.badOption, { message })
 }
 
+/** TM1709. */
+export function unbounded(connector: string): TidemillError {
+  return new TidemillError(connectorErrors.unboundedInBatch, { message: connector })
+}
+
 /** What a disk says about an input, with the file's name. Everything that is not a disk error passes as it is. */
 export function inputError(error: unknown, file: string): unknown {
   if (!(error instanceof DiskError)) return error

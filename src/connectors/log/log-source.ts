@@ -1,0 +1,175 @@
+/** Reads the committed records of a topic. */
+import type { Env } from '../../base/env.ts'
+import { isTidemillError, TidemillError } from '../../base/errors.ts'
+import { decodeFrame } from '../../frame/decode.ts'
+import { type FrameLayout, layoutOf } from '../../frame/layout.ts'
+import { openLog } from '../../log/log.ts'
+import type { LogReader } from '../../log/reader.ts'
+import { readRecords } from '../../log/records.ts'
+import type { LogBatch, TopicInfo } from '../../log/types.ts'
+import { Reader, Writer } from '../../schema/bytes.ts'
+import type { Codec } from '../../schema/types.ts'
+import type { PartitionReader, Position, RejectedInput, SourceBatch, SourceContext, SourceHandle } from '../contract.ts'
+import { connectorErrors } from '../errors.ts'
+import { type LogSourceOptions, schemaIn } from './log-topic.ts'
+
+export async function openLogSource<Value>(
+  { env, mode }: SourceContext,
+  options: LogSourceOptions<Value>,
+): Promise<SourceHandle<Value>> {
+  const log = openLog({ env, directory: options.directory })
+  const topic = await log.topic(options.topic)
+  const bounded = options.until === 'end' || mode === 'batch'
+  const schema = schemaIn(options.value)
+  const layout = schema === undefined ? undefined : layoutOf(schema as never)
+  return {
+    partitions: async () => Array.from({ length: topic.partitions }, (_, i) => String(i)),
+    async reader(partition, position) {
+      const from = position === undefined ? 'earliest' : decodeOffset(position, topic)
+      const reader = await log.openReader(options.topic, Number(partition), {
+        from,
+        ...(options.onGap ? { onGap: options.onGap } : {}),
+      })
+      const end = bounded ? await reader.endOffset() : Number.POSITIVE_INFINITY
+      return new TopicReader<Value>(env, topic, reader, options.value, layout, end)
+    },
+    close: () => log.close(),
+  }
+}
+
+/** How often an idle partition looks for news. */
+const pollMs = 10
+
+class TopicReader<Value> implements PartitionReader<Value> {
+  readonly #env: Env
+  readonly #topic: TopicInfo
+  readonly #reader: LogReader
+  readonly #codec: Codec<Value>
+  readonly #layout: FrameLayout | undefined
+  readonly #end: number
+  #batches: readonly LogBatch[] = []
+  #next = 0
+  #offset: number
+
+  constructor(env: Env, topic: TopicInfo, reader: LogReader, codec: Codec<Value>, layout: FrameLayout | undefined, end: number) {
+    this.#env = env
+    this.#topic = topic
+    this.#reader = reader
+    this.#codec = codec
+    this.#layout = layout
+    this.#end = end
+    this.#offset = reader.position
+  }
+
+  poll(): SourceBatch<Value> | 'end' | undefined {
+    if (this.#offset >= this.#end) return 'end'
+    const batch = this.#batches[this.#next]
+    if (batch === undefined) return undefined
+    this.#next++
+    // After the last one, markers and aborted data behind it are passed too.
+    this.#offset = this.#next === this.#batches.length ? this.#reader.position : batch.nextOffset
+    return this.#decode(batch)
+  }
+
+  async read(): Promise<SourceBatch<Value> | 'idle' | 'end'> {
+    for (;;) {
+      const ready = this.poll()
+      if (ready !== undefined) return ready
+      const batches = await this.#reader.read()
+      if (batches === undefined) return 'idle'
+      this.#batches = batches
+      this.#next = 0
+      if (batches.length === 0) this.#offset = this.#reader.position
+    }
+  }
+
+  wait(maxMs: number): Promise<void> {
+    return this.#env.clock.sleep(Math.min(maxMs, pollMs))
+  }
+
+  position(): Position {
+    const w = new Writer(48)
+    w.u8(1)
+    w.text(this.#topic.id)
+    w.varint(this.#offset)
+    return w.finish()
+  }
+
+  async lag(): Promise<number> {
+    return Math.max(0, (await this.#reader.endOffset()) - this.#offset)
+  }
+
+  close(): Promise<void> {
+    return this.#reader.close()
+  }
+
+  #decode(batch: LogBatch): SourceBatch<Value> {
+    const place = `${this.#topic.name}[${this.#reader.partition}]`
+    if (batch.kind === 'records') return this.#decodeRecords(batch, place)
+    if (this.#layout === undefined) {
+      throw new TidemillError(connectorErrors.recordRefused, {
+        message: `${place}@${batch.baseOffset} holds columns, which need a schema as \`value\``,
+        details: { offset: batch.baseOffset },
+      })
+    }
+    const frame = decodeFrame(this.#layout, batch.payload)
+    if (batch.skip === 0) {
+      return { kind: 'frame', frame, locate: (i) => `${place}@${batch.baseOffset + i}` }
+    }
+    const rows: Value[] = []
+    const timestamps: number[] = []
+    for (let i = batch.skip; i < frame.length; i++) {
+      rows.push(frame.row(i) as Value) // the layout is the schema's
+      timestamps.push(frame.timestampAt(i))
+    }
+    const first = batch.baseOffset + batch.skip
+    return { kind: 'rows', rows, timestamps, rejected: [], locate: (i) => `${place}@${first + i}` }
+  }
+
+  #decodeRecords(batch: LogBatch, place: string): SourceBatch<Value> {
+    const rows: Value[] = []
+    const timestamps: number[] = []
+    const offsets: number[] = []
+    const rejected: RejectedInput[] = []
+    for (const record of readRecords(batch)) {
+      const reject = (code: string, message: string): void => {
+        const raw = record.value?.slice() ?? new Uint8Array(0)
+        rejected.push({ raw, source: place, position: record.offset, error: { code, message }, beforeRow: rows.length })
+      }
+      if (record.value === null) {
+        reject(connectorErrors.recordRefused.code, 'the record deletes its key, it has no value')
+        continue
+      }
+      try {
+        rows.push(this.#codec.decode(record.value))
+      } catch (error) {
+        const code = isTidemillError(error) ? error.code : connectorErrors.recordRefused.code
+        reject(code, error instanceof Error ? error.message : String(error))
+        continue
+      }
+      timestamps.push(record.timestamp)
+      offsets.push(record.offset)
+    }
+    return { kind: 'rows', rows, timestamps, rejected, locate: (i) => `${place}@${offsets[i] ?? batch.baseOffset}` }
+  }
+}
+
+/** TM1703 when the position belongs to another topic of this name, TM1708 when it is none. */
+function decodeOffset(position: Position, topic: TopicInfo): number {
+  let id: string
+  let offset: number
+  try {
+    const r = new Reader(position)
+    if (r.u8() !== 1) throw new RangeError('another version')
+    id = r.text()
+    offset = r.varint()
+    r.finish()
+  } catch (cause) {
+    throw new TidemillError(connectorErrors.positionUnknown, { message: `topic ${topic.name}`, cause })
+  }
+  if (id === topic.id) return offset
+  throw new TidemillError(connectorErrors.inputChanged, {
+    message: `topic ${topic.name} was created anew since offset ${offset} was reached`,
+    details: { topic: topic.name, offset },
+  })
+}
