@@ -362,7 +362,13 @@ class OpenDirectory implements StateDirectory {
     if (this.#released) return
     this.#released = true
     this.#env.host.crashPoint('own.release')
-    await this.#lock.release()
+    try {
+      await this.#lock.release()
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error
+      // What the owner did is safe, and the lock ends with the process at the latest.
+      this.#env.host.log('warn', `the lock of ${this.directory} could not be released: ${error.message}`)
+    }
   }
 
   /** Data objects of the snapshots `of` that belong to no retained one: the pair in their names says so. */
