@@ -158,12 +158,6 @@ export const connectorErrors = defineErrors({
     remedy:
       "Convert the field before the sink; for NaN and Infinity `nonFinite: 'null'` writes null, for bigint `bigint: 'text'` or `'number'`.",
   },
-  sinkUse: {
-    code: 'TM1736',
-    kind: 'bug',
-    title: 'a sink was driven in the wrong order',
-    remedy: 'This is a bug of the caller: after a failure a sink accepts nothing but `close`.',
-  },
   userSink: {
     code: 'TM1737',
     kind: 'user',
