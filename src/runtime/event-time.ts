@@ -3,8 +3,13 @@
  *
  * Every partition that feeds the step is a channel with its own largest timestamp. The step's watermark is the minimum
  * of `max - lag` over the channels that are neither idle nor ended, and never goes backwards. It moves per row: the
- * generated chain compares each timestamp with `max` and `gate`, and calls `fire` after a row only when some step
- * downstream has something due - also when the row itself set a timer that is due already. Everything else reads `watermark()` on demand, which is always that of the rows before the current.
+ * generated chain compares each timestamp with `max` and `gate`, and calls `fireAt` after a row only when some step
+ * downstream has something due - also when the row itself set a timer that is due already. Everything else reads
+ * `watermark()` on demand, which is always that of the rows before the current.
+ *
+ * What a step emits when it fires belongs to the time before the watermark that made it fire. So the steps behind it see
+ * the watermark from before until every step upstream of them has advanced; else windows on windows would find their
+ * input late.
  *
  * In batch mode rows are collected instead, and `replayAll` delivers them in stable event-time order; before the row at
  * time t everything due before t fires, so nothing is ever late.
@@ -140,8 +145,11 @@ export class EventTimeOrigin {
   /** Batch mode: everything before `atMs` is complete. */
   advanceBatch(atMs: number): void {
     if (this.#batch === undefined) return
-    if (atMs > this.#batch) this.#batch = atMs
-    if (this.#batch >= this.#due) this.fire()
+    const at = atMs > this.#batch ? atMs : this.#batch
+    const fires = at >= this.#due
+    if (fires) this.#hold()
+    this.#batch = at
+    if (fires) this.#fire()
   }
 
   /** By channel, and under the empty name the watermark of the step itself, which never goes back. */

@@ -148,8 +148,9 @@ export function interpretChain(parts: ChainParts): Chain {
       }
       out(row, t)
       if (origin === undefined) return
-      if (t > origin.max) origin.max = t
-      if (origin.max - origin.lag >= origin.gate) origin.fire()
+      const most = t > origin.max ? t : origin.max
+      if (most - origin.lag >= origin.gate) origin.fireAt(most)
+      else origin.max = most
     }
   }
   const keyed = (node: PlanNode): ((key: Key, row: unknown, t: number) => void) => {

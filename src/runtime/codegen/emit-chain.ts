@@ -235,6 +235,7 @@ class ChainEmitter {
   #eventTime(node: PlanNode & { readonly kind: 'event-time' }, r: Row): Code {
     const id = node.id
     const t = name('t', id)
+    const most = name('m', id)
     const origin = this.#constant(this.#parts.origins.get(id))
     const lag = this.#parts.origins.get(id)?.lag ?? 0
     const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${timestampMax}`
@@ -242,8 +243,8 @@ class ChainEmitter {
     const rest = this.#parts.batch
       ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
       : code`${this.#feed(id, 'out', r, t)}
-        if (${t} > ${origin}.max) ${origin}.max = ${t};
-        if (${origin}.max - ${lag} >= ${origin}.gate) ${origin}.fire();`
+        const ${most} = ${t} > ${origin}.max ? ${t} : ${origin}.max;
+        if (${most} - ${lag} >= ${origin}.gate) ${origin}.fireAt(${most}); else ${origin}.max = ${most};`
     return code`at = ${id}; const ${t} = ${this.#call(node.timestamp, r)};
       if (${usable}) { ${counted} ${rest} } else { ${this.#badTime(node, r, t)} }`
   }
