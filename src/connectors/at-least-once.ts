@@ -25,7 +25,8 @@ export interface StdoutOptions<In> extends JsonPrintOptions {
  */
 export function stdout<In = unknown>(options: StdoutOptions<In> = {}): Sink<In> {
   checkPrintOptions('stdout', options)
-  const format = options.format ?? ((row: In) => (typeof row === 'string' ? row : printJson(row, options)))
+  const format =
+    options.format ?? ((row: In) => (typeof row === 'string' ? row : printJson(row, options)))
   return sink('stdout', (context) => new LineWriter(context, format))
 }
 

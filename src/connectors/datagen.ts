@@ -40,14 +40,19 @@ export function datagen<Row>(options: DatagenOptions<Row>): Source<Row> {
   return Object.freeze<Source<Row>>({
     role: 'source',
     connector: 'datagen',
-    describe: Object.freeze({ partitions, ...(count === undefined ? {} : { count }), ...(ratePerSec === undefined ? {} : { ratePerSec }) }),
+    describe: Object.freeze({
+      partitions,
+      ...(count === undefined ? {} : { count }),
+      ...(ratePerSec === undefined ? {} : { ratePerSec }),
+    }),
     schema,
     bounded: count !== undefined,
     async open({ env, mode }) {
       if (mode === 'batch' && count === undefined) throw unbounded('datagen')
       return {
         partitions: async () => Array.from({ length: partitions }, (_, i) => String(i)),
-        reader: async (partition, position) => new DatagenReader(env, options, Number(partition), position),
+        reader: async (partition, position) =>
+          new DatagenReader(env, options, Number(partition), position),
         close: async () => undefined,
       }
     },
@@ -66,14 +71,21 @@ class DatagenReader<Row> implements PartitionReader<Row> {
   readonly #startAt: number
   #at: number
 
-  constructor(env: Env, options: DatagenOptions<Row>, partition: number, position: Position | undefined) {
+  constructor(
+    env: Env,
+    options: DatagenOptions<Row>,
+    partition: number,
+    position: Position | undefined,
+  ) {
     const { row, ratePerSec, count, partitions = 1 } = options
     this.#env = env
     this.#row = row
     this.#partition = partition
     this.#partitions = partitions
-    this.#count = count === undefined ? Number.POSITIVE_INFINITY : Math.ceil((count - partition) / partitions)
-    this.#perMs = ratePerSec === undefined ? Number.POSITIVE_INFINITY : ratePerSec / 1000 / partitions
+    this.#count =
+      count === undefined ? Number.POSITIVE_INFINITY : Math.ceil((count - partition) / partitions)
+    this.#perMs =
+      ratePerSec === undefined ? Number.POSITIVE_INFINITY : ratePerSec / 1000 / partitions
     this.#at = position === undefined ? 0 : decodeIndex(position, 'datagen')
     this.#startMs = env.clock.monoMs()
     this.#startAt = this.#at
@@ -89,7 +101,12 @@ class DatagenReader<Row> implements PartitionReader<Row> {
     const step = this.#partitions
     for (let n = from * step + this.#partition, i = from; i < to; i++, n += step) rows.push(row(n))
     this.#at = to
-    return { kind: 'rows', rows, rejected: [], locate: (i) => `row ${(from + i) * step + this.#partition}` }
+    return {
+      kind: 'rows',
+      rows,
+      rejected: [],
+      locate: (i) => `row ${(from + i) * step + this.#partition}`,
+    }
   }
 
   read(): Promise<SourceBatch<Row> | 'idle' | 'end'> {
@@ -97,7 +114,8 @@ class DatagenReader<Row> implements PartitionReader<Row> {
   }
 
   wait(maxMs: number): Promise<void> {
-    const dueMs = (this.#at + 1 - this.#startAt) / this.#perMs - (this.#env.clock.monoMs() - this.#startMs)
+    const dueMs =
+      (this.#at + 1 - this.#startAt) / this.#perMs - (this.#env.clock.monoMs() - this.#startMs)
     return this.#env.clock.sleep(Math.max(1, Math.min(maxMs, Math.ceil(dueMs))))
   }
 

@@ -35,7 +35,8 @@ export function deadLetters(options: DeadLettersOptions = {}): Sink<Letter> {
       openTextOutput<Letter>(context, {
         directory: deadLetterDirectory(context, directory),
         extension: 'jsonl',
-        print: (letter, timestampMs) => printLetter(letter, timestampMs, context.env.clock.wallMs()),
+        print: (letter, timestampMs) =>
+          printLetter(letter, timestampMs, context.env.clock.wallMs()),
         rollBytes: 1 << 26,
       }),
   })
@@ -46,7 +47,9 @@ function deadLetterDirectory(context: SinkContext, directory: string | undefined
   const name = safeName(context.name, 'sink')
   if (directory !== undefined) return `${directory.replace(/(?!^)\/+$/, '')}/${name}`
   if (context.stateDirectory === undefined) {
-    throw new TidemillError(connectorErrors.deadLettersNowhere, { details: { operator: context.name } })
+    throw new TidemillError(connectorErrors.deadLettersNowhere, {
+      details: { operator: context.name },
+    })
   }
   return `${context.stateDirectory}/dead-letters/${name}`
 }

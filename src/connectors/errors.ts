@@ -13,7 +13,8 @@ export const connectorErrors = defineErrors({
     code: 'TM1701',
     kind: 'user',
     title: 'an input file cannot be read',
-    remedy: 'Check that the path names a file, that the job may read it, and the system log if the disk failed.',
+    remedy:
+      'Check that the path names a file, that the job may read it, and the system log if the disk failed.',
   },
   inputShrank: {
     code: 'TM1702',
@@ -45,7 +46,8 @@ export const connectorErrors = defineErrors({
     code: 'TM1706',
     kind: 'user',
     title: 'a compressed input file expands beyond its limit',
-    remedy: 'Raise `gzip.outputBytesMax` or `gzip.ratioMax` of the source if the file can be trusted.',
+    remedy:
+      'Raise `gzip.outputBytesMax` or `gzip.ratioMax` of the source if the file can be trusted.',
   },
   clientMissing: {
     code: 'TM1707',
@@ -64,13 +66,15 @@ export const connectorErrors = defineErrors({
     code: 'TM1709',
     kind: 'user',
     title: 'a source without an end cannot be read in batch mode',
-    remedy: "Give the source an end (for a log `until: 'end'`, for datagen `count`), or run in stream mode.",
+    remedy:
+      "Give the source an end (for a log `until: 'end'`, for datagen `count`), or run in stream mode.",
   },
   recordTooLong: {
     code: 'TM1710',
     kind: 'user',
     title: 'a record is longer than the limit',
-    remedy: 'Raise `recordBytesMax` of the source if such records are meant, else look for a missing line break.',
+    remedy:
+      'Raise `recordBytesMax` of the source if such records are meant, else look for a missing line break.',
   },
   notUtf8: {
     code: 'TM1711',
@@ -94,7 +98,8 @@ export const connectorErrors = defineErrors({
     code: 'TM1714',
     kind: 'user',
     title: 'a record does not fit its schema',
-    remedy: 'Correct the record at its origin, change the schema, or take such records with `tryFrom`.',
+    remedy:
+      'Correct the record at its origin, change the schema, or take such records with `tryFrom`.',
   },
   csvColumns: {
     code: 'TM1715',
@@ -112,7 +117,8 @@ export const connectorErrors = defineErrors({
     code: 'TM1717',
     kind: 'user',
     title: 'the columns of a CSV file are not those that are needed',
-    remedy: 'Correct `columns` or the schema: every field of the schema needs a column of its name.',
+    remedy:
+      'Correct `columns` or the schema: every field of the schema needs a column of its name.',
   },
   parquetUnreadable: {
     code: 'TM1718',
@@ -131,13 +137,15 @@ export const connectorErrors = defineErrors({
     code: 'TM1731',
     kind: 'fatal',
     title: 'a result file exists already with other content',
-    remedy: 'Find out who else writes to this directory: two jobs or two copies of a state must not share one.',
+    remedy:
+      'Find out who else writes to this directory: two jobs or two copies of a state must not share one.',
   },
   outputLost: {
     code: 'TM1732',
     kind: 'fatal',
     title: 'a prepared result file is missing or damaged',
-    remedy: 'Restore the output directory from a copy, or restart from an older checkpoint with a new one.',
+    remedy:
+      'Restore the output directory from a copy, or restart from an older checkpoint with a new one.',
   },
   outputDiskFull: {
     code: 'TM1733',
@@ -180,7 +188,8 @@ export const connectorErrors = defineErrors({
     code: 'TM1742',
     kind: 'user',
     title: 'a name cannot be used for files',
-    remedy: 'Use 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit.',
+    remedy:
+      'Use 1 to 64 letters, digits, dots, dashes and underscores, beginning with a letter or digit.',
   },
 })
 
@@ -199,7 +208,11 @@ export function inputError(error: unknown, file: string): unknown {
   if (!(error instanceof DiskError)) return error
   const missing = error.errno === 'ENOENT' || error.errno === 'ENOTDIR'
   const definition = missing ? connectorErrors.fileMissing : connectorErrors.fileUnreadable
-  return new TidemillError(definition, { message: file, details: { file, errno: error.errno }, cause: error })
+  return new TidemillError(definition, {
+    message: file,
+    details: { file, errno: error.errno },
+    cause: error,
+  })
 }
 
 const diskFull: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
@@ -207,7 +220,9 @@ const diskFull: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 /** What a disk says about an output. Everything that is not a disk error passes, also what ends a simulated life. */
 export function outputError(error: unknown, doing: string, details: ErrorDetails): unknown {
   if (!(error instanceof DiskError)) return error
-  const definition = diskFull.has(error.errno) ? connectorErrors.outputDiskFull : connectorErrors.outputFailed
+  const definition = diskFull.has(error.errno)
+    ? connectorErrors.outputDiskFull
+    : connectorErrors.outputFailed
   return new TidemillError(definition, {
     message: `${doing}: ${error.errno}`,
     details: { ...details, errno: error.errno },

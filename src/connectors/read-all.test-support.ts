@@ -1,7 +1,14 @@
 /** Reads a source to its end, as the runtime does: `poll` first, and optionally a restart after every batch. */
 import type { Env } from '../base/env.ts'
 import { createNodeEnv } from '../platform/node.ts'
-import type { PartitionId, PartitionReader, Position, RejectedInput, Source, SourceBatch } from './contract.ts'
+import type {
+  PartitionId,
+  PartitionReader,
+  Position,
+  RejectedInput,
+  Source,
+  SourceBatch,
+} from './contract.ts'
 
 export const nodeEnv: Env = createNodeEnv({ logLevel: 'error' })
 
@@ -21,11 +28,15 @@ export interface ReadOptions {
   readonly mode?: 'stream' | 'batch'
 }
 
-export async function readAll<Out>(source: Source<Out>, options: ReadOptions = {}): Promise<ReadResult<Out>> {
+export async function readAll<Out>(
+  source: Source<Out>,
+  options: ReadOptions = {},
+): Promise<ReadResult<Out>> {
   const { env = nodeEnv, restart = false, mode = 'batch' } = options
   const handle = await source.open({ env, name: 'input', fields: undefined, mode })
   const result: ReadResult<Out> = { rows: [], places: [], rejected: [], positions: [] }
-  const partitions = options.partition === undefined ? await handle.partitions() : [options.partition]
+  const partitions =
+    options.partition === undefined ? await handle.partitions() : [options.partition]
   for (const partition of partitions) {
     let reader = await handle.reader(partition, options.from)
     for (;;) {
@@ -54,7 +65,8 @@ async function next<Out>(reader: PartitionReader<Out>): Promise<SourceBatch<Out>
 
 function collect<Out>(batch: SourceBatch<Out>, result: ReadResult<Out>): void {
   if (batch.kind === 'frame') throw new Error('rows were expected')
-  for (const one of batch.rejected) result.rejected.push({ ...one, beforeRow: one.beforeRow + result.rows.length })
+  for (const one of batch.rejected)
+    result.rejected.push({ ...one, beforeRow: one.beforeRow + result.rows.length })
   for (let i = 0; i < batch.rows.length; i++) {
     result.rows.push(batch.rows[i]!)
     result.places.push(batch.locate(i))

@@ -33,21 +33,38 @@ function frames(count: number): Frame[] {
 }
 
 const small = { chunkBytes: 50, batchRowsMax: 3 }
-const text = Array.from({ length: 60 }, (_, i) => (i % 9 === 4 ? 'not a row' : `{"n":${i}}`)).join('\n')
+const text = Array.from({ length: 60 }, (_, i) => (i % 9 === 4 ? 'not a row' : `{"n":${i}}`)).join(
+  '\n',
+)
 const suites = {
   lines: () => lines(scratch.write('l.txt', text), small),
   'lines of gzip': () => lines(scratch.write('l.gz', gzipSync(text)), small),
   jsonLines: () => jsonLines(scratch.write('j.jsonl', text), row, small),
-  csv: () => csv({ path: scratch.write('c.csv', `n\n${text.replaceAll(/\{"n":|\}/g, '')}`), schema: row, ...small }),
-  memorySource: () => memorySource(Array.from({ length: 2500 }, (_, i) => ({ i })), { partitions: 3 }),
+  csv: () =>
+    csv({
+      path: scratch.write('c.csv', `n\n${text.replaceAll(/\{"n":|\}/g, '')}`),
+      schema: row,
+      ...small,
+    }),
+  memorySource: () =>
+    memorySource(
+      Array.from({ length: 2500 }, (_, i) => ({ i })),
+      { partitions: 3 },
+    ),
   memoryFrames: () => memoryFrames([frames(5), frames(2)], { schema: row }),
   datagen: () => datagen({ row: (n) => ({ n }), count: 3000, partitions: 2 }),
 }
-for (const [name, make] of Object.entries(suites)) sourceConformance({ describe, test }, { name, env: nodeEnv, make })
+for (const [name, make] of Object.entries(suites))
+  sourceConformance({ describe, test }, { name, env: nodeEnv, make })
 
 test('datagen keeps its rate on the clock of the host and refuses batch mode without an end', async () => {
   const end = await createWorld({ seed: 1 }).run(async (env) => {
-    const handle = await datagen({ row: (n) => n, ratePerSec: 100 }).open({ env, name: 'd', fields: undefined, mode: 'stream' })
+    const handle = await datagen({ row: (n) => n, ratePerSec: 100 }).open({
+      env,
+      name: 'd',
+      fields: undefined,
+      mode: 'stream',
+    })
     const reader = await handle.reader('0', undefined)
     let count = 0
     const start = env.clock.monoMs()
@@ -65,7 +82,9 @@ test('datagen keeps its rate on the clock of the host and refuses batch mode wit
 
 test('memorySource refuses a position beyond its rows (F14)', async () => {
   const { positions } = await readAll(memorySource([1, 2, 3]))
-  expect(await codeOf(readAll(memorySource([1]), { partition: '0', from: positions[0]! }))).toBe('TM1702')
+  expect(await codeOf(readAll(memorySource([1]), { partition: '0', from: positions[0]! }))).toBe(
+    'TM1702',
+  )
 })
 
 test('memorySink shows committed rows, and finishes or drops prepared ones', async () => {
@@ -93,9 +112,14 @@ test('stdout prints, forEach calls, discard counts', async () => {
       expect((await writer.prepare(1)).length).toBe(0)
       expect(writer.counts().received).toBe(2)
     }
-    const failing = await forEach(() => { throw new Error('no') }).open(contextOf(env))
+    const failing = await forEach(() => {
+      throw new Error('no')
+    }).open(contextOf(env))
     expect(() => failing.write(1, 0)).toThrow('the function of a sink threw: no')
   })
   expect(world.output).toBe('text\n{"a":0}\n')
-  expect(called).toEqual([['text', 5], [{ a: -0 }, Number.NaN]])
+  expect(called).toEqual([
+    ['text', 5],
+    [{ a: -0 }, Number.NaN],
+  ])
 })

@@ -29,10 +29,18 @@ export interface DeadLetter {
 /** One line of JSON. */
 export function printLetter(letter: Letter, timestampMs: number, nowMs: number): string {
   const late = 'lateBy' in letter
-  const record = toPlain(late ? (letter as Late<unknown>).record : (letter as Rejected<unknown>).input)
+  const record = toPlain(
+    late ? (letter as Late<unknown>).record : (letter as Rejected<unknown>).input,
+  )
   const eventTime = late ? (letter as Late<unknown>).timestamp : timestampMs
   const facts = late
-    ? { kind: 'late', position: '', code: 'late', message: `${(letter as Late<unknown>).lateBy} ms late`, attempt: 1 }
+    ? {
+        kind: 'late',
+        position: '',
+        code: 'late',
+        message: `${(letter as Late<unknown>).lateBy} ms late`,
+        attempt: 1,
+      }
     : {
         kind: 'rejected',
         position: (letter as Rejected<unknown>).position,
@@ -63,14 +71,27 @@ export function readLetter(line: string, id: string, replayed: boolean): DeadLet
   try {
     const form = JSON.parse(line) as Readonly<Record<string, unknown>>
     const { operator, kind, position, code, message, attempt, time, timestamp } = form
-    if (typeof operator !== 'string' || (kind !== 'rejected' && kind !== 'late')) throw new TypeError('a field is missing')
+    if (typeof operator !== 'string' || (kind !== 'rejected' && kind !== 'late'))
+      throw new TypeError('a field is missing')
     return {
-      id, operator, kind, position: String(position), code: String(code), message: String(message),
-      attempt: Number(attempt), time: Number(time), timestamp: typeof timestamp === 'number' ? timestamp : undefined,
-      raw: readRaw(form), replayed,
+      id,
+      operator,
+      kind,
+      position: String(position),
+      code: String(code),
+      message: String(message),
+      attempt: Number(attempt),
+      time: Number(time),
+      timestamp: typeof timestamp === 'number' ? timestamp : undefined,
+      raw: readRaw(form),
+      replayed,
     }
   } catch (cause) {
-    throw new TidemillError(connectorErrors.deadLetterDamaged, { message: id, details: { file: id }, cause })
+    throw new TidemillError(connectorErrors.deadLetterDamaged, {
+      message: id,
+      details: { file: id },
+      cause,
+    })
   }
 }
 

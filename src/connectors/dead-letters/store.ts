@@ -20,7 +20,8 @@ export async function listDeadLetters(env: Env, directory: string): Promise<Dead
       const replayed = await readReplayed(env, directory, name)
       const lines = decoder.decode(bytes).split('\n')
       for (let i = 0; i < lines.length; i++) {
-        if (lines[i] !== '') letters.push(readLetter(lines[i]!, `${name}:${i + 1}`, replayed.has(i + 1)))
+        if (lines[i] !== '')
+          letters.push(readLetter(lines[i]!, `${name}:${i + 1}`, replayed.has(i + 1)))
       }
     }
   } catch (error) {
@@ -40,7 +41,11 @@ export interface ReplayOptions {
 }
 
 /** Hands dead letters over once more and marks them as replayed; resolves to those it handed over. */
-export async function replayDeadLetters(env: Env, directory: string, options: ReplayOptions): Promise<DeadLetter[]> {
+export async function replayDeadLetters(
+  env: Env,
+  directory: string,
+  options: ReplayOptions,
+): Promise<DeadLetter[]> {
   const letters = await listDeadLetters(env, directory)
   const select = options.select ?? ((letter: DeadLetter) => !letter.replayed)
   const chosen = letters.filter((letter) => select(letter))
@@ -65,15 +70,34 @@ function isLetterFile(name: string): boolean {
   return name.endsWith('.jsonl') && !name.startsWith('.')
 }
 
-async function readReplayed(env: Env, directory: string, file: string): Promise<ReadonlySet<number>> {
+async function readReplayed(
+  env: Env,
+  directory: string,
+  file: string,
+): Promise<ReadonlySet<number>> {
   const bytes = await readWhole(env.disk, `${directory}/replayed-${file}.txt`)
   if (bytes === undefined) return new Set()
-  return new Set(decoder.decode(bytes).split('\n').filter((line) => line !== '').map(Number))
+  return new Set(
+    decoder
+      .decode(bytes)
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number),
+  )
 }
 
-async function writeReplayed(env: Env, directory: string, file: string, lines: readonly number[]): Promise<void> {
+async function writeReplayed(
+  env: Env,
+  directory: string,
+  file: string,
+  lines: readonly number[],
+): Promise<void> {
   const path = `${directory}/replayed-${file}.txt`
   await removeIfPresent(env.disk, `${path}.new`)
-  await writeNew(env.disk, `${path}.new`, new TextEncoder().encode(lines.map((line) => `${line}\n`).join('')))
+  await writeNew(
+    env.disk,
+    `${path}.new`,
+    new TextEncoder().encode(lines.map((line) => `${line}\n`).join('')),
+  )
   await env.disk.rename(`${path}.new`, path)
 }

@@ -5,7 +5,12 @@ import { badOption } from '../errors.ts'
 import { requireWhole } from '../file/file-source.ts'
 import { rowMaker } from '../file/row-maker.ts'
 import { csvHeader, printCsv } from '../text/csv-print.ts'
-import { checkPrintOptions, type JsonPrintOptions, notPrintable, printJson } from '../text/json-print.ts'
+import {
+  checkPrintOptions,
+  type JsonPrintOptions,
+  notPrintable,
+  printJson,
+} from '../text/json-print.ts'
 import { safeName } from './names.ts'
 import { openTextOutput } from './text-output.ts'
 
@@ -39,11 +44,22 @@ export interface FileSinkOptions extends JsonPrintOptions {
  * @stability experimental
  */
 export function fileSink<In = unknown>(options: FileSinkOptions): Sink<In> {
-  const { directory, format = 'jsonl', columns, delimiter = ',', header = true, rollBytes = 1 << 26 } = options
-  if (typeof directory !== 'string' || directory === '') throw badOption('fileSink: directory is empty')
-  if (format !== 'jsonl' && format !== 'csv') throw badOption("fileSink: format is 'jsonl' or 'csv'")
-  if (format === 'csv' && (columns === undefined || columns.length === 0)) throw badOption('fileSink: CSV needs `columns`')
-  if (!/^[\t -~]$/.test(delimiter) || delimiter === '"') throw badOption('fileSink: delimiter is one ASCII character, no quote')
+  const {
+    directory,
+    format = 'jsonl',
+    columns,
+    delimiter = ',',
+    header = true,
+    rollBytes = 1 << 26,
+  } = options
+  if (typeof directory !== 'string' || directory === '')
+    throw badOption('fileSink: directory is empty')
+  if (format !== 'jsonl' && format !== 'csv')
+    throw badOption("fileSink: format is 'jsonl' or 'csv'")
+  if (format === 'csv' && (columns === undefined || columns.length === 0))
+    throw badOption('fileSink: CSV needs `columns`')
+  if (!/^[\t -~]$/.test(delimiter) || delimiter === '"')
+    throw badOption('fileSink: delimiter is one ASCII character, no quote')
   requireWhole('fileSink', 'rollBytes', rollBytes, 1, Number.MAX_SAFE_INTEGER)
   checkPrintOptions('fileSink', options)
   const print = printer(format, columns, delimiter, options)

@@ -29,7 +29,9 @@ export function pendingSubtask(name: string): number | undefined {
 /** TM1742 unless the name can be used for a file or directory everywhere and stays where it belongs. */
 export function safeName(name: string, what: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) return name
-  throw new TidemillError(connectorErrors.badName, { message: `${what} ${JSON.stringify(name.slice(0, 100))}` })
+  throw new TidemillError(connectorErrors.badName, {
+    message: `${what} ${JSON.stringify(name.slice(0, 100))}`,
+  })
 }
 
 function pad(n: number, digits: number): string {

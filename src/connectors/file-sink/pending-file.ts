@@ -16,7 +16,12 @@ export class PendingFile {
   }
 
   /** `serial` tells the next number to try: a life that was cut off may have left files of the same generation. */
-  static async create(env: Env, directory: string, writing: Writing, serial: () => number): Promise<PendingFile> {
+  static async create(
+    env: Env,
+    directory: string,
+    writing: Writing,
+    serial: () => number,
+  ): Promise<PendingFile> {
     for (;;) {
       const name = pendingName(writing, serial())
       try {

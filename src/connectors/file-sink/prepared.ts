@@ -40,7 +40,8 @@ export function decodePrepared(bytes: Uint8Array, directory: string): PreparedFi
     }
     r.finish()
     for (const { pending, final } of files) {
-      if (pending.includes('/') || final.includes('/')) throw new RangeError('a name leaves the directory')
+      if (pending.includes('/') || final.includes('/'))
+        throw new RangeError('a name leaves the directory')
     }
     return files
   } catch (cause) {

@@ -13,7 +13,11 @@ import { connectorErrors } from '../errors.ts'
 import { pendingSubtask } from './names.ts'
 import type { PreparedFile } from './prepared.ts'
 
-export async function publish(env: Env, directory: string, files: readonly PreparedFile[]): Promise<void> {
+export async function publish(
+  env: Env,
+  directory: string,
+  files: readonly PreparedFile[],
+): Promise<void> {
   if (files.length === 0) return
   const { disk, host } = env
   host.crashPoint('sink.commit.sent')
@@ -21,7 +25,8 @@ export async function publish(env: Env, directory: string, files: readonly Prepa
     try {
       await disk.link(`${directory}/${file.pending}`, `${directory}/${file.final}`)
     } catch (error) {
-      if (!(error instanceof DiskError) || (error.errno !== 'EEXIST' && error.errno !== 'ENOENT')) throw error
+      if (!(error instanceof DiskError) || (error.errno !== 'EEXIST' && error.errno !== 'ENOENT'))
+        throw error
       await requireShown(env, directory, file)
     }
   }
@@ -31,9 +36,15 @@ export async function publish(env: Env, directory: string, files: readonly Prepa
 }
 
 /** TM1732 unless each file is there, whole, under one of its names. */
-export async function verifyPrepared(env: Env, directory: string, files: readonly PreparedFile[]): Promise<void> {
+export async function verifyPrepared(
+  env: Env,
+  directory: string,
+  files: readonly PreparedFile[],
+): Promise<void> {
   for (const file of files) {
-    const found = (await digest(env, `${directory}/${file.pending}`)) ?? (await digest(env, `${directory}/${file.final}`))
+    const found =
+      (await digest(env, `${directory}/${file.pending}`)) ??
+      (await digest(env, `${directory}/${file.final}`))
     if (found === undefined) throw lost(directory, file, 'is missing')
     if (!same(found, file)) throw lost(directory, file, 'has other content than was written')
   }

@@ -42,7 +42,10 @@ interface EpochOutput {
   readonly files: PendingFile[]
 }
 
-export async function openTextOutput<In>(context: SinkContext, output: TextOutput<In>): Promise<SinkWriter<In>> {
+export async function openTextOutput<In>(
+  context: SinkContext,
+  output: TextOutput<In>,
+): Promise<SinkWriter<In>> {
   try {
     await makeDirectory(context.env.disk, output.directory)
     if (context.fresh) await requireNoResults(context, output)
@@ -52,7 +55,10 @@ export async function openTextOutput<In>(context: SinkContext, output: TextOutpu
   return new TextWriter(context, output)
 }
 
-async function requireNoResults({ env, name }: SinkContext, { directory, extension }: TextOutput<never>): Promise<void> {
+async function requireNoResults(
+  { env, name }: SinkContext,
+  { directory, extension }: TextOutput<never>,
+): Promise<void> {
   const old = (await env.disk.list(directory)).filter((file) => file.endsWith(`.${extension}`))
   if (old.length === 0) return
   throw new TidemillError(connectorErrors.outputNotEmpty, {
@@ -102,13 +108,19 @@ class TextWriter<In> implements SinkWriter<In> {
     const cut = this.#current
     const text = takeText(cut)
     this.#current = { text: '', files: [] }
-    return this.#run(`prepare epoch ${epoch}`, () => this.#makeDurable(cut, text, epoch), text.length)
+    return this.#run(
+      `prepare epoch ${epoch}`,
+      () => this.#makeDurable(cut, text, epoch),
+      text.length,
+    )
   }
 
   commit(epoch: number, prepared: Uint8Array): Promise<void> {
     const { env } = this.#context
     const { directory } = this.#output
-    return this.#run(`commit epoch ${epoch}`, () => publish(env, directory, decodePrepared(prepared, directory)))
+    return this.#run(`commit epoch ${epoch}`, () =>
+      publish(env, directory, decodePrepared(prepared, directory)),
+    )
   }
 
   recover(committed: readonly PreparedEpoch[]): Promise<void> {
@@ -142,9 +154,17 @@ class TextWriter<In> implements SinkWriter<In> {
     const { env } = this.#context
     const { header, rollBytes } = this.#output
     let file = epoch.files.at(-1)
-    if (file === undefined || (file.sizeBytes >= rollBytes && epoch.files.length < filesPerEpochMax)) {
+    if (
+      file === undefined ||
+      (file.sizeBytes >= rollBytes && epoch.files.length < filesPerEpochMax)
+    ) {
       env.host.crashPoint('sink.begin')
-      file = await PendingFile.create(env, this.#output.directory, this.#context, () => this.#serial++)
+      file = await PendingFile.create(
+        env,
+        this.#output.directory,
+        this.#context,
+        () => this.#serial++,
+      )
       this.#open.add(file)
       epoch.files.push(file)
       if (header !== undefined) await file.append(encoder.encode(`${header}\n`))
@@ -172,14 +192,21 @@ class TextWriter<In> implements SinkWriter<In> {
   }
 
   /** Does `step` after everything before it, unless something before it failed. */
-  #run<Result>(doing: string, step: () => Promise<Result>, characters: number = 0): Promise<Result> {
+  #run<Result>(
+    doing: string,
+    step: () => Promise<Result>,
+    characters: number = 0,
+  ): Promise<Result> {
     this.#inFlight += characters
     const result = this.#work.then(async () => {
       if (this.#failure !== undefined) throw this.#failure
       try {
         return await step()
       } catch (error) {
-        this.#failure = outputError(error, doing, { operator: this.#context.name, directory: this.#output.directory })
+        this.#failure = outputError(error, doing, {
+          operator: this.#context.name,
+          directory: this.#output.directory,
+        })
         throw this.#failure
       } finally {
         this.#inFlight -= characters

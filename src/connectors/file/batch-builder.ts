@@ -30,14 +30,25 @@ export class BatchBuilder<Out> {
     else for (let i = 0; i < rows.length; i++) this.rows.push(rows[i]!)
   }
 
-  reject(raw: string | Uint8Array, line: number, definition: ErrorDefinition, detail: string): void {
+  reject(
+    raw: string | Uint8Array,
+    line: number,
+    definition: ErrorDefinition,
+    detail: string,
+  ): void {
     this.#push(raw, line, definition.code, `${definition.title}: ${detail}`)
   }
 
   /** Refuses with what a decoder threw. */
   rejectWith(raw: string | Uint8Array, line: number, error: unknown): void {
     if (isTidemillError(error)) this.#push(raw, line, error.code, error.message)
-    else this.reject(raw, line, connectorErrors.recordRefused, error instanceof Error ? error.message : String(error))
+    else
+      this.reject(
+        raw,
+        line,
+        connectorErrors.recordRefused,
+        error instanceof Error ? error.message : String(error),
+      )
   }
 
   /** The line of a row. */
@@ -62,6 +73,12 @@ export class BatchBuilder<Out> {
   }
 
   #push(raw: string | Uint8Array, line: number, code: string, message: string): void {
-    this.rejected.push({ raw, source: this.file, position: line, error: { code, message }, beforeRow: this.rows.length })
+    this.rejected.push({
+      raw,
+      source: this.file,
+      position: line,
+      error: { code, message },
+      beforeRow: this.rows.length,
+    })
   }
 }

@@ -33,7 +33,10 @@ export class ByteBuffer {
   /** Reads at least one more byte, or sets `ended`. */
   async fill(): Promise<void> {
     this.#makeRoom()
-    const room = this.bytes.subarray(this.end, Math.min(this.bytes.length, this.end + this.#chunkBytes))
+    const room = this.bytes.subarray(
+      this.end,
+      Math.min(this.bytes.length, this.end + this.#chunkBytes),
+    )
     const count = await this.#input.read(room)
     if (count === 0) this.ended = true
     this.end += count

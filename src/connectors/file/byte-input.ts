@@ -24,7 +24,11 @@ export interface GzipLimits {
 }
 
 /** TM1700, TM1701. A file that begins with the two magic bytes of gzip is expanded. */
-export async function openByteInput(disk: Disk, file: string, limits: GzipLimits): Promise<ByteInput> {
+export async function openByteInput(
+  disk: Disk,
+  file: string,
+  limits: GzipLimits,
+): Promise<ByteInput> {
   await requireFile(disk, file)
   try {
     const handle = await disk.open(file, 'read')
@@ -131,7 +135,12 @@ class GzipInput implements ByteInput {
         continue
       }
       const count = Math.min(piece.length - this.#at, target.length - done)
-      target.set(this.#at === 0 && count === piece.length ? piece : piece.subarray(this.#at, this.#at + count), done)
+      target.set(
+        this.#at === 0 && count === piece.length
+          ? piece
+          : piece.subarray(this.#at, this.#at + count),
+        done,
+      )
       done += count
       this.#at += count
       if (this.#at < piece.length) continue
@@ -171,7 +180,9 @@ class GzipInput implements ByteInput {
     }
     this.#inputOffset += count
     if (count > 0) {
-      this.#pieces = await this.#decompressor.push(count === stepBytes ? this.#input : this.#input.subarray(0, count))
+      this.#pieces = await this.#decompressor.push(
+        count === stepBytes ? this.#input : this.#input.subarray(0, count),
+      )
     } else {
       this.#ended = true
       this.#pieces = await this.#decompressor.finish()

@@ -46,7 +46,9 @@ function gunzip(limits: ExpansionLimits): Decompressor {
     }
   })
   stream.on('error', (cause) => fail(damaged(limits.file, cause)))
-  const run = (start: (done: (error?: Error | null) => void) => void): Promise<readonly Uint8Array[]> =>
+  const run = (
+    start: (done: (error?: Error | null) => void) => void,
+  ): Promise<readonly Uint8Array[]> =>
     new Promise((resolve, reject) => {
       if (failed !== undefined) return reject(failed)
       onFailure = reject
@@ -100,5 +102,9 @@ async function loadQuotedSplitter(): Promise<QuotedSplitter> {
     })
   })
   return (records, delimiter) =>
-    parse(records, { delimiter, relax_column_count: true, record_delimiter: ['\n', '\r\n'] }) as string[][]
+    parse(records, {
+      delimiter,
+      relax_column_count: true,
+      record_delimiter: ['\n', '\r\n'],
+    }) as string[][]
 }

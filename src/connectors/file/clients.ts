@@ -41,7 +41,9 @@ export function installFileClients(clients: FileClients): void {
 /** TM1707 on a host that installed none. */
 export function fileClients(what: string): FileClients {
   if (installed === undefined) {
-    throw new TidemillError(connectorErrors.clientMissing, { message: `${what} is not available on this host` })
+    throw new TidemillError(connectorErrors.clientMissing, {
+      message: `${what} is not available on this host`,
+    })
   }
   return installed
 }

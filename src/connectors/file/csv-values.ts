@@ -10,7 +10,11 @@ import { parseJson } from './json-text.ts'
 export type TextParser = (text: string) => unknown
 
 /** TM1704 for a type that has no form in a column. */
-export function textParser(type: SchemaType, field: string, missing: ReadonlySet<string>): TextParser {
+export function textParser(
+  type: SchemaType,
+  field: string,
+  missing: ReadonlySet<string>,
+): TextParser {
   switch (type.kind) {
     case 'optional': {
       const parse = textParser(type.of, field, missing)
@@ -24,16 +28,20 @@ export function textParser(type: SchemaType, field: string, missing: ReadonlySet
       return parseFloat64
     case 'literals': {
       const { values } = type
-      return (text) => (values.includes(text) ? text : unfit(text, `one of ${values.map(show).join(', ')}`))
+      return (text) =>
+        values.includes(text) ? text : unfit(text, `one of ${values.map(show).join(', ')}`)
     }
     case 'bool':
       return parseBool
     case 'int64':
-      return (text) => (/^[+-]?\d{1,4096}$/.test(text) ? BigInt(text) : unfit(text, 'a whole number'))
+      return (text) =>
+        /^[+-]?\d{1,4096}$/.test(text) ? BigInt(text) : unfit(text, 'a whole number')
     case 'decimal': {
       const { precision, scale } = type
       return (text) =>
-        isDecimal(text, precision, scale) ? text : unfit(text, `a decimal of at most ${precision} digits, ${scale} after the point`)
+        isDecimal(text, precision, scale)
+          ? text
+          : unfit(text, `a decimal of at most ${precision} digits, ${scale} after the point`)
     }
     case 'instant':
       return parseInstant
@@ -44,7 +52,9 @@ export function textParser(type: SchemaType, field: string, missing: ReadonlySet
     case 'json':
       return (text) => parseJson(text, type, false)
     default:
-      throw badOption(`csv: field ${JSON.stringify(field)} is a ${type.kind}, which a column cannot hold`)
+      throw badOption(
+        `csv: field ${JSON.stringify(field)} is a ${type.kind}, which a column cannot hold`,
+      )
   }
 }
 

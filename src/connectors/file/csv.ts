@@ -45,19 +45,27 @@ export type CsvRow = Readonly<Record<string, string>>
  */
 export function csv<Row>(options: CsvOptions & { readonly schema: StructSchema<Row> }): Source<Row>
 export function csv(options: CsvOptions & { readonly schema?: undefined }): Source<CsvRow>
-export function csv<Row>(options: CsvOptions & { readonly schema?: StructSchema<Row> | undefined }): Source<Row> {
+export function csv<Row>(
+  options: CsvOptions & { readonly schema?: StructSchema<Row> | undefined },
+): Source<Row> {
   const { schema, columns, delimiter = ',', header = columns === undefined } = options
-  if (!/^[\t -~]$/.test(delimiter) || delimiter === '"') throw badOption('csv: delimiter is one ASCII character, no quote')
-  if (columns === undefined && !header) throw badOption('csv: a file without header needs `columns`')
+  if (!/^[\t -~]$/.test(delimiter) || delimiter === '"')
+    throw badOption('csv: delimiter is one ASCII character, no quote')
+  if (columns === undefined && !header)
+    throw badOption('csv: a file without header needs `columns`')
   if (columns !== undefined) checkColumns(columns, 'columns')
   const missing = new Set(options.missing ?? [''])
-  if (schema !== undefined) for (const field of schema.type.fields) textParser(field.type, field.name, missing)
+  if (schema !== undefined)
+    for (const field of schema.type.fields) textParser(field.type, field.name, missing)
   return fileSource<Row>({
     connector: 'csv',
     paths: options.path,
     schema,
     options,
-    describe: { ...(schema ? { schema: schema.type.name } : {}), ...(delimiter === ',' ? {} : { delimiter }) },
+    describe: {
+      ...(schema ? { schema: schema.type.name } : {}),
+      ...(delimiter === ',' ? {} : { delimiter }),
+    },
     async prepare() {
       const split = await quotedSplitter()
       return async (env, file) => {
@@ -100,10 +108,18 @@ function planColumns(
   const columnCount = columns.length
   if (schema === undefined) {
     const parsers = columns.map(() => (text: string) => text)
-    return { columnCount, indexes: columns.map((_, i) => i), fields: columns, parsers, make: rowMaker(columns) }
+    return {
+      columnCount,
+      indexes: columns.map((_, i) => i),
+      fields: columns,
+      parsers,
+      make: rowMaker(columns),
+    }
   }
   const { fields } = schema.type
-  const absent = fields.filter((field) => field.type.kind !== 'optional' && !columns.includes(field.name))
+  const absent = fields.filter(
+    (field) => field.type.kind !== 'optional' && !columns.includes(field.name),
+  )
   if (absent.length > 0) {
     throw new TidemillError(connectorErrors.csvHeader, {
       message: `${file}: no column for ${absent.map((field) => field.name).join(', ')}; columns are ${columns.join(', ')}`,
@@ -124,7 +140,10 @@ function checkColumns(columns: readonly string[], where: string): void {
   const repeated = columns.find((column, i) => columns.indexOf(column) !== i)
   if (columns.length === 0 || repeated !== undefined) {
     throw new TidemillError(connectorErrors.csvHeader, {
-      message: columns.length === 0 ? `${where}: no column` : `${where}: ${JSON.stringify(repeated)} is named twice`,
+      message:
+        columns.length === 0
+          ? `${where}: no column`
+          : `${where}: ${JSON.stringify(repeated)} is named twice`,
     })
   }
 }
@@ -140,9 +159,11 @@ async function readHeader(
   const format: RecordFormat<readonly string[]> = {
     quotedBy: { delimiter: delimiter.charCodeAt(0) },
     decodeLines(texts, line, batch) {
-      for (let i = 0; i < texts.length; i++) if (texts[i] !== '') batch.row(texts[i]!.split(delimiter), line + i)
+      for (let i = 0; i < texts.length; i++)
+        if (texts[i] !== '') batch.row(texts[i]!.split(delimiter), line + i)
     },
-    decodeQuoted: (text, line, batch) => splitQuoted(text, line, delimiter, split, batch, (fields) => batch.row(fields, line)),
+    decodeQuoted: (text, line, batch) =>
+      splitQuoted(text, line, delimiter, split, batch, (fields) => batch.row(fields, line)),
   }
   const reader = await openRecords(env, file, format, { ...options, batchRowsMax: 1 }, undefined)
   try {
@@ -150,7 +171,10 @@ async function readHeader(
       if (batch.kind !== 'rows') continue
       const refused = batch.rejected[0]
       if (refused !== undefined) {
-        throw new TidemillError(connectorErrors.csvHeader, { message: `${file}: ${refused.error.message}`, details: { file } })
+        throw new TidemillError(connectorErrors.csvHeader, {
+          message: `${file}: ${refused.error.message}`,
+          details: { file },
+        })
       }
       const names = batch.rows[0]
       if (names === undefined) continue
@@ -165,13 +189,27 @@ async function readHeader(
 
 const emptyFormat: RecordFormat<never> = { decodeLines: () => undefined }
 
-function csvFormat<Row>(plan: ColumnPlan, delimiter: string, split: QuotedSplitter): RecordFormat<Row> {
+function csvFormat<Row>(
+  plan: ColumnPlan,
+  delimiter: string,
+  split: QuotedSplitter,
+): RecordFormat<Row> {
   const { columnCount, indexes, fields, parsers, make } = plan
   const count = indexes.length
   const values: unknown[] = new Array<unknown>(count).fill(undefined)
-  const decode = (texts: readonly string[], raw: string, line: number, batch: BatchBuilder<Row>): void => {
+  const decode = (
+    texts: readonly string[],
+    raw: string,
+    line: number,
+    batch: BatchBuilder<Row>,
+  ): void => {
     if (texts.length !== columnCount) {
-      batch.reject(raw, line, connectorErrors.csvColumns, `${texts.length} instead of ${columnCount}`)
+      batch.reject(
+        raw,
+        line,
+        connectorErrors.csvColumns,
+        `${texts.length} instead of ${columnCount}`,
+      )
       return
     }
     let i = 0
@@ -219,7 +257,12 @@ function splitQuoted<Row>(
     records = split(text, delimiter)
   } catch (error) {
     if (error instanceof TidemillError) throw error
-    batch.reject(text, line, connectorErrors.csvQuotes, error instanceof Error ? error.message : String(error))
+    batch.reject(
+      text,
+      line,
+      connectorErrors.csvQuotes,
+      error instanceof Error ? error.message : String(error),
+    )
     return
   }
   const fields = records[0]

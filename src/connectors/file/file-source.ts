@@ -4,7 +4,12 @@ import type { Schema } from '../../schema/types.ts'
 import type { Source, SourceHandle } from '../contract.ts'
 import { badOption } from '../errors.ts'
 import { checkedPaths, describePaths, type FilePaths, requireFiles } from './paths.ts'
-import { openRecords, type RecordFormat, type RecordOptions, type RecordReader } from './record-reader.ts'
+import {
+  openRecords,
+  type RecordFormat,
+  type RecordOptions,
+  type RecordReader,
+} from './record-reader.ts'
 
 export interface FileSourceParts<Out> {
   readonly connector: string
@@ -60,7 +65,15 @@ function checkBounds(connector: string, options: RecordOptions): void {
 }
 
 /** TM1704 unless `value` is a whole number in the range. */
-export function requireWhole(connector: string, option: string, value: number, min: number, max: number): void {
+export function requireWhole(
+  connector: string,
+  option: string,
+  value: number,
+  min: number,
+  max: number,
+): void {
   if (Number.isInteger(value) && value >= min && value <= max) return
-  throw badOption(`${connector}: ${option} is ${String(value)}, expected a whole number from ${min} to ${max}`)
+  throw badOption(
+    `${connector}: ${option} is ${String(value)}, expected a whole number from ${min} to ${max}`,
+  )
 }

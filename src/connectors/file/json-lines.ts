@@ -73,7 +73,9 @@ export function jsonDecoder<Out>(guard: StandardValidator<Out> | undefined): (te
 
 /** True when the JSON form of a value is the value itself, undeclared fields aside. */
 function isOwnForm(type: SchemaType): boolean {
-  return type.kind === 'bool' || type.kind === 'text' || type.kind === 'literals' || type.kind === 'int'
+  return (
+    type.kind === 'bool' || type.kind === 'text' || type.kind === 'literals' || type.kind === 'int'
+  )
 }
 
 function validated<Out>(guard: StandardValidator<Out>, form: unknown): Out {
@@ -81,14 +83,19 @@ function validated<Out>(guard: StandardValidator<Out>, form: unknown): Out {
   if ('then' in outcome) {
     // Not awaited; without a handler its rejection would end the process.
     outcome.then(undefined, () => undefined)
-    throw refused(`the ${guard['~standard'].vendor} schema is asynchronous, records are decoded synchronously`)
+    throw refused(
+      `the ${guard['~standard'].vendor} schema is asynchronous, records are decoded synchronously`,
+    )
   }
-  if (outcome.issues !== undefined) throw refused(outcome.issues.map(issueText).join('; ') || 'without a reason')
+  if (outcome.issues !== undefined)
+    throw refused(outcome.issues.map(issueText).join('; ') || 'without a reason')
   return outcome.value
 }
 
 function issueText(issue: StandardIssue): string {
-  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+  const path = (issue.path ?? [])
+    .map((part) => String(typeof part === 'object' ? part.key : part))
+    .join('.')
   return path === '' ? issue.message : `${path}: ${issue.message}`
 }
 

@@ -14,7 +14,9 @@ export const nestingMax = 64
 /** Parsed data in JSON form. TM1712, TM1713; TM1714 for a number that its type cannot hold exactly. */
 export function parseJson(text: string, type: SchemaType | undefined, exact: boolean): unknown {
   if (tooDeep(text)) {
-    throw new TidemillError(connectorErrors.jsonTooDeep, { message: `more than ${nestingMax} levels` })
+    throw new TidemillError(connectorErrors.jsonTooDeep, {
+      message: `more than ${nestingMax} levels`,
+    })
   }
   let value: unknown
   try {
@@ -111,7 +113,11 @@ class ExactReader {
       this.#space()
       this.#at++ // the colon
       const child = fields(name)
-      const value = this.read(child, (plain as Readonly<Record<string, unknown>>)[name], path === '' ? name : `${path}.${name}`)
+      const value = this.read(
+        child,
+        (plain as Readonly<Record<string, unknown>>)[name],
+        path === '' ? name : `${path}.${name}`,
+      )
       defineField(result, name, value)
       this.#space()
       if (this.#text[this.#at] === ',') this.#at++
@@ -146,7 +152,9 @@ class ExactReader {
     while (/[-+.\deE]/.test(this.#text[this.#at] ?? '')) this.#at++
     const digits = this.#text.slice(start, this.#at)
     const refuse = (reason: string): TidemillError =>
-      new TidemillError(connectorErrors.recordRefused, { message: `${path === '' ? '' : `${path}: `}${digits} ${reason}` })
+      new TidemillError(connectorErrors.recordRefused, {
+        message: `${path === '' ? '' : `${path}: `}${digits} ${reason}`,
+      })
     switch (type?.kind) {
       case 'int':
         // A fraction or an exponent is let through only where a double holds the very number that is written.
@@ -175,7 +183,10 @@ class ExactReader {
   }
 }
 
-function fieldTypes(type: SchemaType | undefined, plain: unknown): (name: string) => SchemaType | undefined {
+function fieldTypes(
+  type: SchemaType | undefined,
+  plain: unknown,
+): (name: string) => SchemaType | undefined {
   if (type?.kind === 'map') return () => type.value
   let struct = type?.kind === 'struct' ? type : undefined
   if (type?.kind === 'variant') {

@@ -40,7 +40,12 @@ describe('lines', () => {
   test('of several files come file by file, each a partition', async () => {
     const [a, b] = [scratch.write('p1', '1\n2\n'), scratch.write('p2', '3\n')]
     expect((await readAll(lines(files(`${a}, ${b}`)))).rows).toEqual(['1', '2', '3'])
-    const handle = await lines([b, a]).open({ env: nodeEnv, name: 's', fields: undefined, mode: 'stream' })
+    const handle = await lines([b, a]).open({
+      env: nodeEnv,
+      name: 's',
+      fields: undefined,
+      mode: 'stream',
+    })
     expect(await handle.partitions()).toEqual([b, a])
   })
 
@@ -51,7 +56,13 @@ describe('lines', () => {
     expect(rows).toEqual(['a', 'ä'])
     expect(places).toEqual([`${file}:1`, `${file}:3`])
     expect(rejected).toMatchObject([
-      { raw: new Uint8Array([0x62, 0xff, 0x63]), source: file, position: 2, beforeRow: 1, error: { code: 'TM1711' } },
+      {
+        raw: new Uint8Array([0x62, 0xff, 0x63]),
+        source: file,
+        position: 2,
+        beforeRow: 1,
+        error: { code: 'TM1711' },
+      },
       { raw: new Uint8Array([0xe2, 0x82]), position: 4, beforeRow: 2 },
     ])
     expect(rejected[0]?.error.message).toContain('byte 2 of the record (4 of the file) is 0xff')
@@ -62,7 +73,10 @@ describe('lines', () => {
     const file = scratch.write('long.txt', `a\n${long}\nb\n${'y'.repeat(100)}\n${long}`)
     for (const chunkBytes of [1, 7, 64, 333, 4096, 1 << 18]) {
       for (const restart of [false, true]) {
-        const { rows, rejected, places } = await readAll(lines(file, { recordBytesMax: 100, chunkBytes }), { restart })
+        const { rows, rejected, places } = await readAll(
+          lines(file, { recordBytesMax: 100, chunkBytes }),
+          { restart },
+        )
         expect(rows).toEqual(['a', 'b', 'y'.repeat(100)])
         expect(places).toEqual([1, 3, 4].map((line) => `${file}:${line}`))
         expect(rejected.map((one) => [one.position, one.error.code, one.raw.length])).toEqual([
@@ -76,7 +90,9 @@ describe('lines', () => {
   test('of a gzip file are those of its content, also of several members', async () => {
     const content = Array.from({ length: 30_000 }, (_, i) => `line ${i} ${'z'.repeat(i % 50)}`)
     const half = 15_000
-    const members = [content.slice(0, half), content.slice(half)].map((part) => gzipSync(`${part.join('\n')}\n`))
+    const members = [content.slice(0, half), content.slice(half)].map((part) =>
+      gzipSync(`${part.join('\n')}\n`),
+    )
     const file = scratch.write('two.gz', Buffer.concat(members))
     expect((await readAll(lines(file))).rows.join('\n')).toBe(content.join('\n'))
     const { positions } = await readAll(lines(file, { batchRowsMax: 10_000 }))
@@ -96,7 +112,9 @@ describe('a file that cannot be read', () => {
 
   test('is damaged or cut gzip', async () => {
     const good = gzipSync('some text that is compressed\n'.repeat(1000))
-    expect(await codeOf(readAll(lines(scratch.write('cut.gz', good.subarray(0, 60)))))).toBe('TM1705')
+    expect(await codeOf(readAll(lines(scratch.write('cut.gz', good.subarray(0, 60)))))).toBe(
+      'TM1705',
+    )
     const bad = Uint8Array.from(good)
     bad[bad.length - 6]! ^= 1
     expect(await codeOf(readAll(lines(scratch.write('bad.gz', bad))))).toBe('TM1705')
@@ -105,7 +123,9 @@ describe('a file that cannot be read', () => {
   test('expands beyond its limits (S08)', async () => {
     const file = scratch.write('bomb.gz', gzipSync(new Uint8Array(80 << 20), { level: 1 }))
     expect(await codeOf(readAll(lines(file, { gzip: { ratioMax: 20 } })))).toBe('TM1706')
-    expect(await codeOf(readAll(lines(file, { gzip: { outputBytesMax: 1 << 20, ratioMax: 1e6 } })))).toBe('TM1706')
+    expect(
+      await codeOf(readAll(lines(file, { gzip: { outputBytesMax: 1 << 20, ratioMax: 1e6 } }))),
+    ).toBe('TM1706')
   })
 
   test('was cut or replaced below the position (F14)', async () => {

@@ -39,9 +39,18 @@ export const locatedLine: StructSchema<LocatedLine> = struct('line', {
  * @since 0.1.0
  * @stability experimental
  */
-export function lines(paths: FilePaths, options?: LinesOptions & { readonly locate?: false }): Source<string>
-export function lines(paths: FilePaths, options: LinesOptions & { readonly locate: true }): Source<LocatedLine>
-export function lines(paths: FilePaths, options: LinesOptions = {}): Source<string> | Source<LocatedLine> {
+export function lines(
+  paths: FilePaths,
+  options?: LinesOptions & { readonly locate?: false },
+): Source<string>
+export function lines(
+  paths: FilePaths,
+  options: LinesOptions & { readonly locate: true },
+): Source<LocatedLine>
+export function lines(
+  paths: FilePaths,
+  options: LinesOptions = {},
+): Source<string> | Source<LocatedLine> {
   if (options.locate === true) {
     return fileSource<LocatedLine>({
       connector: 'lines',
@@ -68,7 +77,8 @@ const textFormat: RecordFormat<string> = {
 const locatedFormat: RecordFormat<LocatedLine> = {
   decodeLines(texts, line, batch) {
     const rows: LocatedLine[] = []
-    for (let i = 0; i < texts.length; i++) rows.push({ file: batch.file, line: line + i, text: texts[i]! })
+    for (let i = 0; i < texts.length; i++)
+      rows.push({ file: batch.file, line: line + i, text: texts[i]! })
     batch.consecutive(rows, line)
   },
 }

@@ -13,7 +13,10 @@ export type FilePaths = string | readonly string[]
  * app.from('traces', lines(files(param('input'))))
  */
 export function files(list: string): readonly string[] {
-  return list.split(',').map((path) => path.trim()).filter((path) => path !== '')
+  return list
+    .split(',')
+    .map((path) => path.trim())
+    .filter((path) => path !== '')
 }
 
 /** The paths as a frozen list; TM1704 for none, an empty one or the same one twice. */
@@ -22,7 +25,8 @@ export function checkedPaths(connector: string, paths: FilePaths): readonly stri
   if (list.length === 0) throw badOption(`${connector}: no file is named`)
   const seen = new Set<string>()
   for (const path of list) {
-    if (typeof path !== 'string' || path === '') throw badOption(`${connector}: a path is empty or not a text`)
+    if (typeof path !== 'string' || path === '')
+      throw badOption(`${connector}: a path is empty or not a text`)
     if (seen.has(path)) throw badOption(`${connector}: ${path} is named twice`)
     seen.add(path)
   }

@@ -43,6 +43,10 @@ export function decodePosition(bytes: Uint8Array, file: string): FilePosition {
     r.finish()
     return position
   } catch (cause) {
-    throw new TidemillError(connectorErrors.positionUnknown, { message: file, details: { file }, cause })
+    throw new TidemillError(connectorErrors.positionUnknown, {
+      message: file,
+      details: { file },
+      cause,
+    })
   }
 }

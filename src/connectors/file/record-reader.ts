@@ -87,7 +87,8 @@ export class RecordReader<Out> implements PartitionReader<Out> {
     if (position === undefined) {
       while (buffer.end < 3 && !buffer.ended) await buffer.fill()
       const { bytes } = buffer
-      if (buffer.end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) buffer.consume(3)
+      if (buffer.end >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf)
+        buffer.consume(3)
       return
     }
     const { offset, line, skipping, printLength, printCrc } = decodePosition(position, this.#file)
@@ -128,7 +129,13 @@ export class RecordReader<Out> implements PartitionReader<Out> {
   position(): Position {
     const { offset } = this.#buffer
     const { length, crc } = this.#buffer.print()
-    return encodePosition({ offset, line: this.#line, skipping: this.#skipping, printLength: length, printCrc: crc })
+    return encodePosition({
+      offset,
+      line: this.#line,
+      skipping: this.#skipping,
+      printLength: length,
+      printCrc: crc,
+    })
   }
 
   async lag(): Promise<number | undefined> {
@@ -192,7 +199,8 @@ export class RecordReader<Out> implements PartitionReader<Out> {
       return
     }
     const texts = text.split('\n')
-    if (text.includes('\r')) for (let i = 0; i < texts.length; i++) texts[i] = withoutReturn(texts[i]!)
+    if (text.includes('\r'))
+      for (let i = 0; i < texts.length; i++) texts[i] = withoutReturn(texts[i]!)
     this.#format.decodeLines(texts, line + 1, batch)
   }
 
@@ -280,7 +288,12 @@ function closingQuote(bytes: Uint8Array, from: number): number {
 
 function countLines(bytes: Uint8Array, from: number, to: number): number {
   let count = 0
-  for (let i = bytes.indexOf(lineFeed, from); i !== -1 && i < to; i = bytes.indexOf(lineFeed, i + 1)) count++
+  for (
+    let i = bytes.indexOf(lineFeed, from);
+    i !== -1 && i < to;
+    i = bytes.indexOf(lineFeed, i + 1)
+  )
+    count++
   return count
 }
 

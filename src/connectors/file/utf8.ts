@@ -20,7 +20,14 @@ export function firstBadByte(bytes: Uint8Array, start: number, end: number): num
       i++
       continue
     }
-    const size = lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0
+    const size =
+      lead >= 0xc2 && lead < 0xe0
+        ? 2
+        : lead >= 0xe0 && lead < 0xf0
+          ? 3
+          : lead >= 0xf0 && lead < 0xf5
+            ? 4
+            : 0
     if (size === 0) return i
     for (let k = 1; k < size; k++) {
       if (i + k >= end) return i

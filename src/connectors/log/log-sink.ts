@@ -28,7 +28,7 @@ import { toPlain } from '../../schema/row.ts'
 import type { Schema } from '../../schema/types.ts'
 import type { PreparedEpoch, SinkContext, SinkCounts, SinkWriter } from '../contract.ts'
 import { badOption, connectorErrors } from '../errors.ts'
-import { type LogSinkOptions, schemaIn } from './log-topic.ts'
+import { type LogSinkOptions, schemaIn } from './options.ts'
 
 /** Serials per generation; more epochs than one life can have. */
 const serialsMax = 2 ** 28
@@ -37,17 +37,25 @@ const subtasksMax = 1024
 const waitingBytesMax = 8 << 20
 const recordsPerBatch = 256
 
-export async function openLogSink<Value>(context: SinkContext, options: LogSinkOptions<Value>): Promise<SinkWriter<Value>> {
+export async function openLogSink<Value>(
+  context: SinkContext,
+  options: LogSinkOptions<Value>,
+): Promise<SinkWriter<Value>> {
   const { env, job, name, subtask, subtasks } = context
   const log = openLog({ env, directory: options.directory })
   const { partitions, durability } = options
   const topic =
     partitions === undefined
       ? await log.topic(options.topic)
-      : await ensureTopic(env, log, options.topic, { partitions, ...(durability ? { durability } : {}) })
+      : await ensureTopic(env, log, options.topic, {
+          partitions,
+          ...(durability ? { durability } : {}),
+        })
   if (topic.partitions < subtasks) {
     await log.close()
-    throw badOption(`logSink: topic ${topic.name} has ${topic.partitions} partitions for ${subtasks} subtasks`)
+    throw badOption(
+      `logSink: topic ${topic.name} has ${topic.partitions} partitions for ${subtasks} subtasks`,
+    )
   }
   const owner = `${job}/${name}/${subtask}`
   const outputs: PartitionOutput<Value>[] = []
@@ -65,7 +73,12 @@ export async function openLogSink<Value>(context: SinkContext, options: LogSinkO
 }
 
 /** Several subtasks may create the topic at the same moment: who finds another one at work waits for it. */
-async function ensureTopic(env: Env, log: EventLog, name: string, options: TopicOptions): Promise<TopicInfo> {
+async function ensureTopic(
+  env: Env,
+  log: EventLog,
+  name: string,
+  options: TopicOptions,
+): Promise<TopicInfo> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await log.ensureTopic(name, options)
@@ -85,7 +98,12 @@ class TopicWriter<Value> implements SinkWriter<Value> {
   #received = 0
   #turn = 0
 
-  constructor(context: SinkContext, log: EventLog, outputs: readonly PartitionOutput<Value>[], options: LogSinkOptions<Value>) {
+  constructor(
+    context: SinkContext,
+    log: EventLog,
+    outputs: readonly PartitionOutput<Value>[],
+    options: LogSinkOptions<Value>,
+  ) {
     this.#context = context
     this.#log = log
     this.#outputs = outputs
@@ -97,7 +115,14 @@ class TopicWriter<Value> implements SinkWriter<Value> {
     const key = this.#key?.(row)
     const place = key === undefined ? this.#turn : keyHash(key) >>> 0
     // Without keys a partition gets whole batches, so that frames are full.
-    if (outputs[place % outputs.length]!.add(row, timestampMs, key === undefined ? null : keyBytes(key))) this.#turn++
+    if (
+      outputs[place % outputs.length]!.add(
+        row,
+        timestampMs,
+        key === undefined ? null : keyBytes(key),
+      )
+    )
+      this.#turn++
     this.#received++
   }
 
@@ -138,7 +163,9 @@ class TopicWriter<Value> implements SinkWriter<Value> {
       this.#context.env.host.crashPoint('recover.recommit')
     }
     const { job, name, env } = this.#context
-    const own = new Set(Array.from({ length: subtasksMax }, (_, i) => producerIdOf(`${job}/${name}/${i}`)))
+    const own = new Set(
+      Array.from({ length: subtasksMax }, (_, i) => producerIdOf(`${job}/${name}/${i}`)),
+    )
     for (const { writer } of this.#outputs) {
       for (const { producerId, epoch } of [...writer.openTransactions()]) {
         if (!own.has(producerId)) continue
@@ -175,13 +202,21 @@ class PartitionOutput<Value> {
   #waiting: Promise<unknown>[] = []
   #failure: { readonly error: unknown } | undefined
 
-  constructor(context: SinkContext, partition: number, writer: LogWriter, options: LogSinkOptions<Value>) {
+  constructor(
+    context: SinkContext,
+    partition: number,
+    writer: LogWriter,
+    options: LogSinkOptions<Value>,
+  ) {
     this.#context = context
     this.partition = partition
     this.writer = writer
     this.#options = options
     this.#producerId = producerIdOf(`${context.job}/${context.name}/${context.subtask}`)
-    const schema = options.key === undefined ? (schemaIn(options.value) as Schema<unknown> | undefined) : undefined
+    const schema =
+      options.key === undefined
+        ? (schemaIn(options.value) as Schema<unknown> | undefined)
+        : undefined
     this.#builder = schema === undefined ? undefined : createFrameBuilder(layoutOf(schema))
     this.#fingerprint = schema === undefined ? 0n : BigInt(`0x${schema.hash}`)
   }
@@ -205,7 +240,8 @@ class PartitionOutput<Value> {
   /** True when a batch was sent with it. */
   add(row: Value, timestampMs: number, key: Uint8Array | null): boolean {
     if (this.#builder !== undefined) {
-      if (!this.#builder.append(row, Number.isNaN(timestampMs) ? undefined : timestampMs)) return false
+      if (!this.#builder.append(row, Number.isNaN(timestampMs) ? undefined : timestampMs))
+        return false
     } else {
       const value = this.#options.value.encode(toPlain(row) as Value) // the same row, copied out of its frame
       const timestamp = Number.isNaN(timestampMs) ? this.#context.env.clock.wallMs() : timestampMs
@@ -248,7 +284,10 @@ class PartitionOutput<Value> {
     this.send()
     const transaction = this.#transaction
     this.#transaction = undefined
-    const marker = transaction === undefined ? undefined : this.writer.prepare(transaction.producerId, transaction.epoch)
+    const marker =
+      transaction === undefined
+        ? undefined
+        : this.writer.prepare(transaction.producerId, transaction.epoch)
     // Both may fail for one reason; only one of them is awaited then.
     marker?.catch(ignore)
     await this.settled()
@@ -273,7 +312,10 @@ class PartitionOutput<Value> {
 
   #begin(): TransactionId {
     try {
-      return this.writer.begin(this.#producerId, this.#context.generation * serialsMax + this.#serial++)
+      return this.writer.begin(
+        this.#producerId,
+        this.#context.generation * serialsMax + this.#serial++,
+      )
     } catch (error) {
       // A later generation has written here, and the state does not know it.
       const used = isTidemillError(error) && error.code === logErrors.transactionState.code
@@ -311,6 +353,9 @@ function decodeTransactions(bytes: Uint8Array, sink: string): PreparedTransactio
     r.finish()
     return transactions
   } catch (cause) {
-    throw new TidemillError(connectorErrors.outputLost, { message: `${sink}: the list of transactions is not readable`, cause })
+    throw new TidemillError(connectorErrors.outputLost, {
+      message: `${sink}: the list of transactions is not readable`,
+      cause,
+    })
   }
 }

@@ -9,9 +9,16 @@ import { readRecords } from '../../log/records.ts'
 import type { LogBatch, TopicInfo } from '../../log/types.ts'
 import { Reader, Writer } from '../../schema/bytes.ts'
 import type { Codec } from '../../schema/types.ts'
-import type { PartitionReader, Position, RejectedInput, SourceBatch, SourceContext, SourceHandle } from '../contract.ts'
+import type {
+  PartitionReader,
+  Position,
+  RejectedInput,
+  SourceBatch,
+  SourceContext,
+  SourceHandle,
+} from '../contract.ts'
 import { connectorErrors } from '../errors.ts'
-import { type LogSourceOptions, schemaIn } from './log-topic.ts'
+import { type LogSourceOptions, schemaIn } from './options.ts'
 
 export async function openLogSource<Value>(
   { env, mode }: SourceContext,
@@ -51,7 +58,14 @@ class TopicReader<Value> implements PartitionReader<Value> {
   #next = 0
   #offset: number
 
-  constructor(env: Env, topic: TopicInfo, reader: LogReader, codec: Codec<Value>, layout: FrameLayout | undefined, end: number) {
+  constructor(
+    env: Env,
+    topic: TopicInfo,
+    reader: LogReader,
+    codec: Codec<Value>,
+    layout: FrameLayout | undefined,
+    end: number,
+  ) {
     this.#env = env
     this.#topic = topic
     this.#reader = reader
@@ -134,7 +148,13 @@ class TopicReader<Value> implements PartitionReader<Value> {
     for (const record of readRecords(batch)) {
       const reject = (code: string, message: string): void => {
         const raw = record.value?.slice() ?? new Uint8Array(0)
-        rejected.push({ raw, source: place, position: record.offset, error: { code, message }, beforeRow: rows.length })
+        rejected.push({
+          raw,
+          source: place,
+          position: record.offset,
+          error: { code, message },
+          beforeRow: rows.length,
+        })
       }
       if (record.value === null) {
         reject(connectorErrors.recordRefused.code, 'the record deletes its key, it has no value')
@@ -150,7 +170,13 @@ class TopicReader<Value> implements PartitionReader<Value> {
       timestamps.push(record.timestamp)
       offsets.push(record.offset)
     }
-    return { kind: 'rows', rows, timestamps, rejected, locate: (i) => `${place}@${offsets[i] ?? batch.baseOffset}` }
+    return {
+      kind: 'rows',
+      rows,
+      timestamps,
+      rejected,
+      locate: (i) => `${place}@${offsets[i] ?? batch.baseOffset}`,
+    }
   }
 }
 
@@ -165,7 +191,10 @@ function decodeOffset(position: Position, topic: TopicInfo): number {
     offset = r.varint()
     r.finish()
   } catch (cause) {
-    throw new TidemillError(connectorErrors.positionUnknown, { message: `topic ${topic.name}`, cause })
+    throw new TidemillError(connectorErrors.positionUnknown, {
+      message: `topic ${topic.name}`,
+      cause,
+    })
   }
   if (id === topic.id) return offset
   throw new TidemillError(connectorErrors.inputChanged, {

@@ -10,7 +10,8 @@ import { sinkConformance } from '../../testing/conformance/sink.ts'
 import { createWorld } from '../../testing/world/world.ts'
 import type { Sink, Source } from '../contract.ts'
 import { codeOf } from '../file/files.test-support.ts'
-import { logSink, type LogSinkOptions, logSource } from './log-topic.ts'
+import { logSink, logSource } from './log-topic.ts'
+import type { LogSinkOptions } from './options.ts'
 
 interface Row {
   readonly i: number
@@ -47,17 +48,28 @@ async function published(env: Env, value: LogSinkOptions<Row>['value']): Promise
   return readTopic(env, logSource({ directory: '/log', topic: 'rows', value }))
 }
 
-for (const [name, over] of [['frames', { value: row }], ['keyed records', { value: json<Row>(row), key: () => 'k' }]] as const) {
-  sinkConformance<Row>({ describe, test }, {
-    name: `logSink, ${name}`,
-    make: () => logSink<Row>({ directory: '/log', topic: 'rows', partitions: 2, ...over }),
-    row: make,
-    published: (env) => published(env, over.value).then((rows) => rows.sort((a, b) => a.i - b.i)),
-    seeds: 6,
-  })
+for (const [name, over] of [
+  ['frames', { value: row }],
+  ['keyed records', { value: json<Row>(row), key: () => 'k' }],
+] as const) {
+  sinkConformance<Row>(
+    { describe, test },
+    {
+      name: `logSink, ${name}`,
+      make: () => logSink<Row>({ directory: '/log', topic: 'rows', partitions: 2, ...over }),
+      row: make,
+      published: (env) => published(env, over.value).then((rows) => rows.sort((a, b) => a.i - b.i)),
+      seeds: 6,
+    },
+  )
 }
 
-async function write(env: Env, sink: Sink<Row>, rows: readonly Row[], generation = 1): Promise<void> {
+async function write(
+  env: Env,
+  sink: Sink<Row>,
+  rows: readonly Row[],
+  generation = 1,
+): Promise<void> {
   const writer = await sink.open(contextOf(env, { fresh: generation === 1, generation }))
   await writer.recover([])
   for (const one of rows) writer.write(one, one.i * 10)
@@ -77,19 +89,39 @@ describe('log topics', () => {
 
   test('carry event time, positions in the middle of a frame, and lag', async () => {
     await inWorld(async (env) => {
-      await write(env, logSink({ ...options, partitions: 1 }), Array.from({ length: 600 }, (_, i) => make(i)))
-      const handle = await logSource({ ...options, until: 'end' }).open({ env, name: 'in', fields: undefined, mode: 'stream' })
+      await write(
+        env,
+        logSink({ ...options, partitions: 1 }),
+        Array.from({ length: 600 }, (_, i) => make(i)),
+      )
+      const handle = await logSource({ ...options, until: 'end' }).open({
+        env,
+        name: 'in',
+        fields: undefined,
+        mode: 'stream',
+      })
       const reader = await handle.reader('0', undefined)
       const first = await reader.read()
-      if (typeof first === 'string' || first.kind !== 'frame') throw new Error('a frame was expected')
-      expect([first.frame.length, first.frame.timestampAt(3), first.locate(3)]).toEqual([256, 30, 'rows[0]@3'])
+      if (typeof first === 'string' || first.kind !== 'frame')
+        throw new Error('a frame was expected')
+      expect([first.frame.length, first.frame.timestampAt(3), first.locate(3)]).toEqual([
+        256,
+        30,
+        'rows[0]@3',
+      ])
       expect(await reader.lag?.()).toBeGreaterThanOrEqual(344)
       const log = openLog({ env, directory: '/log' })
       const { id } = await log.topic('rows')
       const position = new Uint8Array([1, 32, ...new TextEncoder().encode(id), 100])
       const middle = await (await handle.reader('0', position)).read()
-      if (typeof middle === 'string' || middle.kind !== 'rows') throw new Error('rows were expected')
-      expect([middle.rows.length, middle.rows[0], middle.timestamps?.[0], middle.locate(0)]).toEqual([156, make(100), 1000, 'rows[0]@100'])
+      if (typeof middle === 'string' || middle.kind !== 'rows')
+        throw new Error('rows were expected')
+      expect([
+        middle.rows.length,
+        middle.rows[0],
+        middle.timestamps?.[0],
+        middle.locate(0),
+      ]).toEqual([156, make(100), 1000, 'rows[0]@100'])
       await handle.close()
       await log.close()
     })
@@ -101,17 +133,35 @@ describe('log topics', () => {
       await log.createTopic('rows')
       const writer = await log.openWriter('rows', 0)
       const bytes = (value: string) => new TextEncoder().encode(value)
-      await writer.append(recordsBatch([
-        { key: null, value: bytes('{"i":1,"text":"a"}'), timestamp: 1 }, { key: null, value: bytes('{"i":'), timestamp: 2 },
-        { key: bytes('k'), value: null, timestamp: 3 }, { key: null, value: bytes('{"i":2,"text":"b"}'), timestamp: 4 },
-      ]))
+      await writer.append(
+        recordsBatch([
+          { key: null, value: bytes('{"i":1,"text":"a"}'), timestamp: 1 },
+          { key: null, value: bytes('{"i":'), timestamp: 2 },
+          { key: bytes('k'), value: null, timestamp: 3 },
+          { key: null, value: bytes('{"i":2,"text":"b"}'), timestamp: 4 },
+        ]),
+      )
       await log.close()
-      const handle = await logSource({ ...options, value: json<Row>(row) }).open({ env, name: 'in', fields: undefined, mode: 'batch' })
+      const handle = await logSource({ ...options, value: json<Row>(row) }).open({
+        env,
+        name: 'in',
+        fields: undefined,
+        mode: 'batch',
+      })
       const batch = await (await handle.reader('0', undefined)).read()
       if (typeof batch === 'string' || batch.kind !== 'rows') throw new Error('rows were expected')
-      expect(batch.rows).toEqual([{ i: 1, text: 'a' }, { i: 2, text: 'b' }])
+      expect(batch.rows).toEqual([
+        { i: 1, text: 'a' },
+        { i: 2, text: 'b' },
+      ])
       expect(batch.rejected).toMatchObject([
-        { source: 'rows[0]', position: 1, beforeRow: 1, raw: bytes('{"i":'), error: { code: 'TM1020' } },
+        {
+          source: 'rows[0]',
+          position: 1,
+          beforeRow: 1,
+          raw: bytes('{"i":'),
+          error: { code: 'TM1020' },
+        },
         { position: 2, beforeRow: 1 },
       ])
       expect(batch.locate(1)).toBe('rows[0]@3')
@@ -121,9 +171,16 @@ describe('log topics', () => {
 
   test('show nothing of an open transaction, and go on when it is decided', async () => {
     await inWorld(async (env) => {
-      const sink = await logSink({ ...options, partitions: 1 }).open(contextOf(env, { fresh: true }))
+      const sink = await logSink({ ...options, partitions: 1 }).open(
+        contextOf(env, { fresh: true }),
+      )
       await sink.recover([])
-      const handle = await logSource(options).open({ env, name: 'in', fields: undefined, mode: 'stream' })
+      const handle = await logSource(options).open({
+        env,
+        name: 'in',
+        fields: undefined,
+        mode: 'stream',
+      })
       const reader = await handle.reader('0', undefined)
       sink.write(make(1), Number.NaN)
       const prepared = await sink.prepare(1)
@@ -131,7 +188,9 @@ describe('log topics', () => {
       await sink.commit(1, prepared)
       await reader.wait(20)
       const batch = await reader.read()
-      expect(typeof batch === 'object' && batch.kind === 'frame' && batch.frame.row(0)).toEqual(make(1))
+      expect(typeof batch === 'object' && batch.kind === 'frame' && batch.frame.row(0)).toEqual(
+        make(1),
+      )
       expect(await reader.read()).toBe('idle')
       await handle.close()
       await sink.close()

@@ -1,34 +1,9 @@
 /** Topics of the embedded event log as source and sink. */
-import type { Key, Codec, Schema } from '../../schema/types.ts'
-import type { Durability } from '../../log/types.ts'
 import type { Sink, Source } from '../contract.ts'
 import { badOption } from '../errors.ts'
 import { openLogSink } from './log-sink.ts'
 import { openLogSource } from './log-source.ts'
-
-export interface LogTopicOptions<Value> {
-  /** The directory of the log. */
-  readonly directory: string
-  readonly topic: string
-  /** A schema (records are stored in columns) or any codec, such as `json(order)` (records are stored one by one). */
-  readonly value: Schema<Value> | Codec<Value>
-}
-
-export interface LogSourceOptions<Value> extends LogTopicOptions<Value> {
-  /** `end`: read what is committed when the job starts, then end. Default: go on for ever; batch mode always ends. */
-  readonly until?: 'end'
-  /** What to do when retention removed records that were to be read. Default `fail` (TM1208). */
-  readonly onGap?: 'fail' | 'skip'
-}
-
-export interface LogSinkOptions<Value> extends LogTopicOptions<Value> {
-  /** Records with this key go to one partition in order, and compaction keeps the newest of each. Stored with the record. */
-  readonly key?: (row: Value) => Key
-  /** A topic that does not exist is created with so many partitions. Default: it must exist (TM1200). */
-  readonly partitions?: number
-  /** Of a topic that is created. Default `sync`. */
-  readonly durability?: Durability
-}
+import { type LogSinkOptions, type LogSourceOptions, schemaIn } from './options.ts'
 
 /**
  * The committed records of a topic. Each partition of the topic is one of the source; positions are offsets. Records
@@ -48,7 +23,11 @@ export function logSource<Value>(options: LogSourceOptions<Value>): Source<Value
   return Object.freeze<Source<Value>>({
     role: 'source',
     connector: 'log',
-    describe: Object.freeze({ topic: options.topic, directory: options.directory, ...(options.until ? { until: options.until } : {}) }),
+    describe: Object.freeze({
+      topic: options.topic,
+      directory: options.directory,
+      ...(options.until ? { until: options.until } : {}),
+    }),
     schema: schemaIn(options.value),
     bounded: options.until === 'end',
     open: (context) => openLogSource(context, options),
@@ -79,12 +58,11 @@ export function logSink<Value>(options: LogSinkOptions<Value>): Sink<Value> {
   })
 }
 
-/** The schema among codecs. */
-export function schemaIn<Value>(value: Schema<Value> | Codec<Value>): Schema<Value> | undefined {
-  return '~standard' in value && 'type' in value && 'hash' in value ? value : undefined
-}
-
-function checkTopic(connector: string, { directory, topic }: { readonly directory: string; readonly topic: string }): void {
-  if (typeof directory !== 'string' || directory === '') throw badOption(`${connector}: directory is empty`)
+function checkTopic(
+  connector: string,
+  { directory, topic }: { readonly directory: string; readonly topic: string },
+): void {
+  if (typeof directory !== 'string' || directory === '')
+    throw badOption(`${connector}: directory is empty`)
   if (typeof topic !== 'string' || topic === '') throw badOption(`${connector}: topic is empty`)
 }

@@ -21,20 +21,34 @@ const batchRows = 1024
  * @since 0.1.0
  * @stability experimental
  */
-export function memorySource<Row>(rows: readonly Row[], options: MemorySourceOptions<Row> = {}): Source<Row> {
+export function memorySource<Row>(
+  rows: readonly Row[],
+  options: MemorySourceOptions<Row> = {},
+): Source<Row> {
   const { partitions = 1, schema } = options
   requireWhole('memorySource', 'partitions', partitions, 1, 65_536)
-  return source('memory', schema, partitions, (partition) => {
-    const own = partitions === 1 ? rows : rows.filter((_, i) => i % partitions === partition)
-    return (at): Step<Row> => {
-      if (at >= own.length) return 'end'
-      const part = at === 0 && own.length <= batchRows ? own : own.slice(at, at + batchRows)
-      return {
-        batch: { kind: 'rows', rows: part, rejected: [], locate: (i) => `row ${(at + i) * partitions + partition}` },
-        next: at + part.length,
+  return source(
+    'memory',
+    schema,
+    partitions,
+    (partition) => {
+      const own = partitions === 1 ? rows : rows.filter((_, i) => i % partitions === partition)
+      return (at): Step<Row> => {
+        if (at >= own.length) return 'end'
+        const part = at === 0 && own.length <= batchRows ? own : own.slice(at, at + batchRows)
+        return {
+          batch: {
+            kind: 'rows',
+            rows: part,
+            rejected: [],
+            locate: (i) => `row ${(at + i) * partitions + partition}`,
+          },
+          next: at + part.length,
+        }
       }
-    }
-  }, (partition) => Math.ceil((rows.length - partition) / partitions))
+    },
+    (partition) => Math.ceil((rows.length - partition) / partitions),
+  )
 }
 
 export interface MemoryFramesOptions<Row> {
@@ -52,14 +66,28 @@ export function memoryFrames<Row>(
   frames: readonly Frame[] | readonly (readonly Frame[])[],
   options: MemoryFramesOptions<Row> = {},
 ): Source<Row> {
-  const lists = frames.length > 0 && Array.isArray(frames[0]) ? (frames as readonly (readonly Frame[])[]) : [frames as readonly Frame[]]
-  return source<Row>('memoryFrames', options.schema, lists.length, (partition) => {
-    const own = lists[partition] ?? []
-    return (at) => {
-      const frame = own[at]
-      return frame === undefined ? 'end' : { batch: { kind: 'frame', frame, locate: (i) => `frame ${at}, row ${i}` }, next: at + 1 }
-    }
-  }, (partition) => lists[partition]?.length ?? 0)
+  const lists =
+    frames.length > 0 && Array.isArray(frames[0])
+      ? (frames as readonly (readonly Frame[])[])
+      : [frames as readonly Frame[]]
+  return source<Row>(
+    'memoryFrames',
+    options.schema,
+    lists.length,
+    (partition) => {
+      const own = lists[partition] ?? []
+      return (at) => {
+        const frame = own[at]
+        return frame === undefined
+          ? 'end'
+          : {
+              batch: { kind: 'frame', frame, locate: (i) => `frame ${at}, row ${i}` },
+              next: at + 1,
+            }
+      }
+    },
+    (partition) => lists[partition]?.length ?? 0,
+  )
 }
 
 type Step<Out> = { readonly batch: SourceBatch<Out>; readonly next: number } | 'end'
@@ -81,7 +109,8 @@ function source<Out>(
       partitions: async () => Array.from({ length: partitions }, (_, i) => String(i)),
       reader: async (partition, position) => {
         const index = Number(partition)
-        if (!(index < partitions)) throw badOption(`${connector}: there is no partition ${partition}`)
+        if (!(index < partitions))
+          throw badOption(`${connector}: there is no partition ${partition}`)
         return new StepReader(connector, open(index), count(index), position)
       },
       close: async () => undefined,
@@ -94,7 +123,12 @@ class StepReader<Out> implements PartitionReader<Out> {
   readonly #count: number
   #at: number
 
-  constructor(connector: string, step: (at: number) => Step<Out>, count: number, position: Position | undefined) {
+  constructor(
+    connector: string,
+    step: (at: number) => Step<Out>,
+    count: number,
+    position: Position | undefined,
+  ) {
     this.#step = step
     this.#count = count
     this.#at = position === undefined ? 0 : decodeIndex(position, connector)

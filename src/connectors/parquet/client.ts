@@ -14,7 +14,10 @@ export interface ParquetFile {
   /** Rows of each row group. */
   readonly groups: readonly number[]
   /** The values of the named columns of one row group, each as long as the group. */
-  readGroup(group: number, columns: readonly string[]): Promise<ReadonlyMap<string, ArrayLike<unknown>>>
+  readGroup(
+    group: number,
+    columns: readonly string[],
+  ): Promise<ReadonlyMap<string, ArrayLike<unknown>>>
 }
 
 /** Reads the metadata. TM1707 when a package is missing. */
@@ -29,9 +32,17 @@ export async function openParquet(file: ParquetBytes): Promise<ParquetFile> {
     async readGroup(group, columns) {
       const start = starts[group] ?? 0
       const rows = groups[group] ?? 0
-      const pieces = new Map<string, { readonly at: number; readonly values: ArrayLike<unknown> }[]>()
+      const pieces = new Map<
+        string,
+        { readonly at: number; readonly values: ArrayLike<unknown> }[]
+      >()
       await parquetRead({
-        file, metadata, compressors: compressors as Compressors, columns: [...columns], rowStart: start, rowEnd: start + rows,
+        file,
+        metadata,
+        compressors: compressors as Compressors,
+        columns: [...columns],
+        rowStart: start,
+        rowEnd: start + rows,
         onChunk: ({ columnName, columnData, rowStart }) => {
           const list = pieces.get(columnName) ?? []
           list.push({ at: rowStart - start, values: columnData as ArrayLike<unknown> })
@@ -43,7 +54,9 @@ export async function openParquet(file: ParquetBytes): Promise<ParquetFile> {
   }
 }
 
-async function load(): Promise<[typeof import('hyparquet'), typeof import('hyparquet-compressors')]> {
+async function load(): Promise<
+  [typeof import('hyparquet'), typeof import('hyparquet-compressors')]
+> {
   try {
     return await Promise.all([import('hyparquet'), import('hyparquet-compressors')])
   } catch (cause) {
@@ -55,12 +68,17 @@ async function load(): Promise<[typeof import('hyparquet'), typeof import('hypar
 }
 
 /** Usually one piece holds the whole group. */
-function joined(pieces: readonly { readonly at: number; readonly values: ArrayLike<unknown> }[], rows: number): ArrayLike<unknown> {
+function joined(
+  pieces: readonly { readonly at: number; readonly values: ArrayLike<unknown> }[],
+  rows: number,
+): ArrayLike<unknown> {
   const [first] = pieces
-  if (first !== undefined && pieces.length === 1 && first.at === 0 && first.values.length === rows) return first.values
+  if (first !== undefined && pieces.length === 1 && first.at === 0 && first.values.length === rows)
+    return first.values
   const all = new Array<unknown>(rows).fill(undefined)
   for (const { at, values } of pieces) {
-    for (let i = 0; i < values.length; i++) if (at + i >= 0 && at + i < rows) all[at + i] = values[i]
+    for (let i = 0; i < values.length; i++)
+      if (at + i >= 0 && at + i < rows) all[at + i] = values[i]
   }
   return all
 }

@@ -32,16 +32,25 @@ export type ParquetRow = Readonly<Record<string, unknown>>
  * @since 0.1.0
  * @stability experimental
  */
-export function parquet<Row>(options: ParquetOptions & { readonly schema: StructSchema<Row> }): Source<Row>
-export function parquet(options: ParquetOptions & { readonly schema?: undefined }): Source<ParquetRow>
-export function parquet<Row>(options: ParquetOptions & { readonly schema?: StructSchema<Row> | undefined }): Source<Row> {
+export function parquet<Row>(
+  options: ParquetOptions & { readonly schema: StructSchema<Row> },
+): Source<Row>
+export function parquet(
+  options: ParquetOptions & { readonly schema?: undefined },
+): Source<ParquetRow>
+export function parquet<Row>(
+  options: ParquetOptions & { readonly schema?: StructSchema<Row> | undefined },
+): Source<Row> {
   const { schema } = options
   const paths = checkedPaths('parquet', options.path)
   const readers = schema?.type.fields.map((field) => fieldReader(field.name, field.type))
   return Object.freeze<Source<Row>>({
     role: 'source',
     connector: 'parquet',
-    describe: Object.freeze({ files: describePaths(paths), ...(schema ? { schema: schema.type.name } : {}) }),
+    describe: Object.freeze({
+      files: describePaths(paths),
+      ...(schema ? { schema: schema.type.name } : {}),
+    }),
     schema,
     bounded: true,
     async open({ env }) {
@@ -64,7 +73,10 @@ export function parquet<Row>(options: ParquetOptions & { readonly schema?: Struc
   })
 }
 
-async function openFile(disk: Disk, path: string): Promise<{ readonly handle: DiskFile; readonly file: ParquetFile }> {
+async function openFile(
+  disk: Disk,
+  path: string,
+): Promise<{ readonly handle: DiskFile; readonly file: ParquetFile }> {
   await requireFile(disk, path)
   let handle: DiskFile | undefined
   try {
@@ -99,8 +111,15 @@ function unreadable(error: unknown, path: string): unknown {
   })
 }
 
-function requireColumns(path: string, file: ParquetFile, columns: readonly string[], readers: readonly FieldReader[] | undefined): void {
-  const absent = columns.filter((column, i) => !file.columns.includes(column) && readers?.[i]?.optional !== true)
+function requireColumns(
+  path: string,
+  file: ParquetFile,
+  columns: readonly string[],
+  readers: readonly FieldReader[] | undefined,
+): void {
+  const absent = columns.filter(
+    (column, i) => !file.columns.includes(column) && readers?.[i]?.optional !== true,
+  )
   if (absent.length === 0) return
   throw new TidemillError(connectorErrors.parquetUnreadable, {
     message: `${path} has no column ${absent.join(', ')}; its columns are ${file.columns.join(', ')}`,
@@ -161,13 +180,24 @@ class ParquetReader<Row> implements PartitionReader<Row> {
         numbers.push(n)
       } else {
         rejected.push({
-          raw: this.#describe(n - this.#from), source: this.#path, position: n, beforeRow: rows.length,
-          error: { code: connectorErrors.recordRefused.code, message: `${connectorErrors.recordRefused.title}: ${reason}` },
+          raw: this.#describe(n - this.#from),
+          source: this.#path,
+          position: n,
+          beforeRow: rows.length,
+          error: {
+            code: connectorErrors.recordRefused.code,
+            message: `${connectorErrors.recordRefused.title}: ${reason}`,
+          },
         })
       }
     }
     this.#at = to
-    return { kind: 'rows', rows, rejected, locate: (i) => `${this.#path}: row ${numbers[i] ?? from}` }
+    return {
+      kind: 'rows',
+      rows,
+      rejected,
+      locate: (i) => `${this.#path}: row ${numbers[i] ?? from}`,
+    }
   }
 
   async read(): Promise<SourceBatch<Row> | 'end'> {
@@ -198,7 +228,8 @@ class ParquetReader<Row> implements PartitionReader<Row> {
   async #load(): Promise<void> {
     let group = 0
     let from = 0
-    while (from + (this.#file.groups[group] ?? 0) <= this.#at) from += this.#file.groups[group++] ?? 0
+    while (from + (this.#file.groups[group] ?? 0) <= this.#at)
+      from += this.#file.groups[group++] ?? 0
     this.#data = []
     try {
       const present = this.#columns.filter((column) => this.#file.columns.includes(column))
@@ -221,7 +252,8 @@ class ParquetReader<Row> implements PartitionReader<Row> {
       if (reader === undefined) values[k] = plainValue(raw)
       else {
         const value = reader.read(raw)
-        if (value === undefined && !(reader.optional && (raw === undefined || raw === null))) return reader.reason(raw)
+        if (value === undefined && !(reader.optional && (raw === undefined || raw === null)))
+          return reader.reason(raw)
         values[k] = value
       }
     }
@@ -229,7 +261,9 @@ class ParquetReader<Row> implements PartitionReader<Row> {
   }
 
   #describe(i: number): string {
-    const pairs = this.#columns.map((column, k) => [column, String(plainValue(this.#data[k]?.[i]))] as const)
+    const pairs = this.#columns.map(
+      (column, k) => [column, String(plainValue(this.#data[k]?.[i]))] as const,
+    )
     return JSON.stringify(Object.fromEntries(pairs))
   }
 }

@@ -16,8 +16,16 @@ export interface FieldReader {
 export function fieldReader(column: string, type: SchemaType): FieldReader {
   const optional = type.kind === 'optional'
   const of = optional ? type.of : type
-  if (of.kind === 'struct' || of.kind === 'variant' || of.kind === 'list' || of.kind === 'map' || of.kind === 'optional') {
-    throw badOption(`parquet: field ${JSON.stringify(column)} is a ${of.kind}; only single values are read, or json`)
+  if (
+    of.kind === 'struct' ||
+    of.kind === 'variant' ||
+    of.kind === 'list' ||
+    of.kind === 'map' ||
+    of.kind === 'optional'
+  ) {
+    throw badOption(
+      `parquet: field ${JSON.stringify(column)} is a ${of.kind}; only single values are read, or json`,
+    )
   }
   return {
     column,

@@ -4,7 +4,12 @@ import { isWellFormed } from '../../schema/text.ts'
 import { type JsonPrintOptions, notPrintable, printJson } from './json-print.ts'
 
 /** One record without its line break. TM1735 names the column that has no form. */
-export function printCsv(row: unknown, columns: readonly string[], delimiter: string, options: JsonPrintOptions): string {
+export function printCsv(
+  row: unknown,
+  columns: readonly string[],
+  delimiter: string,
+  options: JsonPrintOptions,
+): string {
   const value = toPlain(row)
   if (typeof value !== 'object' || value === null) throw notPrintable('', 'not a record')
   let text = ''
@@ -12,7 +17,8 @@ export function printCsv(row: unknown, columns: readonly string[], delimiter: st
     if (i > 0) text += delimiter
     text += printCell(readField(value, columns[i]!), columns[i]!, delimiter, options)
   }
-  if (!isWellFormed(text)) throw notPrintable('the row', 'text with half of a surrogate pair, which UTF-8 cannot hold')
+  if (!isWellFormed(text))
+    throw notPrintable('the row', 'text with half of a surrogate pair, which UTF-8 cannot hold')
   // A record of one empty column would be a blank line.
   return text === '' ? '""' : text
 }
@@ -21,7 +27,12 @@ export function csvHeader(columns: readonly string[], delimiter: string): string
   return columns.map((column) => quoted(column, delimiter)).join(delimiter)
 }
 
-function printCell(value: unknown, column: string, delimiter: string, options: JsonPrintOptions): string {
+function printCell(
+  value: unknown,
+  column: string,
+  delimiter: string,
+  options: JsonPrintOptions,
+): string {
   switch (typeof value) {
     case 'string':
       return quoted(value, delimiter)
@@ -42,6 +53,7 @@ function printCell(value: unknown, column: string, delimiter: string, options: J
 }
 
 function quoted(text: string, delimiter: string): string {
-  const plain = !text.includes(delimiter) && !text.includes('"') && !text.includes('\n') && !text.includes('\r')
+  const plain =
+    !text.includes(delimiter) && !text.includes('"') && !text.includes('\n') && !text.includes('\r')
   return plain ? text : `"${text.replaceAll('"', '""')}"`
 }

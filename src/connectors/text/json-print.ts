@@ -21,7 +21,8 @@ export interface JsonPrintOptions {
 /** TM1704 for other values of the options. */
 export function checkPrintOptions(connector: string, options: JsonPrintOptions): void {
   const { nonFinite = 'error', bigint = 'error' } = options
-  if (nonFinite !== 'error' && nonFinite !== 'null') throw badOption(`${connector}: nonFinite is 'error' or 'null'`)
+  if (nonFinite !== 'error' && nonFinite !== 'null')
+    throw badOption(`${connector}: nonFinite is 'error' or 'null'`)
   if (bigint !== 'error' && bigint !== 'text' && bigint !== 'number') {
     throw badOption(`${connector}: bigint is 'error', 'text' or 'number'`)
   }
@@ -66,20 +67,35 @@ function print(raw: unknown, path: string, options: JsonPrintOptions, depth: num
   }
 }
 
-function printObject(value: object, path: string, options: JsonPrintOptions, depth: number): string {
-  if (depth >= depthMax) throw notPrintable(path, `nested deeper than ${depthMax} levels or containing itself`)
+function printObject(
+  value: object,
+  path: string,
+  options: JsonPrintOptions,
+  depth: number,
+): string {
+  if (depth >= depthMax)
+    throw notPrintable(path, `nested deeper than ${depthMax} levels or containing itself`)
   if (value instanceof Uint8Array) return `"${toBase64(value)}"`
-  if (Array.isArray(value) || value instanceof Set) return printItems([...value], path, options, depth)
+  if (Array.isArray(value) || value instanceof Set)
+    return printItems([...value], path, options, depth)
   if (value instanceof Map) {
     const keys = [...value.keys()]
-    if (!keys.every((key) => typeof key === 'string')) return printItems([...value], path, options, depth)
+    if (!keys.every((key) => typeof key === 'string'))
+      return printItems([...value], path, options, depth)
     return printFields([...value] as [string, unknown][], path, options, depth)
   }
   return printFields(Object.entries(value), path, options, depth)
 }
 
-function printItems(items: readonly unknown[], path: string, options: JsonPrintOptions, depth: number): string {
-  const texts = items.map((item, i) => (item === undefined ? 'null' : print(item, `${path}[${i}]`, options, depth + 1)))
+function printItems(
+  items: readonly unknown[],
+  path: string,
+  options: JsonPrintOptions,
+  depth: number,
+): string {
+  const texts = items.map((item, i) =>
+    item === undefined ? 'null' : print(item, `${path}[${i}]`, options, depth + 1),
+  )
   return `[${texts.join(',')}]`
 }
 
@@ -92,7 +108,9 @@ function printFields(
   const texts: string[] = []
   for (const [name, item] of entries) {
     if (item === undefined) continue
-    texts.push(`${JSON.stringify(name)}:${print(item, path === '' ? name : `${path}.${name}`, options, depth + 1)}`)
+    texts.push(
+      `${JSON.stringify(name)}:${print(item, path === '' ? name : `${path}.${name}`, options, depth + 1)}`,
+    )
   }
   return `{${texts.join(',')}}`
 }
@@ -106,5 +124,8 @@ function withJsonForm(value: unknown): unknown {
 /** TM1735. */
 export function notPrintable(path: string, what: string): TidemillError {
   const field = path === '' ? 'the row' : path
-  return new TidemillError(connectorErrors.notPrintable, { message: `${field} is ${what}`, details: { field } })
+  return new TidemillError(connectorErrors.notPrintable, {
+    message: `${field} is ${what}`,
+    details: { field },
+  })
 }

@@ -42,18 +42,35 @@ async function nextGeneration({ disk }: Env): Promise<number> {
 }
 
 export function contextOf(env: Env, over: Partial<SinkContext> = {}): SinkContext {
-  return { env, name: 'rows', job: 'conformance', subtask: 0, subtasks: 1, generation: 1, fresh: false, stateDirectory: directory, ...over }
+  return {
+    env,
+    name: 'rows',
+    job: 'conformance',
+    subtask: 0,
+    subtasks: 1,
+    generation: 1,
+    fresh: false,
+    stateDirectory: directory,
+    ...over,
+  }
 }
 
 /** One life: recovers, then writes on until `goal` rows are committed. */
-export async function sinkLife<Row>(env: Env, sink: Sink<Row>, row: (i: number) => Row, goal: number): Promise<void> {
+export async function sinkLife<Row>(
+  env: Env,
+  sink: Sink<Row>,
+  row: (i: number) => Row,
+  goal: number,
+): Promise<void> {
   const generation = await nextGeneration(env)
   for (const name of await env.disk.list(directory)) {
     if (name.endsWith('.tmp')) await removeIfPresent(env.disk, `${directory}/${name}`)
   }
   const manifest = await readManifest(env)
   const writer = await sink.open(contextOf(env, { generation, fresh: manifest.epoch === 0 }))
-  await writer.recover(manifest.prepared.map(({ epoch, bytes }) => ({ epoch, prepared: Uint8Array.from(bytes) })))
+  await writer.recover(
+    manifest.prepared.map(({ epoch, bytes }) => ({ epoch, prepared: Uint8Array.from(bytes) })),
+  )
   // A failed attempt leaves its epoch number unused, and its preparation with the subtask.
   let epoch = manifest.epoch + 1
   let rows = manifest.rows
@@ -79,12 +96,20 @@ export async function sinkLife<Row>(env: Env, sink: Sink<Row>, row: (i: number) 
   }
   const last = await writer.prepare(epoch)
   open.push({ epoch, prepared: last })
-  await publishManifest(env, { epoch, generation, rows, prepared: open.map((one) => ({ epoch: one.epoch, bytes: [...one.prepared] })) })
+  await publishManifest(env, {
+    epoch,
+    generation,
+    rows,
+    prepared: open.map((one) => ({ epoch: one.epoch, bytes: [...one.prepared] })),
+  })
   for (const one of open) await writer.commit(one.epoch, one.prepared)
   await writer.close()
 }
 
 /** True for what a job survives by starting again. */
 export function isDiskTrouble(error: unknown): boolean {
-  return error instanceof DiskError || (error instanceof Error && error.cause !== undefined && isDiskTrouble(error.cause))
+  return (
+    error instanceof DiskError ||
+    (error instanceof Error && error.cause !== undefined && isDiskTrouble(error.cause))
+  )
 }

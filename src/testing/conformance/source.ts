@@ -22,7 +22,8 @@ interface Seen {
 }
 
 export function sourceConformance(host: ConformanceHost, source: SourceUnderTest): void {
-  const open = () => source.make().open({ env: source.env, name: 'input', fields: undefined, mode: 'batch' })
+  const open = () =>
+    source.make().open({ env: source.env, name: 'input', fields: undefined, mode: 'batch' })
   host.describe(`source: ${source.name}`, () => {
     host.test('names the same partitions every time, each once', async () => {
       const handle = await open()
@@ -45,21 +46,34 @@ export function sourceConformance(host: ConformanceHost, source: SourceUnderTest
       await handle.close()
     })
 
-    host.test('goes on at every position with exactly the rest, also in another handle', async () => {
-      const handle = await open()
-      const other = await open()
-      for (const partition of await handle.partitions()) {
-        const { items, counts, positions } = await readOut(await handle.reader(partition, undefined))
-        // Of many positions about twenty are tried, the first and last among them.
-        const step = Math.max(1, Math.floor(positions.length / 20))
-        for (let i = 0; i < positions.length; i = i === positions.length - 1 ? i + 1 : Math.min(i + step, positions.length - 1)) {
-          const rest = await readOut(await other.reader(partition, positions[i]!.slice()))
-          expectEqual(rest.items, items.slice(counts[i]), `partition ${partition} from position ${i}`)
+    host.test(
+      'goes on at every position with exactly the rest, also in another handle',
+      async () => {
+        const handle = await open()
+        const other = await open()
+        for (const partition of await handle.partitions()) {
+          const { items, counts, positions } = await readOut(
+            await handle.reader(partition, undefined),
+          )
+          // Of many positions about twenty are tried, the first and last among them.
+          const step = Math.max(1, Math.floor(positions.length / 20))
+          for (
+            let i = 0;
+            i < positions.length;
+            i = i === positions.length - 1 ? i + 1 : Math.min(i + step, positions.length - 1)
+          ) {
+            const rest = await readOut(await other.reader(partition, positions[i]!.slice()))
+            expectEqual(
+              rest.items,
+              items.slice(counts[i]),
+              `partition ${partition} from position ${i}`,
+            )
+          }
         }
-      }
-      await handle.close()
-      await other.close()
-    })
+        await handle.close()
+        await other.close()
+      },
+    )
 
     host.test('keeps its position when it was not read, and stays at the end', async () => {
       const handle = await open()
@@ -95,12 +109,14 @@ async function readOut(reader: PartitionReader<unknown>): Promise<Seen> {
 
 function collect(batch: SourceBatch<unknown>, { items }: Seen): void {
   if (batch.kind === 'frame') {
-    for (let i = 0; i < batch.frame.length; i++) items.push(`${batch.locate(i)} ${asText(batch.frame.row(i))}`)
+    for (let i = 0; i < batch.frame.length; i++)
+      items.push(`${batch.locate(i)} ${asText(batch.frame.row(i))}`)
     return
   }
   let next = 0
   for (let i = 0; i <= batch.rows.length; i++) {
-    for (; batch.rejected[next]?.beforeRow === i; next++) items.push(`rejected ${asText(batch.rejected[next])}`)
+    for (; batch.rejected[next]?.beforeRow === i; next++)
+      items.push(`rejected ${asText(batch.rejected[next])}`)
     if (i < batch.rows.length) items.push(`${batch.locate(i)} ${asText(batch.rows[i])}`)
   }
   expectTrue(next === batch.rejected.length, 'a rejection stands before a row that does not exist')
