@@ -4,7 +4,7 @@ import { explainText } from '../graph/explain.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 
 export function explainJob(plan: Plan): string {
-  const whole = plan.nodes.flatMap(wholeRows)
+  const whole = plan.nodes.flatMap((node) => (readsStructs(plan, node) ? wholeRows(node) : []))
   if (whole.length === 0) return explainText(plan)
   return [
     explainText(plan),
@@ -12,6 +12,12 @@ export function explainJob(plan: Plan): string {
     'takes plain rows instead of views of their fields:',
     ...whole,
   ].join('\n')
+}
+
+/** Only rows with declared fields come as views; anything else is passed as it is. */
+function readsStructs(plan: Plan, node: PlanNode): boolean {
+  const input = plan.nodes[node.inputs[0]?.node ?? -1]
+  return input?.schema?.type.kind === 'struct'
 }
 
 function wholeRows(node: PlanNode): readonly string[] {

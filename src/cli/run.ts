@@ -56,6 +56,8 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
   })
   const release = stopOnSignals(env, job)
   const stopProgress = startProgress(env, job)
+  // Between two lives of a job nothing else would keep the process: timers of the engine do not.
+  const alive = setInterval(() => {}, 2 ** 30)
   try {
     const outcome = await job.outcome
     stopProgress()
@@ -63,6 +65,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     else process.stderr.write(`${sentence(job.loaded.job, job.stateDirectory, outcome)}\n`)
     return 0
   } finally {
+    clearInterval(alive)
     stopProgress()
     release()
   }

@@ -21,12 +21,16 @@ export function timeText(ms: number): string {
   return new Date(ms).toISOString()
 }
 
+const escapes: ReadonlyMap<string, string> = new Map([
+  ['\t', '\\t'],
+  ['\n', '\\n'],
+  ['\r', '\\r'],
+])
+
 /** Text from outside without control characters, which could steer a terminal or break lines. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f]/g, (character) => {
-    if (character === '\t') return '\\t'
-    if (character === '\n') return '\\n'
-    if (character === '\r') return '\\r'
-    return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+  return text.replace(/\p{Cc}/gu, (character) => {
+    const code = character.charCodeAt(0).toString(16).padStart(2, '0')
+    return escapes.get(character) ?? `\\x${code}`
   })
 }

@@ -8,6 +8,7 @@ import { TidemillError } from '../base/errors.ts'
 import { createBufferPool } from '../checkpoint/buffer-pool.ts'
 import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
+import { installNodeFileClients } from '../connectors/file/client.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import { installHost } from '../graph/host.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
@@ -25,6 +26,7 @@ const progressMs = 200
 
 async function main(): Promise<void> {
   process.setSourceMapsEnabled(true)
+  installNodeFileClients()
   const port = parentPort
   if (port === null) throw new Error('this module runs in a worker thread')
   const say = (message: FromWorker): void => port.postMessage(message)
