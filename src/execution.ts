@@ -3,6 +3,7 @@
  * one place where plans, the runtime and the real machine meet.
  */
 import type { Env } from './base/env.ts'
+import { installNodeFileClients } from './connectors/file/client.ts'
 import type { Ledger } from './checkpoint/ledger.ts'
 import type { Job, JobExecutor, JobResult, RecordCounts, RunOptions } from './graph/executor.ts'
 import { currentHost } from './graph/host.ts'
@@ -91,6 +92,9 @@ let env: Env | undefined
 
 /** The executor of this process. */
 export const defaultExecutor: JobExecutor = inlineExecutor(() => {
-  env ??= createNodeEnv({ logLevel: 'warn' })
+  if (env === undefined) {
+    installNodeFileClients()
+    env = createNodeEnv({ logLevel: 'warn' })
+  }
   return env
 })

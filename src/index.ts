@@ -180,6 +180,7 @@ export type {
   SourceContext,
   SourceHandle,
 } from './connectors/contract.ts'
+export { datagen } from './connectors/datagen.ts'
 export { deadLetters } from './connectors/dead-letters.ts'
 export type { DeadLettersOptions } from './connectors/dead-letters.ts'
 export { fileSink } from './connectors/file-sink/file-sink.ts'
