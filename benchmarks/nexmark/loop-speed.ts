@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { Checksum } from './checksum.ts'
 import { datasets } from './dataset.ts'
 import { generateEvents } from './generator.ts'
-import { type LoopName, loops } from './loops.ts'
+import { type LoopName, loops, runLoop } from './loops.ts'
 
 const { values, positionals } = parseArgs({
   options: { set: { type: 'string', default: 'D3' }, runs: { type: 'string', default: '5' } },
@@ -35,7 +35,7 @@ for (const query of names) {
   for (let run = 0; run < runs; run++) {
     sink = new Checksum()
     const before = cpuUsage()
-    loops[query](rows, sink)
+    runLoop(query, rows, sink)
     const spent = cpuUsage(before)
     cpuMs.push((spent.user + spent.system) / 1000)
   }

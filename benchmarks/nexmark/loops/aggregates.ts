@@ -5,6 +5,7 @@
  */
 import type { Checksum } from '../checksum.ts'
 import type { Bid, NexmarkEvent } from '../event.ts'
+import type { Loop } from '../loops.ts'
 
 const MS_PER_DAY = 86_400_000
 const BAND_1 = 1
@@ -62,54 +63,68 @@ class BandStatistics {
   }
 }
 
-export function q15(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const days = new Map<number, BandStatistics>()
-  let day = -1
-  let statistics = new BandStatistics()
-  for (const row of rows) {
-    if (row.type !== 'bid') continue
-    const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
-    if (dayOfRow !== day) {
-      day = dayOfRow
-      statistics = days.get(day) ?? new BandStatistics()
-      days.set(day, statistics)
+export class Q15 implements Loop {
+  readonly #days: Map<number, BandStatistics> = new Map()
+
+  rows(rows: readonly NexmarkEvent[]): void {
+    const days = this.#days
+    let day = -1
+    let statistics = new BandStatistics()
+    for (const row of rows) {
+      if (row.type !== 'bid') continue
+      const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
+      if (dayOfRow !== day) {
+        day = dayOfRow
+        statistics = days.get(day) ?? new BandStatistics()
+        days.set(day, statistics)
+      }
+      statistics.add(row)
     }
-    statistics.add(row)
   }
-  for (const [number, ofDay] of days) {
-    sink.string(dayText(number))
-    ofDay.emit(sink)
-    sink.row()
+
+  end(sink: Checksum): void {
+    for (const [number, ofDay] of this.#days) {
+      sink.string(dayText(number))
+      ofDay.emit(sink)
+      sink.row()
+    }
   }
 }
 
-export function q16(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const days = new Map<number, Map<string, BandStatistics>>()
-  let day = -1
-  let channels = new Map<string, BandStatistics>()
-  for (const row of rows) {
-    if (row.type !== 'bid') continue
-    const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
-    if (dayOfRow !== day) {
-      day = dayOfRow
-      channels = days.get(day) ?? new Map()
-      days.set(day, channels)
+export class Q16 implements Loop {
+  readonly #days: Map<number, Map<string, BandStatistics>> = new Map()
+
+  rows(rows: readonly NexmarkEvent[]): void {
+    const days = this.#days
+    let day = -1
+    let channels = new Map<string, BandStatistics>()
+    for (const row of rows) {
+      if (row.type !== 'bid') continue
+      const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
+      if (dayOfRow !== day) {
+        day = dayOfRow
+        channels = days.get(day) ?? new Map()
+        days.set(day, channels)
+      }
+      let statistics = channels.get(row.channel)
+      if (statistics === undefined) {
+        statistics = new BandStatistics()
+        channels.set(row.channel, statistics)
+      }
+      statistics.add(row)
     }
-    let statistics = channels.get(row.channel)
-    if (statistics === undefined) {
-      statistics = new BandStatistics()
-      channels.set(row.channel, statistics)
-    }
-    statistics.add(row)
   }
-  for (const [number, ofDay] of days) {
-    const text = dayText(number)
-    for (const [channel, statistics] of ofDay) {
-      sink.string(channel)
-      sink.string(text)
-      sink.string(new Date(statistics.timeMax).toISOString().slice(11, 16))
-      statistics.emit(sink)
-      sink.row()
+
+  end(sink: Checksum): void {
+    for (const [number, ofDay] of this.#days) {
+      const text = dayText(number)
+      for (const [channel, statistics] of ofDay) {
+        sink.string(channel)
+        sink.string(text)
+        sink.string(new Date(statistics.timeMax).toISOString().slice(11, 16))
+        statistics.emit(sink)
+        sink.row()
+      }
     }
   }
 }
@@ -123,35 +138,42 @@ interface PriceStatistics {
   sum: number
 }
 
-export function q17(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const days = new Map<number, Map<number, PriceStatistics>>()
-  let day = -1
-  let auctions = new Map<number, PriceStatistics>()
-  for (const row of rows) {
-    if (row.type !== 'bid') continue
-    const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
-    if (dayOfRow !== day) {
-      day = dayOfRow
-      auctions = days.get(day) ?? new Map()
-      days.set(day, auctions)
+export class Q17 implements Loop {
+  readonly #days: Map<number, Map<number, PriceStatistics>> = new Map()
+
+  rows(rows: readonly NexmarkEvent[]): void {
+    const days = this.#days
+    let day = -1
+    let auctions = new Map<number, PriceStatistics>()
+    for (const row of rows) {
+      if (row.type !== 'bid') continue
+      const dayOfRow = Math.floor(row.dateTime / MS_PER_DAY)
+      if (dayOfRow !== day) {
+        day = dayOfRow
+        auctions = days.get(day) ?? new Map()
+        days.set(day, auctions)
+      }
+      const { price } = row
+      let prices = auctions.get(row.auction)
+      if (prices === undefined) {
+        prices = { bids1: 0, bids2: 0, bids3: 0, min: price, max: price, sum: 0 }
+        auctions.set(row.auction, prices)
+      }
+      const band = bandOf(price)
+      if (band === BAND_1) prices.bids1++
+      else if (band === BAND_2) prices.bids2++
+      else prices.bids3++
+      if (price < prices.min) prices.min = price
+      if (price > prices.max) prices.max = price
+      prices.sum += price
     }
-    const { price } = row
-    let prices = auctions.get(row.auction)
-    if (prices === undefined) {
-      prices = { bids1: 0, bids2: 0, bids3: 0, min: price, max: price, sum: 0 }
-      auctions.set(row.auction, prices)
-    }
-    const band = bandOf(price)
-    if (band === BAND_1) prices.bids1++
-    else if (band === BAND_2) prices.bids2++
-    else prices.bids3++
-    if (price < prices.min) prices.min = price
-    if (price > prices.max) prices.max = price
-    prices.sum += price
   }
-  for (const [number, ofDay] of days) {
-    const text = dayText(number)
-    for (const [auction, prices] of ofDay) emitPrices(auction, text, prices, sink)
+
+  end(sink: Checksum): void {
+    for (const [number, ofDay] of this.#days) {
+      const text = dayText(number)
+      for (const [auction, prices] of ofDay) emitPrices(auction, text, prices, sink)
+    }
   }
 }
 

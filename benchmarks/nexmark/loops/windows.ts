@@ -5,6 +5,7 @@
  */
 import type { Checksum } from '../checksum.ts'
 import type { Bid, NexmarkEvent } from '../event.ts'
+import type { Loop } from '../loops.ts'
 
 const WATERMARK_DELAY_MS = 4_000
 const WINDOW_MS = 10_000
@@ -14,27 +15,39 @@ const SESSION_GAP_MS = 10_000
 const CLOCK_ROWS = 1_024
 
 /** Counts per slice of one slide; a window is the sum of five slices. */
-export function q5(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const slices = new Map<number, Map<number, number>>()
-  let sliceStart = Number.NEGATIVE_INFINITY
-  let slice = new Map<number, number>()
-  let windowEnd = Number.POSITIVE_INFINITY
-  for (const row of rows) {
-    const time = row.dateTime
-    while (time - WATERMARK_DELAY_MS >= windowEnd - 1) {
-      fireHottest(slices, windowEnd - WINDOW_MS, sink)
-      windowEnd = slices.size > 0 ? windowEnd + SLIDE_MS : Number.POSITIVE_INFINITY
+export class Q5 implements Loop {
+  readonly #slices: Map<number, Map<number, number>> = new Map()
+  #windowEnd: number = Number.POSITIVE_INFINITY
+
+  rows(rows: readonly NexmarkEvent[], sink: Checksum): void {
+    const slices = this.#slices
+    let sliceStart = Number.NEGATIVE_INFINITY
+    let slice = new Map<number, number>()
+    let windowEnd = this.#windowEnd
+    for (const row of rows) {
+      const time = row.dateTime
+      while (time - WATERMARK_DELAY_MS >= windowEnd - 1) {
+        fireHottest(slices, windowEnd - WINDOW_MS, sink)
+        windowEnd = slices.size > 0 ? windowEnd + SLIDE_MS : Number.POSITIVE_INFINITY
+      }
+      if (row.type !== 'bid') continue
+      if (time < sliceStart || time >= sliceStart + SLIDE_MS) {
+        sliceStart = Math.floor(time / SLIDE_MS) * SLIDE_MS
+        slice = slices.get(sliceStart) ?? new Map()
+        slices.set(sliceStart, slice)
+        windowEnd = Math.min(windowEnd, sliceStart + SLIDE_MS)
+      }
+      slice.set(row.auction, (slice.get(row.auction) ?? 0) + 1)
     }
-    if (row.type !== 'bid') continue
-    if (time < sliceStart || time >= sliceStart + SLIDE_MS) {
-      sliceStart = Math.floor(time / SLIDE_MS) * SLIDE_MS
-      slice = slices.get(sliceStart) ?? new Map()
-      slices.set(sliceStart, slice)
-      windowEnd = Math.min(windowEnd, sliceStart + SLIDE_MS)
-    }
-    slice.set(row.auction, (slice.get(row.auction) ?? 0) + 1)
+    this.#windowEnd = windowEnd
   }
-  for (; slices.size > 0; windowEnd += SLIDE_MS) fireHottest(slices, windowEnd - WINDOW_MS, sink)
+
+  end(sink: Checksum): void {
+    const slices = this.#slices
+    for (let end = this.#windowEnd; slices.size > 0; end += SLIDE_MS) {
+      fireHottest(slices, end - WINDOW_MS, sink)
+    }
+  }
 }
 
 function fireHottest(
@@ -73,38 +86,47 @@ interface HighestBids {
   readonly atEnd: Bid[]
 }
 
-export function q7(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const windows = new Map<number, HighestBids>()
-  let current: HighestBids | undefined
-  let fireAt = Number.POSITIVE_INFINITY
-  for (const row of rows) {
-    const time = row.dateTime
-    if (time - WATERMARK_DELAY_MS >= fireAt) {
-      fireAt = Number.POSITIVE_INFINITY
-      for (const [end, window] of windows) {
-        if (time - WATERMARK_DELAY_MS < end) {
-          fireAt = Math.min(fireAt, end)
-          continue
+export class Q7 implements Loop {
+  readonly #windows: Map<number, HighestBids> = new Map()
+  #fireAt: number = Number.POSITIVE_INFINITY
+
+  rows(rows: readonly NexmarkEvent[], sink: Checksum): void {
+    const windows = this.#windows
+    let current: HighestBids | undefined
+    let fireAt = this.#fireAt
+    for (const row of rows) {
+      const time = row.dateTime
+      if (time - WATERMARK_DELAY_MS >= fireAt) {
+        fireAt = Number.POSITIVE_INFINITY
+        for (const [end, window] of windows) {
+          if (time - WATERMARK_DELAY_MS < end) {
+            fireAt = Math.min(fireAt, end)
+            continue
+          }
+          fireHighest(window, sink)
+          windows.delete(end)
         }
-        fireHighest(window, sink)
-        windows.delete(end)
       }
+      if (row.type !== 'bid') continue
+      if (current === undefined || time >= current.end || time < current.end - WINDOW_MS) {
+        const end = Math.floor(time / WINDOW_MS) * WINDOW_MS + WINDOW_MS
+        current = highestOf(windows, end)
+        fireAt = Math.min(fireAt, end)
+      }
+      if (row.price > current.price) {
+        current.price = row.price
+        current.bids = [row]
+      } else if (row.price === current.price) {
+        current.bids.push(row)
+      }
+      if (time === current.end - WINDOW_MS) windows.get(time)?.atEnd.push(row)
     }
-    if (row.type !== 'bid') continue
-    if (current === undefined || time >= current.end || time < current.end - WINDOW_MS) {
-      const end = Math.floor(time / WINDOW_MS) * WINDOW_MS + WINDOW_MS
-      current = highestOf(windows, end)
-      fireAt = Math.min(fireAt, end)
-    }
-    if (row.price > current.price) {
-      current.price = row.price
-      current.bids = [row]
-    } else if (row.price === current.price) {
-      current.bids.push(row)
-    }
-    if (time === current.end - WINDOW_MS) windows.get(time)?.atEnd.push(row)
+    this.#fireAt = fireAt
   }
-  for (const window of windows.values()) fireHighest(window, sink)
+
+  end(sink: Checksum): void {
+    for (const window of this.#windows.values()) fireHighest(window, sink)
+  }
 }
 
 function highestOf(windows: Map<number, HighestBids>, end: number): HighestBids {
@@ -141,27 +163,33 @@ interface Registrations {
  * A row goes out as soon as both sides are there; the watermark only decides when a window may be
  * forgotten.
  */
-export function q8(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const windows = new Map<number, Registrations>()
-  let current: Registrations | undefined
-  for (const row of rows) {
-    if (row.type === 'bid') continue
-    const time = row.dateTime
-    if (current === undefined || time < current.start || time >= current.start + WINDOW_MS) {
-      current = registrationsOf(windows, Math.floor(time / WINDOW_MS) * WINDOW_MS)
-      for (const start of windows.keys()) {
-        if (time - WATERMARK_DELAY_MS >= start + WINDOW_MS - 1) windows.delete(start)
+export class Q8 implements Loop {
+  readonly #windows: Map<number, Registrations> = new Map()
+
+  rows(rows: readonly NexmarkEvent[], sink: Checksum): void {
+    const windows = this.#windows
+    let current: Registrations | undefined
+    for (const row of rows) {
+      if (row.type === 'bid') continue
+      const time = row.dateTime
+      if (current === undefined || time < current.start || time >= current.start + WINDOW_MS) {
+        current = registrationsOf(windows, Math.floor(time / WINDOW_MS) * WINDOW_MS)
+        for (const start of windows.keys()) {
+          if (time - WATERMARK_DELAY_MS >= start + WINDOW_MS - 1) windows.delete(start)
+        }
+      }
+      if (row.type === 'person') {
+        current.names.set(row.id, row.name)
+        if (current.sellers.has(row.id)) emitSeller(row.id, row.name, current.start, sink)
+      } else if (!current.sellers.has(row.seller)) {
+        current.sellers.add(row.seller)
+        const name = current.names.get(row.seller)
+        if (name !== undefined) emitSeller(row.seller, name, current.start, sink)
       }
     }
-    if (row.type === 'person') {
-      current.names.set(row.id, row.name)
-      if (current.sellers.has(row.id)) emitSeller(row.id, row.name, current.start, sink)
-    } else if (!current.sellers.has(row.seller)) {
-      current.sellers.add(row.seller)
-      const name = current.names.get(row.seller)
-      if (name !== undefined) emitSeller(row.seller, name, current.start, sink)
-    }
   }
+
+  end(): void {}
 }
 
 function registrationsOf(windows: Map<number, Registrations>, start: number): Registrations {
@@ -187,46 +215,60 @@ interface Session {
 }
 
 /** A session goes out when the bidder's next one opens, or at the end. */
-export function q11(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const sessions = new Map<number, Session>()
-  for (const row of rows) {
-    if (row.type !== 'bid') continue
-    const time = row.dateTime
-    const session = sessions.get(row.bidder)
-    if (session === undefined) {
-      sessions.set(row.bidder, { start: time, last: time, count: 1 })
-    } else if (time - session.last <= SESSION_GAP_MS) {
-      session.last = time
-      session.count++
-    } else {
-      emitCount(row.bidder, session.count, session.start, session.last + SESSION_GAP_MS, sink)
-      session.start = time
-      session.last = time
-      session.count = 1
+export class Q11 implements Loop {
+  readonly #sessions: Map<number, Session> = new Map()
+
+  rows(rows: readonly NexmarkEvent[], sink: Checksum): void {
+    const sessions = this.#sessions
+    for (const row of rows) {
+      if (row.type !== 'bid') continue
+      const time = row.dateTime
+      const session = sessions.get(row.bidder)
+      if (session === undefined) {
+        sessions.set(row.bidder, { start: time, last: time, count: 1 })
+      } else if (time - session.last <= SESSION_GAP_MS) {
+        session.last = time
+        session.count++
+      } else {
+        emitCount(row.bidder, session.count, session.start, session.last + SESSION_GAP_MS, sink)
+        session.start = time
+        session.last = time
+        session.count = 1
+      }
     }
   }
-  for (const [bidder, { count, start, last }] of sessions) {
-    emitCount(bidder, count, start, last + SESSION_GAP_MS, sink)
+
+  end(sink: Checksum): void {
+    for (const [bidder, { count, start, last }] of this.#sessions) {
+      emitCount(bidder, count, start, last + SESSION_GAP_MS, sink)
+    }
   }
 }
 
 /** Windows of processing time: what the clock says now and then, not what the rows say. */
-export function q12(rows: readonly NexmarkEvent[], sink: Checksum): void {
-  const counts = new Map<number, number>()
-  let windowStart = Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS
-  let untilClock = CLOCK_ROWS
-  for (const row of rows) {
-    if (--untilClock === 0) {
-      untilClock = CLOCK_ROWS
-      const start = Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS
-      if (start > windowStart) {
-        fireCounts(counts, windowStart, sink)
-        windowStart = start
+export class Q12 implements Loop {
+  readonly #counts: Map<number, number> = new Map()
+  #windowStart: number = Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS
+
+  rows(rows: readonly NexmarkEvent[], sink: Checksum): void {
+    const counts = this.#counts
+    let untilClock = 1
+    for (const row of rows) {
+      if (--untilClock === 0) {
+        untilClock = CLOCK_ROWS
+        const start = Math.floor(Date.now() / WINDOW_MS) * WINDOW_MS
+        if (start > this.#windowStart) {
+          fireCounts(counts, this.#windowStart, sink)
+          this.#windowStart = start
+        }
       }
+      if (row.type === 'bid') counts.set(row.bidder, (counts.get(row.bidder) ?? 0) + 1)
     }
-    if (row.type === 'bid') counts.set(row.bidder, (counts.get(row.bidder) ?? 0) + 1)
   }
-  fireCounts(counts, windowStart, sink)
+
+  end(sink: Checksum): void {
+    fireCounts(this.#counts, this.#windowStart, sink)
+  }
 }
 
 function fireCounts(counts: Map<number, number>, windowStart: number, sink: Checksum): void {
