@@ -158,7 +158,7 @@ export const crashPoints = [
   'log.compact.written', 'log.compact.swapped', 'log.compact.cleaned',
   'source.read', 'source.position', 'source.barrier',
   'op.barrier.first', 'op.freeze', 'op.slice.write', 'op.data.sync', 'op.data.publish', 'op.data.dirsync', 'op.ack',
-  'timer.fired', 'timer.stored',
+  'timer.fired',
   'coord.trigger', 'coord.ack.first', 'coord.ack.last', 'coord.manifest.temp', 'coord.manifest.sync',
   'coord.manifest.publish', 'coord.manifest.dirsync', 'coord.notify.before', 'coord.notify.after', 'coord.readback',
   'coord.retire',

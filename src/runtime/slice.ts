@@ -220,7 +220,7 @@ export class Slice {
     }
     const snapshots = this.#options.manifest?.subtasks ?? []
     await this.#sinks.recover(snapshots.flatMap((snapshot) => snapshot.sinks))
-    env.host.crashPoint('recover.recommit')
+    env.host.crashPoint('recover.abort')
   }
 
   async #open(): Promise<void> {
