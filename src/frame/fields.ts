@@ -9,7 +9,7 @@
  * Saying "no" is always right; a wrong "yes" would be a wrong result, so unknown syntax is a "no".
  */
 import { isInherited } from '../schema/row.ts'
-import { type Node, parseFunction } from './client.ts'
+import { parseFunction, type SyntaxNode } from './client.ts'
 
 export type FieldUse =
   | {
@@ -23,7 +23,7 @@ export type FieldUse =
       readonly reason: string
     }
 
-type Tree = Node & { readonly [property: string]: unknown }
+type Tree = SyntaxNode & { readonly [property: string]: unknown }
 
 const answers = new WeakMap<object, Map<string, FieldUse>>()
 

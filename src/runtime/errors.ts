@@ -31,12 +31,6 @@ export const runtimeErrors = defineErrors({
     title: 'the program does not fit the state it should continue from',
     remedy: 'Start the version of the program that wrote the state, or choose another state directory with --state.',
   },
-  crashLoop: {
-    code: 'TM1906',
-    kind: 'user',
-    title: 'the job fails again and again at the same place',
-    remedy: 'Look at the cause below and at the record it names; the last good epoch is kept and nothing was lost.',
-  },
   notBounded: {
     code: 'TM1907',
     kind: 'user',
@@ -54,11 +48,5 @@ export const runtimeErrors = defineErrors({
     kind: 'transient',
     title: 'the worker thread ended unexpectedly',
     remedy: 'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
-  },
-  ledger: {
-    code: 'TM1910',
-    kind: 'bug',
-    title: 'the ledger of an epoch does not balance',
-    remedy: 'This is a bug in Tidemill: the epoch was not committed. Please report it with the ledger in this message.',
   },
 })
