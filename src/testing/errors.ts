@@ -30,4 +30,37 @@ export const testingErrors = defineErrors({
     title: 'the simulated world was asked for something impossible',
     remedy: 'Correct the call named in the message.',
   },
+  unreproducible: {
+    code: 'TM2110',
+    kind: 'user',
+    title: 'a user function uses the real clock or real randomness',
+    remedy:
+      'Take time from `ctx.now()` or the record, and randomness from `ctx.random()`: a replay after a crash must give the same results.',
+  },
+  harnessUse: {
+    code: 'TM2111',
+    kind: 'user',
+    title: 'the test harness was asked for something impossible',
+    remedy: 'Correct the call named in the message.',
+  },
+  simulationFailed: {
+    code: 'TM2112',
+    kind: 'user',
+    title: 'a simulated run broke a promise',
+    remedy:
+      'Replay the seed of the message alone. Look for state kept outside of `ctx.state`, time or randomness from outside, and sinks that repeat rows.',
+  },
+  unequalModes: {
+    code: 'TM2113',
+    kind: 'user',
+    title: 'stream and batch mode give different results',
+    remedy:
+      'Look at the rows of the message. Usual causes: late records, which batch mode does not have, results that depend on the order of arrival, and processing time.',
+  },
+  simulationUse: {
+    code: 'TM2114',
+    kind: 'user',
+    title: 'a job cannot be simulated or verified as asked',
+    remedy: 'Correct the options named in the message.',
+  },
 })

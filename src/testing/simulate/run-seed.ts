@@ -58,6 +58,8 @@ export interface SeedOptions {
   readonly interference?: Interference
   /** Default 15. */
   readonly livesWithFaults?: number
+  /** Whether some lives are stopped with a final checkpoint and started again. Default true. */
+  readonly orderlyStops?: boolean
 }
 
 export interface SeedResult {
@@ -233,7 +235,7 @@ class SeedRun {
     })
     // Now and then somebody stops the job in an orderly way; the next life continues.
     const orderly = this.#world.random.stream(`stop ${this.#lives}`)
-    if (orderly.float() < 0.15) env.clock.timer(200 * orderly.float(), () => running.stop())
+    if (this.#options.orderlyStops !== false && orderly.float() < 0.15) env.clock.timer(200 * orderly.float(), () => running.stop())
     return running.outcome
   }
 
