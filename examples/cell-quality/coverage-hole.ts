@@ -54,10 +54,10 @@ export function coverageHoles(measured: Stream<Measurement, 'event-time'>) {
     .process('coverage-hole', {
       state: { waiting: sortedMapState(int, list(float)), open: valueState(hole) },
       timers: { settled: 'event-time', quiet: 'event-time' },
-      output: { holes: hole, late: lateMeasurement },
+      output: { holes: hole, tooLate: lateMeasurement },
       onRecord({ at, rsrp = 0, file, line, raw }, ctx) {
         if (at <= ctx.watermark) {
-          ctx.emit('late', { file, line, raw, lateByMs: ctx.watermark - at })
+          ctx.emit('tooLate', { file, line, raw, lateByMs: ctx.watermark - at })
           return
         }
         const { waiting } = ctx.state

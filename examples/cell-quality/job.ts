@@ -68,7 +68,7 @@ perMinute.late
   .map(({ record, lateBy }) => ({ file: record.file, line: record.line, raw: record.raw, lateByMs: lateBy }))
   .to('late-cell-minute', output)
 
-holes.late.to('late-coverage-hole', output)
+holes.tooLate.to('late-coverage-hole', output)
 
 /** Four decimals, `null` without a value; adding 0 turns -0 into 0. */
 function rounded(value: number | undefined): number | null {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import { recordsOf } from '../execution.ts'
 import type { JobOutcome } from '../runtime/job.ts'
-import { startProgress } from './progress.ts'
+import { type ProgressForm, startProgress } from './progress.ts'
 import { runJobFile, stopOnSignals } from './run-job.ts'
 import { oneOf, type Params, parseDuration, parseParam } from './options.ts'
 import type { Session } from './session.ts'
@@ -13,6 +13,7 @@ interface RunFlags {
   readonly param?: Params
   readonly checkpointInterval?: number
   readonly acceptParams?: boolean
+  readonly progress?: ProgressForm
   readonly json?: boolean
 }
 
@@ -37,6 +38,11 @@ export function addRunCommand(program: Command, session: Session): void {
       parseDuration,
     )
     .option('--accept-params', 'continue from state that was made with other parameters')
+    .option(
+      '--progress <form>',
+      'on standard error: line, json or none (default: a line on a terminal)',
+      oneOf('line', 'json', 'none'),
+    )
     .option('--json', 'print one JSON object as the last line of standard output')
     .action(async (job: string, flags: RunFlags) => {
       session.exitCode = await run(job, flags, session)
@@ -55,7 +61,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     acceptParameters: flags.acceptParams === true,
   })
   const release = stopOnSignals(env, job)
-  const stopProgress = startProgress(env, job)
+  const stopProgress = startProgress(env, job, flags.progress)
   // Between two lives of a job nothing else would keep the process: timers of the engine do not.
   const alive = setInterval(() => {}, 2 ** 30)
   try {
