@@ -114,7 +114,7 @@ class Appending {
 
   #partitionOf(record: LogRecord): number {
     if (record.key === null || this.#partitions === 1) return 0
-    return hashText(new TextDecoder().decode(record.key)) % this.#partitions
+    return (hashText(new TextDecoder().decode(record.key)) >>> 0) % this.#partitions
   }
 
   async #writer(partition: number): Promise<{ readonly writer: LogWriter; records: number }> {
