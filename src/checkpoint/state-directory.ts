@@ -230,6 +230,9 @@ async function adopt(
   env.host.crashPoint('recover.manifest')
   const nextEpoch = files.epochMax + 1
   if (newest === undefined) return { adopted: undefined, retained: [], nextEpoch }
+  // Its publisher may have died between the name and the sync of the directory. Sinks are about to show its output, so
+  // from here on it must outlive a power cut.
+  await env.disk.syncDir(checkpointDirectory(directory))
   try {
     const adopted = await readManifest(storage, newest)
     if (adopted.job !== job) throw otherJob(directory, adopted.job, job)
