@@ -15,7 +15,7 @@ import { emptyLedger, type Ledger } from '../checkpoint/ledger.ts'
 import type { Manifest } from '../checkpoint/manifest.ts'
 import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import { assertRestorable } from '../checkpoint/restore.ts'
-import { openStateDirectory, type StateDirectory } from '../checkpoint/state-directory.ts'
+import { openStateDirectory, type StateDirectory, wrapStorageError } from '../checkpoint/state-directory.ts'
 import { runtimeErrors } from './errors.ts'
 import type { SliceProgress } from './slice.ts'
 
@@ -196,7 +196,7 @@ class JobController {
       )
       return { kind: 'done', status: 'already-finished', manifest }
     } catch (error) {
-      return { kind: 'failed', error, progressed: false }
+      return { kind: 'failed', error: wrapStorageError(error, 'running a subtask'), progressed: false }
     } finally {
       await Promise.all(handles.map((handle) => handle.stop()))
     }
@@ -208,7 +208,7 @@ class JobController {
     let progressed = false
     let failed: (error: unknown) => void = () => {}
     const failure = new Promise<LifeEnd>((resolve) => {
-      failed = (error) => resolve({ kind: 'failed', error, progressed })
+      failed = (error) => resolve({ kind: 'failed', error: wrapStorageError(error, 'running a subtask'), progressed })
     })
     const early: SubtaskReport[] = []
     let receive = (report: SubtaskReport): void => void early.push(report)
