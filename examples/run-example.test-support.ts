@@ -30,11 +30,25 @@ export async function runExample({ job, input, mode }: ExampleOptions): Promise<
   try {
     const output = join(folder, 'out')
     const { exitCode, stdout, stderr } = await runProgram([
-      'run', job, '--mode', mode, '--json', '--state', join(folder, 'state'),
-      '--param', `input=${input.join(',')}`, '--param', `output=${output}`,
+      'run',
+      job,
+      '--mode',
+      mode,
+      '--json',
+      '--state',
+      join(folder, 'state'),
+      '--param',
+      `input=${input.join(',')}`,
+      '--param',
+      `output=${output}`,
     ])
     const last = stdout.trimEnd().split('\n').at(-1) ?? ''
-    return { exitCode, stderr, summary: last === '' ? {} : JSON.parse(last), sinks: committed(output) }
+    return {
+      exitCode,
+      stderr,
+      summary: last === '' ? {} : JSON.parse(last),
+      sinks: committed(output),
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
@@ -63,7 +77,13 @@ export function committed(output: string): Readonly<Record<string, readonly stri
   const sinks: Record<string, readonly string[]> = {}
   for (const sink of existsSync(output) ? readdirSync(output) : []) {
     const files = readdirSync(join(output, sink)).filter((name) => name.endsWith('.jsonl'))
-    sinks[sink] = files.flatMap((name) => readFileSync(join(output, sink, name), 'utf8').split('\n').slice(0, -1)).sort()
+    sinks[sink] = files
+      .flatMap((name) =>
+        readFileSync(join(output, sink, name), 'utf8')
+          .split('\n')
+          .slice(0, -1),
+      )
+      .sort()
   }
   return sinks
 }

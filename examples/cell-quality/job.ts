@@ -10,7 +10,19 @@
  * minute closes because another drive is a month ahead. One file with all drives, one after the other, is no stream in
  * event time; read it with `--mode batch`.
  */
-import { count, fileSink, files, lines, mean, min, minutes, param, pipeline, seconds, tumbling } from 'tidemill'
+import {
+  count,
+  fileSink,
+  files,
+  lines,
+  mean,
+  min,
+  minutes,
+  param,
+  pipeline,
+  seconds,
+  tumbling,
+} from 'tidemill'
 import { coverageHoles } from './coverage-hole.ts'
 import { isHeader, measurement, parseMeasurement } from './measurement.ts'
 
@@ -19,11 +31,17 @@ const output = fileSink({ directory: param('output', '.tidemill/output/cell-qual
 const app = pipeline('cell-quality')
 
 const parsed = app
-  .from('traces', lines(files(param('input', 'examples/cell-quality/sample.csv')), { locate: true }))
+  .from(
+    'traces',
+    lines(files(param('input', 'examples/cell-quality/sample.csv')), { locate: true }),
+  )
   .filter((line) => !isHeader(line))
   .try('parse', parseMeasurement, { row: measurement })
 
-const measured = parsed.results.withEventTime({ timestamp: (row) => row.at, maxOutOfOrderness: seconds(5) })
+const measured = parsed.results.withEventTime({
+  timestamp: (row) => row.at,
+  maxOutOfOrderness: seconds(5),
+})
 
 const perMinute = measured
   .filter((row) => row.cell !== undefined)
@@ -60,12 +78,22 @@ const withoutNode = parsed.results
   .map(({ file, line, raw }) => ({ file, line, raw, reason: 'NODEHEX is missing' }))
 
 parsed.rejected
-  .map(({ input, error }) => ({ file: input.file, line: input.line, raw: input.text, reason: error.message }))
+  .map(({ input, error }) => ({
+    file: input.file,
+    line: input.line,
+    raw: input.text,
+    reason: error.message,
+  }))
   .union(withoutNode)
   .to('rejected', output)
 
 perMinute.late
-  .map(({ record, lateBy }) => ({ file: record.file, line: record.line, raw: record.raw, lateByMs: lateBy }))
+  .map(({ record, lateBy }) => ({
+    file: record.file,
+    line: record.line,
+    raw: record.raw,
+    lateByMs: lateBy,
+  }))
   .to('late-cell-minute', output)
 
 holes.tooLate.to('late-coverage-hole', output)

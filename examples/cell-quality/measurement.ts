@@ -45,7 +45,8 @@ export function isHeader({ line, text }: LocatedLine): boolean {
 /** Throws with the reason when the line is no measurement. */
 export function parseMeasurement({ file, line, text: raw }: LocatedLine): Measurement {
   const values = splitCsv(raw)
-  if (values.length !== columns.length) throw new Error(`${values.length} columns instead of ${columns.length}`)
+  if (values.length !== columns.length)
+    throw new Error(`${values.length} columns instead of ${columns.length}`)
   const value = (name: (typeof columns)[number]): string => values[columns.indexOf(name)] ?? ''
   const trace = value('Trace')
   if (trace === '') throw new Error('the trace is missing')
@@ -71,17 +72,20 @@ function isMissing(value: string): boolean {
 
 function decimal(name: string, digits: string): number | undefined {
   if (isMissing(digits)) return undefined
-  if (!/^[+-]?\d+(\.\d+)?$/.test(digits)) throw new Error(`${name} ${JSON.stringify(digits)} is not a number`)
+  if (!/^[+-]?\d+(\.\d+)?$/.test(digits))
+    throw new Error(`${name} ${JSON.stringify(digits)} is not a number`)
   return Number(digits)
 }
 
 /** `2019.12.01_12.11.21`, read as UTC. */
 function time(digits: string): Timestamp {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)$/.exec(digits) ?? []
+  const [, year, month, day, hour, minute, second] =
+    /^(\d{4})\.(\d\d)\.(\d\d)_(\d\d)\.(\d\d)\.(\d\d)$/.exec(digits) ?? []
   const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`
   const ms = Date.parse(iso)
   // A date that does not exist, such as the 30th of February, would be taken for another one.
-  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso) throw new Error(`time ${JSON.stringify(digits)} is no date`)
+  if (Number.isNaN(ms) || new Date(ms).toISOString() !== iso)
+    throw new Error(`time ${JSON.stringify(digits)} is no date`)
   return timestamp(ms)
 }
 
@@ -90,6 +94,7 @@ function splitCsv(line: string): readonly string[] {
   if (!line.includes('"')) return line.split(',')
   const values: string[] = []
   const pattern = /(?:^|,)(?:"((?:[^"]|"")*)"(?=,|$)|([^,]*))/g
-  for (const [, quoted, plain = ''] of line.matchAll(pattern)) values.push(quoted?.replaceAll('""', '"') ?? plain)
+  for (const [, quoted, plain = ''] of line.matchAll(pattern))
+    values.push(quoted?.replaceAll('""', '"') ?? plain)
   return values
 }

@@ -17,7 +17,9 @@ interface Sample {
 }
 
 /** Lines per sink, sorted, when nothing is late. Values without quotes only. */
-export function naiveCellQuality(inputs: readonly { file: string; text: string }[]): CellQualityAnswer {
+export function naiveCellQuality(
+  inputs: readonly { file: string; text: string }[],
+): CellQualityAnswer {
   const rejected: string[] = []
   const samples: Sample[] = []
   for (const { file, text } of inputs) {
@@ -27,12 +29,22 @@ export function naiveCellQuality(inputs: readonly { file: string; text: string }
       const raw = line.replace(/\r$/, '')
       if (index === 0 && raw.startsWith('Trace,')) return
       const sample = parse(raw)
-      const reason = typeof sample === 'string' ? sample : isNone(sample.nodeHex) ? 'NODEHEX is missing' : undefined
-      if (reason !== undefined) rejected.push(JSON.stringify({ file, line: index + 1, raw, reason }))
+      const reason =
+        typeof sample === 'string'
+          ? sample
+          : isNone(sample.nodeHex)
+            ? 'NODEHEX is missing'
+            : undefined
+      if (reason !== undefined)
+        rejected.push(JSON.stringify({ file, line: index + 1, raw, reason }))
       if (typeof sample !== 'string') samples.push(sample)
     })
   }
-  return { 'cell-minute': minutes(samples).sort(), 'coverage-hole': holes(samples).sort(), rejected: rejected.sort() }
+  return {
+    'cell-minute': minutes(samples).sort(),
+    'coverage-hole': holes(samples).sort(),
+    rejected: rejected.sort(),
+  }
 }
 
 function minutes(samples: readonly Sample[]): string[] {
@@ -114,13 +126,27 @@ function parse(raw: string): Sample | string {
   if (v.length !== 27) return `${v.length} columns instead of 27`
   const [trace = '', time = '', , , , , , mode = '', rsrp = '', , snr = ''] = v
   if (trace === '') return 'the trace is missing'
-  for (const [name, value] of [['RSRP', rsrp], ['SNR', snr]] as const) {
-    if (!isNone(value) && !/^[+-]?[0-9]+([.][0-9]+)?$/.test(value)) return `${name} ${JSON.stringify(value)} is not a number`
+  for (const [name, value] of [
+    ['RSRP', rsrp],
+    ['SNR', snr],
+  ] as const) {
+    if (!isNone(value) && !/^[+-]?[0-9]+([.][0-9]+)?$/.test(value))
+      return `${name} ${JSON.stringify(value)} is not a number`
   }
   const n = time.split(/[._]/).map(Number)
   const at = Date.UTC(n[0] ?? 0, (n[1] ?? 0) - 1, n[2], n[3], n[4], n[5])
-  const back = Number.isNaN(at) ? '' : new Date(at).toISOString().slice(0, 19).replace('T', '_').replace(/[-:]/g, '.')
+  const back = Number.isNaN(at)
+    ? ''
+    : new Date(at).toISOString().slice(0, 19).replace('T', '_').replace(/[-:]/g, '.')
   if (back !== time) return `time ${JSON.stringify(time)} is no date`
   const number = (value: string): number | null => (isNone(value) ? null : Number(value))
-  return { trace, at, mode, rsrp: number(rsrp), snr: number(snr), cellHex: v[21] ?? '', nodeHex: v[22] ?? '' }
+  return {
+    trace,
+    at,
+    mode,
+    rsrp: number(rsrp),
+    snr: number(snr),
+    cellHex: v[21] ?? '',
+    nodeHex: v[22] ?? '',
+  }
 }

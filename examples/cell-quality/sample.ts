@@ -20,9 +20,30 @@ interface Drive {
 }
 
 const drives: readonly Drive[] = [
-  { trace: 'A/morning', startMs: Date.UTC(2020, 0, 27, 9, 15, 20), seconds: 200, nodes: ['A81B', 'A81C'], holes: [[90, 14]] },
-  { trace: 'A/evening', startMs: Date.UTC(2019, 11, 20, 18, 1, 5), seconds: 180, nodes: ['A81B', 'A81C'], holes: [] },
-  { trace: 'B/noon', startMs: Date.UTC(2019, 11, 20, 18, 2, 10), seconds: 160, nodes: ['A81C', 'B000'], holes: [[20, 9], [145, 15]] },
+  {
+    trace: 'A/morning',
+    startMs: Date.UTC(2020, 0, 27, 9, 15, 20),
+    seconds: 200,
+    nodes: ['A81B', 'A81C'],
+    holes: [[90, 14]],
+  },
+  {
+    trace: 'A/evening',
+    startMs: Date.UTC(2019, 11, 20, 18, 1, 5),
+    seconds: 180,
+    nodes: ['A81B', 'A81C'],
+    holes: [],
+  },
+  {
+    trace: 'B/noon',
+    startMs: Date.UTC(2019, 11, 20, 18, 2, 10),
+    seconds: 160,
+    nodes: ['A81C', 'B000'],
+    holes: [
+      [20, 9],
+      [145, 15],
+    ],
+  },
 ]
 
 /** Data lines of each trace, always the same. */
@@ -40,9 +61,33 @@ export function cellQualitySample(): readonly (readonly string[])[] {
         const snr = whole(9) === 0 ? '-' : (whole(400) / 10 - 10).toFixed(1)
         const is5g = node === 'B000'
         const values: readonly string[] = [
-          drive.trace, stamp(drive.startMs + second * 1000), '-8.388167', '51.935618', String(whole(60)), 'B', String(1 + whole(3)),
-          is5g ? '5G' : 'LTE', rsrp, '-11', snr, '8', '-', '29', '13', 'D', '-', '-', '-', '-', '-',
-          String(1 + (second % 2)), second % 47 === 40 ? '-' : node, '9CBA', '11016962', '-', '-',
+          drive.trace,
+          stamp(drive.startMs + second * 1000),
+          '-8.388167',
+          '51.935618',
+          String(whole(60)),
+          'B',
+          String(1 + whole(3)),
+          is5g ? '5G' : 'LTE',
+          rsrp,
+          '-11',
+          snr,
+          '8',
+          '-',
+          '29',
+          '13',
+          'D',
+          '-',
+          '-',
+          '-',
+          '-',
+          '-',
+          String(1 + (second % 2)),
+          second % 47 === 40 ? '-' : node,
+          '9CBA',
+          '11016962',
+          '-',
+          '-',
         ]
         rows.push(values.join(','))
       }
@@ -54,7 +99,12 @@ export function cellQualitySample(): readonly (readonly string[])[] {
 }
 
 function stamp(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 19).replaceAll('-', '.').replaceAll(':', '.').replace('T', '_')
+  return new Date(ms)
+    .toISOString()
+    .slice(0, 19)
+    .replaceAll('-', '.')
+    .replaceAll(':', '.')
+    .replace('T', '_')
 }
 
 function seeded(seed: number): () => number {

@@ -66,7 +66,10 @@ const rankedAirport = struct('ranked-airport', {
 type Airport = TypeOf<typeof airport>
 
 function isWorse(left: Airport, right: Airport): boolean {
-  return left.delayMean > right.delayMean || (left.delayMean === right.delayMean && left.origin < right.origin)
+  return (
+    left.delayMean > right.delayMean ||
+    (left.delayMean === right.delayMean && left.origin < right.origin)
+  )
 }
 
 departures

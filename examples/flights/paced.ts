@@ -40,12 +40,7 @@ class PacedReader<Row> implements PartitionReader<Row> {
   #rowsNow = 0
   readonly #startMs: number
 
-  constructor(
-    env: SourceContext['env'],
-    inner: PartitionReader<Row>,
-    rows: number,
-    pace: Pace,
-  ) {
+  constructor(env: SourceContext['env'], inner: PartitionReader<Row>, rows: number, pace: Pace) {
     this.#clock = env.clock
     this.#inner = inner
     this.#rows = rows
@@ -54,7 +49,8 @@ class PacedReader<Row> implements PartitionReader<Row> {
   }
 
   async read(): Promise<SourceBatch<Row> | 'idle' | 'end'> {
-    const left = this.#pace.rowsMax === 0 ? Number.POSITIVE_INFINITY : this.#pace.rowsMax - this.#rows
+    const left =
+      this.#pace.rowsMax === 0 ? Number.POSITIVE_INFINITY : this.#pace.rowsMax - this.#rows
     if (left <= 0) return 'end'
     if (this.#dueMs() > this.#clock.monoMs()) return 'idle'
     const batch = await this.#inner.read()
@@ -63,7 +59,11 @@ class PacedReader<Row> implements PartitionReader<Row> {
     const rows = batch.rows.slice(0, left)
     this.#rows += rows.length
     this.#rowsNow += rows.length
-    return { ...batch, rows, rejected: batch.rejected.filter(({ beforeRow }) => beforeRow <= rows.length) }
+    return {
+      ...batch,
+      rows,
+      rejected: batch.rejected.filter(({ beforeRow }) => beforeRow <= rows.length),
+    }
   }
 
   async wait(maxMs: number): Promise<void> {
@@ -94,8 +94,14 @@ function encode(rows: number, inner: Position): Position {
   return bytes
 }
 
-function decode(position: Position | undefined): { readonly rows: number; readonly inner: Position | undefined } {
+function decode(position: Position | undefined): {
+  readonly rows: number
+  readonly inner: Position | undefined
+} {
   if (position === undefined) return { rows: 0, inner: undefined }
-  const rows = new DataView(position.buffer, position.byteOffset, position.byteLength).getFloat64(0, true)
+  const rows = new DataView(position.buffer, position.byteOffset, position.byteLength).getFloat64(
+    0,
+    true,
+  )
   return { rows, inner: position.subarray(countBytes) }
 }

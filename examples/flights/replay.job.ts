@@ -21,6 +21,14 @@ const app = pipeline('flights-replay')
 
 app
   .from('recording', paced(parquet({ path: param('input', flightsFile), schema: flight }), pace))
-  .to('flights', logSink({ directory: param('log', '.tidemill/flights-log'), topic, value: flight, partitions: 1 }))
+  .to(
+    'flights',
+    logSink({
+      directory: param('log', '.tidemill/flights-log'),
+      topic,
+      value: flight,
+      partitions: 1,
+    }),
+  )
 
 await app.run()

@@ -1,5 +1,14 @@
 /** One line of what users do, as a row. */
-import { field, instant, int, type LocatedLine, struct, text, timestamp, type TypeOf } from 'tidemill'
+import {
+  field,
+  instant,
+  int,
+  type LocatedLine,
+  struct,
+  text,
+  timestamp,
+  type TypeOf,
+} from 'tidemill'
 
 export const behaviour = struct('behaviour', {
   userId: field(1, int),
@@ -37,6 +46,7 @@ export function parseBehaviour({ text }: LocatedLine): Behaviour {
 
 function whole(name: string, digits: string): number {
   const value = /^\d+$/.test(digits) ? Number(digits) : Number.NaN
-  if (!Number.isSafeInteger(value)) throw new Error(`${name} ${JSON.stringify(digits)} is not a whole number`)
+  if (!Number.isSafeInteger(value))
+    throw new Error(`${name} ${JSON.stringify(digits)} is not a whole number`)
   return value
 }

@@ -37,7 +37,12 @@ describe('hot items of the sample', () => {
     expect(expected.rejected).toHaveLength(6)
     expect(run).toMatchObject({
       exitCode: 0,
-      summary: { status: 'finished', recordsRead: 1812, recordsLate: expected.late.length, recordsRejected: 6 },
+      summary: {
+        status: 'finished',
+        recordsRead: 1812,
+        recordsLate: expected.late.length,
+        recordsRejected: 6,
+      },
     })
   })
 
@@ -51,23 +56,41 @@ describe('hot items of the sample', () => {
 })
 
 describe('hot items of odd input', () => {
-  test.each(['stream', 'batch'] as const)('%s: line ends, ties, bounds, empty files', async (mode) => {
-    const noon = Date.UTC(2024, 0, 1, 12) / 1000
-    const text = [
-      // Ties go to the smaller item, also with more digits.
-      `1,1000,1,pv,${noon}`, `1,999,1,pv,${noon}`, `1,5,1,pv,${noon}`, `1,70,1,pv,${noon}`,
-      // Moves time though it is no view; the next one is exactly ten seconds behind, on time.
-      `1,5,1,cart,${noon + 4_000}`, `2,5,1,pv,${noon + 3_990}`, `2,5,1,pv,${noon + 299}`, `2,5,1,pv,${noon + 300}`,
-      `1,5,1,pv,${Date.UTC(2000, 0, 1) / 1000 - 1}`, '1,5,1,pv,99999999999999', '1,5,1,,1704110400', '1.5,5,1,pv,1704110400',
-      `9007199254740993,5,1,pv,${noon + 4_001}`, ' ', `7,8,1,buy,${noon + 4_001}`,
-    ].join('\r\n')
-    const files = [write('odd.csv', `${text}\r\n`), write('empty.csv', ''), write('line-end.csv', '\n')]
-    const run = await runExample({ job, input: files, mode })
-    const expected = naiveHotItems(
-      files.map((file) => ({ file, text: readFileSync(file, 'utf8') })),
-      'batch',
-    )
-    expect(run).toMatchObject({ exitCode: 0, sinks: expected })
-    expect(expected.rejected).toHaveLength(7)
-  })
+  test.each(['stream', 'batch'] as const)(
+    '%s: line ends, ties, bounds, empty files',
+    async (mode) => {
+      const noon = Date.UTC(2024, 0, 1, 12) / 1000
+      const text = [
+        // Ties go to the smaller item, also with more digits.
+        `1,1000,1,pv,${noon}`,
+        `1,999,1,pv,${noon}`,
+        `1,5,1,pv,${noon}`,
+        `1,70,1,pv,${noon}`,
+        // Moves time though it is no view; the next one is exactly ten seconds behind, on time.
+        `1,5,1,cart,${noon + 4_000}`,
+        `2,5,1,pv,${noon + 3_990}`,
+        `2,5,1,pv,${noon + 299}`,
+        `2,5,1,pv,${noon + 300}`,
+        `1,5,1,pv,${Date.UTC(2000, 0, 1) / 1000 - 1}`,
+        '1,5,1,pv,99999999999999',
+        '1,5,1,,1704110400',
+        '1.5,5,1,pv,1704110400',
+        `9007199254740993,5,1,pv,${noon + 4_001}`,
+        ' ',
+        `7,8,1,buy,${noon + 4_001}`,
+      ].join('\r\n')
+      const files = [
+        write('odd.csv', `${text}\r\n`),
+        write('empty.csv', ''),
+        write('line-end.csv', '\n'),
+      ]
+      const run = await runExample({ job, input: files, mode })
+      const expected = naiveHotItems(
+        files.map((file) => ({ file, text: readFileSync(file, 'utf8') })),
+        'batch',
+      )
+      expect(run).toMatchObject({ exitCode: 0, sinks: expected })
+      expect(expected.rejected).toHaveLength(7)
+    },
+  )
 })

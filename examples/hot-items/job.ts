@@ -30,11 +30,19 @@ const output = fileSink({ directory: param('output', '.tidemill/output/hot-items
 const app = pipeline('hot-items')
 
 const parsed = app
-  .from('behaviour', lines(files(param('input', 'examples/hot-items/sample.csv')), { locate: true }))
+  .from(
+    'behaviour',
+    lines(files(param('input', 'examples/hot-items/sample.csv')), { locate: true }),
+  )
   .try('parse', parseBehaviour, { row: behaviour })
 
 parsed.rejected
-  .map(({ input, error }) => ({ file: input.file, line: input.line, raw: input.text, reason: error.message }))
+  .map(({ input, error }) => ({
+    file: input.file,
+    line: input.line,
+    raw: input.text,
+    reason: error.message,
+  }))
   .to('rejected', output)
 
 const views = parsed.results

@@ -17,7 +17,10 @@ interface Row {
 }
 
 /** Lines per sink, sorted. In stream mode for one file only: between several, who is late depends on their speed. */
-export function naiveHotItems(inputs: readonly { file: string; text: string }[], mode: 'stream' | 'batch'): HotItemsAnswer {
+export function naiveHotItems(
+  inputs: readonly { file: string; text: string }[],
+  mode: 'stream' | 'batch',
+): HotItemsAnswer {
   const rejected: string[] = []
   const late: string[] = []
   const views = new Map<number, Map<number, number>>()
@@ -34,7 +37,8 @@ export function naiveHotItems(inputs: readonly { file: string; text: string }[],
       }
       const watermark = mode === 'batch' ? Number.NEGATIVE_INFINITY : latest - 10_000 - 1
       latest = Math.max(latest, row.at)
-      if (row.behaviour === 'pv' && !countView(views, row, watermark)) late.push(lateLine(row, watermark))
+      if (row.behaviour === 'pv' && !countView(views, row, watermark))
+        late.push(lateLine(row, watermark))
     })
   }
   return { 'hot-items': top3(views).sort(), late: late.sort(), rejected: rejected.sort() }
@@ -59,7 +63,14 @@ function countView(views: Map<number, Map<number, number>>, row: Row, watermark:
 function lateLine(row: Row, watermark: number): string {
   const { user, item, category, behaviour, at } = row
   const lateByMs = watermark - (lastEnd(at) - 1)
-  return JSON.stringify({ userId: user, itemId: item, categoryId: category, behaviour, timestamp: at, lateByMs })
+  return JSON.stringify({
+    userId: user,
+    itemId: item,
+    categoryId: category,
+    behaviour,
+    timestamp: at,
+    lateByMs,
+  })
 }
 
 function top3(views: ReadonlyMap<number, ReadonlyMap<number, number>>): string[] {
@@ -67,7 +78,15 @@ function top3(views: ReadonlyMap<number, ReadonlyMap<number, number>>): string[]
   for (const [windowEnd, items] of views) {
     const sorted = [...items].sort(([a, countA], [b, countB]) => countB - countA || a - b)
     sorted.slice(0, 3).forEach(([itemId, count], i) => {
-      lines.push(JSON.stringify({ windowStart: windowEnd - 60 * minute, windowEnd, rank: i + 1, itemId, count }))
+      lines.push(
+        JSON.stringify({
+          windowStart: windowEnd - 60 * minute,
+          windowEnd,
+          rank: i + 1,
+          itemId,
+          count,
+        }),
+      )
     })
   }
   return lines
@@ -78,11 +97,24 @@ function parse(raw: string): Row | string {
   if (parts.length !== 5) return `${parts.length} columns instead of 5`
   const [user, item, category, behaviour, time] = parts as [string, string, string, string, string]
   if (behaviour === '') return 'the behaviour is missing'
-  const checks = [['time', time], ['user id', user], ['item id', item], ['category id', category]] as const
+  const checks = [
+    ['time', time],
+    ['user id', user],
+    ['item id', item],
+    ['category id', category],
+  ] as const
   for (const [name, value] of checks) {
-    if (!/^[0-9]+$/.test(value) || !Number.isSafeInteger(Number(value))) return `${name} ${JSON.stringify(value)} is not a whole number`
-    if (name === 'time' && Number(value) < Date.UTC(2000, 0, 1) / 1000) return `time ${Number(value)} lies before 2000-01-01`
+    if (!/^[0-9]+$/.test(value) || !Number.isSafeInteger(Number(value)))
+      return `${name} ${JSON.stringify(value)} is not a whole number`
+    if (name === 'time' && Number(value) < Date.UTC(2000, 0, 1) / 1000)
+      return `time ${Number(value)} lies before 2000-01-01`
     if (name === 'time' && Number(value) > 8.64e12) return `time ${Number(value)} is no date`
   }
-  return { user: Number(user), item: Number(item), category: Number(category), behaviour, at: Number(time) * 1000 }
+  return {
+    user: Number(user),
+    item: Number(item),
+    category: Number(category),
+    behaviour,
+    at: Number(time) * 1000,
+  }
 }

@@ -22,7 +22,15 @@ export function hotItemsSample(): string {
     if (i % 500 === 450) rows.push(`${1 + whole(400)},${item},3,pv,${time - 4_000}`)
     if (i % 500 === 460) rows.push(`${1 + whole(400)},${item},3,pv,${time - 1_500}`)
   }
-  rows.splice(200, 0, '12,not-an-item,3,pv,1511658900', '12,105,3,pv', '', '12,105,3,pv,1511658900,extra', '12,105,3,pv,-5')
+  rows.splice(
+    200,
+    0,
+    '12,not-an-item,3,pv,1511658900',
+    '12,105,3,pv',
+    '',
+    '12,105,3,pv,1511658900,extra',
+    '12,105,3,pv,-5',
+  )
   rows.push('301,105,4,pv,15')
   return rows.join('\n')
 }

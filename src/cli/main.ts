@@ -20,7 +20,11 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('Stateful stream processing for TypeScript')
     .version(engineVersion)
     .exitOverride()
-    .configureOutput({ writeErr: (text) => void (help += text) })
+    .configureOutput({
+      writeErr: (text) => {
+        help += text
+      },
+    })
   addRunCommand(program, session)
   addLogCommand(program, session)
   addDeadCommand(program, session)

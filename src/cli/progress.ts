@@ -86,7 +86,8 @@ function meter(env: Env, job: Pick<RunningJob, 'status'>): () => ProgressReport 
 
 function lineOf(report: ProgressReport): string {
   const { recordsPerSec, recordsRead, recordsWritten, watermark, lag, checkpointAgeMs } = report
-  const age = checkpointAgeMs === undefined ? 'none yet' : `${(checkpointAgeMs / 1000).toFixed(1)} s ago`
+  const age =
+    checkpointAgeMs === undefined ? 'none yet' : `${(checkpointAgeMs / 1000).toFixed(1)} s ago`
   return [
     `${pc.bold(compact(recordsPerSec))} records/s`,
     `${compact(recordsRead)} read`,

@@ -4,7 +4,10 @@
  */
 import { Worker } from 'node:worker_threads'
 import { TidemillError } from '../base/errors.ts'
+import { emptyLedger } from '../checkpoint/ledger.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
+import { recordsOf } from '../execution.ts'
+import type { RecordCounts } from '../graph/executor.ts'
 import { runtimeErrors } from '../runtime/errors.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '../runtime/job.ts'
 import type { SliceProgress } from '../runtime/slice.ts'
@@ -97,6 +100,8 @@ export class ThreadHost implements SubtaskHost {
 class ThreadSubtask implements SubtaskHandle {
   readonly #thread: JobThread
   #progress: SliceProgress | undefined
+  /** What earlier lives of the job did; the subtask counts its own. */
+  readonly #before: RecordCounts
   #stopping = false
 
   constructor(
@@ -106,6 +111,7 @@ class ThreadSubtask implements SubtaskHandle {
     fingerprint: string | undefined,
   ) {
     this.#thread = thread
+    this.#before = recordsOf(spec.manifest?.ledger.total ?? emptyLedger)
     thread.onMessage = (message) => {
       if (message.kind === 'report') callbacks.report(message.report)
       else if (message.kind === 'progress') this.#progress = message.progress
@@ -141,6 +147,15 @@ class ThreadSubtask implements SubtaskHandle {
   }
 
   progress(): SliceProgress | undefined {
-    return this.#progress
+    const own = this.#progress
+    if (own === undefined) return undefined
+    const { read, written, late, rejected } = this.#before
+    return {
+      ...own,
+      recordsRead: own.recordsRead + read,
+      recordsWritten: own.recordsWritten + written,
+      recordsLate: own.recordsLate + late,
+      recordsRejected: own.recordsRejected + rejected,
+    }
   }
 }
