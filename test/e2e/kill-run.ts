@@ -1,0 +1,186 @@
+/**
+ * One run of a job that is killed again and again until it is through, and the judgement over what it left:
+ *
+ *  - committed results equal those of an undisturbed run, as multisets per sink;
+ *  - nothing that was visible ever changed, vanished or was half a file;
+ *  - the ledger balances and its counts are those of the undisturbed run;
+ *  - no unfinished file is left, and starting once more changes nothing.
+ */
+import { type FSWatcher, mkdirSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { checkLedger, formatLedgerProblem, type Ledger } from '../../src/checkpoint/ledger.ts'
+import type { ObserverProcess } from './observer-process.ts'
+import { runArguments, runProgram, startProgram, type ProgramEnd } from './program.ts'
+import { leftovers, type Scenario } from './scenarios.ts'
+
+/** What an undisturbed run gave. */
+export interface Undisturbed {
+  readonly committed: Readonly<Record<string, readonly string[]>>
+  readonly summary: Readonly<Record<string, unknown>>
+  readonly wallMs: number
+  /** From the start of the process to the end of one that has nothing to do. */
+  readonly startMs: number
+}
+
+export interface KillRun {
+  readonly kills: number
+  readonly lives: number
+  readonly wallMs: number
+  readonly looks: number
+  readonly lines: number
+  readonly problems: readonly string[]
+}
+
+export interface KillPlan {
+  readonly scenario: Scenario
+  readonly folder: string
+  readonly undisturbed: Undisturbed
+  readonly observer: ObserverProcess
+  /** No more than so many; a run that is through before has fewer. */
+  readonly killsMax: number
+  /** In [0, 1), seeded. */
+  readonly random: () => number
+}
+
+/** A life that takes longer hangs. */
+const lifeMsMax = 120_000
+
+export async function killedRun(plan: KillPlan): Promise<KillRun> {
+  const { scenario, folder, observer, undisturbed, killsMax, random } = plan
+  const startedMs = performance.now()
+  mkdirSync(folder, { recursive: true })
+  observer.watch(scenario.watched(folder))
+  const argv = runArguments(scenario.run(folder))
+  let kills = 0
+  let lives = 0
+  let end: ProgramEnd
+  do {
+    lives++
+    end = await life(argv, kills < killsMax ? aim(plan, random) : undefined)
+    if (end.signal === 'SIGKILL') kills++
+  } while (end.signal === 'SIGKILL')
+  const again = await life(argv, undefined)
+  const sighting = await observer.stop()
+  const problems = [
+    ...sighting.violations,
+    ...judgeEnd('the last life', end, undisturbed),
+    ...judgeEnd('a start after the end', again, undisturbed, 'already-finished'),
+    ...differences(undisturbed.committed, scenario.committed(folder, sighting.values)),
+    ...leftovers(folder).map((path) => `${path} was left behind`),
+  ]
+  if (sighting.lines === 0) problems.push('the observer saw nothing')
+  const { looks, lines } = sighting
+  return { kills, lives, wallMs: performance.now() - startedMs, looks, lines, problems }
+}
+
+/** Runs the job once without harm. */
+export async function undisturbedRun(
+  scenario: Scenario,
+  folder: string,
+  observer: ObserverProcess,
+): Promise<Undisturbed> {
+  mkdirSync(folder, { recursive: true })
+  observer.watch(scenario.watched(folder))
+  const argv = runArguments(scenario.run(folder))
+  const startedMs = performance.now()
+  const end = await runProgram(argv)
+  const wallMs = performance.now() - startedMs
+  await runProgram(argv)
+  const startMs = performance.now() - startedMs - wallMs
+  const sighting = await observer.stop()
+  if (end.exitCode !== 0) throw new Error(`${scenario.name} fails by itself: ${end.stderr}`)
+  const committed = scenario.committed(folder, sighting.values)
+  const problems = [...sighting.violations, ...differences(scenario.expected(), committed)]
+  if (problems.length > 0)
+    throw new Error(
+      `${scenario.name} (${scenario.mode}) is wrong undisturbed:\n${problems.join('\n')}`,
+    )
+  return { committed, summary: end.summary, wallMs, startMs }
+}
+
+/** When to kill: after a time, or at the n-th change of a directory that commits go through. */
+type Aim =
+  | { readonly afterMs: number }
+  | { readonly directory: string; readonly change: number; readonly afterMs: number }
+
+function aim({ scenario, folder, undisturbed }: KillPlan, random: () => number): Aim {
+  const { wallMs, startMs } = undisturbed
+  const kind = random()
+  const at = random()
+  const change = 1 + Math.floor(random() * 12)
+  const later = wallMs * 1.1
+  if (kind < 0.15) return { afterMs: 2 + at * startMs * 0.9 }
+  if (kind < 0.35) return { afterMs: startMs * (0.8 + at * 0.6) }
+  if (kind < 0.7)
+    return { afterMs: startMs * 0.9 + at * Math.max(300, later - startMs * 0.9) * 0.7 }
+  const state = scenario.run(folder).state
+  return { directory: join(state, kind < 0.9 ? 'checkpoints' : 'owner'), change, afterMs: later }
+}
+
+async function life(argv: readonly string[], aim: Aim | undefined): Promise<ProgramEnd> {
+  const program = startProgram(argv)
+  const kill = (): void => void program.child.kill('SIGKILL')
+  const hang = setTimeout(() => {
+    program.child.kill('SIGABRT')
+  }, lifeMsMax)
+  const timer = aim === undefined ? undefined : setTimeout(kill, aim.afterMs)
+  let watcher: FSWatcher | undefined
+  if (aim !== undefined && 'directory' in aim) {
+    mkdirSync(aim.directory, { recursive: true })
+    let changes = 0
+    watcher = watch(aim.directory, () => {
+      if (++changes === aim.change) kill()
+    })
+  }
+  try {
+    return await program.ended
+  } finally {
+    clearTimeout(hang)
+    clearTimeout(timer)
+    watcher?.close()
+  }
+}
+
+function judgeEnd(
+  what: string,
+  { exitCode, signal, stderr, summary }: ProgramEnd,
+  undisturbed: Undisturbed,
+  status?: string,
+): readonly string[] {
+  if (exitCode !== 0) return [`${what} ended with ${exitCode ?? signal}: ${stderr}`]
+  const problems: string[] = []
+  // Killed between its last commit and its end, a job is finished when it is started again.
+  const allowed = status === undefined ? ['finished', 'already-finished'] : [status]
+  if (!allowed.includes(String(summary['status'])))
+    problems.push(`${what} has the status ${summary['status']}`)
+  for (const name of ['recordsRead', 'recordsWritten', 'recordsLate', 'recordsRejected']) {
+    if (summary[name] !== undisturbed.summary[name])
+      problems.push(
+        `${what}: ${name} is ${summary[name]}, undisturbed ${undisturbed.summary[name]}`,
+      )
+  }
+  const ledger = summary['ledger'] as Ledger
+  problems.push(...checkLedger(ledger).map((problem) => `${what}: ${formatLedgerProblem(problem)}`))
+  const [have, want] = [ledger, undisturbed.summary['ledger']].map((one) => JSON.stringify(one))
+  if (have !== want) problems.push(`${what}: the ledger is ${have}, undisturbed ${want}`)
+  return problems
+}
+
+/** Lines that one side has more often than the other. */
+export function differences(
+  expected: Readonly<Record<string, readonly string[]>>,
+  actual: Readonly<Record<string, readonly string[]>>,
+): readonly string[] {
+  const problems: string[] = []
+  for (const sink of new Set([...Object.keys(expected), ...Object.keys(actual)])) {
+    const counts = new Map<string, number>()
+    for (const line of expected[sink] ?? []) counts.set(line, (counts.get(line) ?? 0) - 1)
+    for (const line of actual[sink] ?? []) counts.set(line, (counts.get(line) ?? 0) + 1)
+    const lost = [...counts].filter(([, count]) => count < 0)
+    const extra = [...counts].filter(([, count]) => count > 0)
+    if (lost.length > 0) problems.push(`${sink}: ${lost.length} lines lost, first ${lost[0]?.[0]}`)
+    if (extra.length > 0)
+      problems.push(`${sink}: ${extra.length} lines too many, first ${extra[0]?.[0]}`)
+  }
+  return problems
+}
