@@ -67,7 +67,7 @@ export class ProcessOperator {
     const context = this.#context
     this.#store.setKey(key)
     context.key = key
-    context.timestamp = (timestampMs === timestampMs ? timestampMs : this.#options.processing.nowMs()) as Timestamp
+    context.timestamp = (Number.isNaN(timestampMs) ? this.#options.processing.nowMs() : timestampMs) as Timestamp
     if (this.#undoable) this.#attempt(row, () => this.#onRecord(row, context))
     else this.#onRecord(row, context)
   }

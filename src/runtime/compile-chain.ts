@@ -1,6 +1,6 @@
 /** Chooses between the generated chain and its interpreted twin. */
 import { canGenerateCode } from '../base/codegen.ts'
-import { type Chain, type ChainParts } from './chain.ts'
+import type { Chain, ChainParts } from './chain.ts'
 import { emitChain } from './codegen/emit-chain.ts'
 import { interpretChain } from './interpret-chain.ts'
 

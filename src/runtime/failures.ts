@@ -8,7 +8,7 @@ import type { Plan, PlanNode } from '../graph/plan.ts'
 import type { Emit } from '../operators/contract.ts'
 import { checkKey } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
-import { type ChainHooks, countAside, countDropped, countersPerNode } from './chain.ts'
+import { type ChainHooks, type countAside, countDropped, countersPerNode } from './chain.ts'
 import { runtimeErrors } from './errors.ts'
 import { messageOf, rejectedRow } from './rejected.ts'
 

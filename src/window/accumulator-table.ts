@@ -190,7 +190,9 @@ export class TablePicture {
   writeSlot(slot: number, key: Key, writer: Writer): void {
     const { stride, objects } = this.table.kernel
     writer.varint(slot)
-    writer.blob(dynamic.encode(key))
+    const block = writer.beginBlock()
+    dynamic.write(key, writer)
+    writer.endBlock(block)
     const page = this.#pages.get(slot >> pageShift)
     const words = page ?? this.#words
     const at = (page ? slot & (pageSlots - 1) : slot) * stride
@@ -261,7 +263,7 @@ function* writeTables(
     const writer = new Writer()
     writer.varint(header.length)
     for (const value of header) writer.f64(value)
-    yield [{ section: 'header', keyGroup: -1, bytes: writer.finish().slice() }]
+    yield [{ section: 'header', keyGroup: -1, bytes: writer.finish() }]
   }
   for (const { namespace, picture } of pictures) {
     const groups = new Int32Array(picture.count)
@@ -297,7 +299,9 @@ function* writeSet(
       const writer = slice.writer(groups[slot] ?? 0)
       writer.varint(slot)
       writer.varint(masks[entry] ?? 0)
-      writer.blob(dynamic.encode(set.valueAt(entry)))
+      const block = writer.beginBlock()
+      dynamic.write(set.valueAt(entry), writer)
+      writer.endBlock(block)
     }
     yield slice.blocks()
   }
@@ -330,7 +334,7 @@ class GroupedBlocks {
   blocks(): readonly SnapshotBlock[] {
     return [...this.#writers]
       .sort(([a], [b]) => a - b)
-      .map(([keyGroup, writer]) => ({ section: this.#section, keyGroup, bytes: writer.finish().slice() }))
+      .map(([keyGroup, writer]) => ({ section: this.#section, keyGroup, bytes: writer.finish() }))
   }
 }
 

@@ -130,6 +130,9 @@ function layOut(spec: AggregateSpec): {
   return { fields, stride: Math.max(word, 1), objects: object, distincts: sets }
 }
 
+/** Stands for "every row" where a test could be. */
+const none = Symbol('every row')
+
 type KernelBody = Pick<AggregateKernel, 'init' | 'add' | 'merge' | 'result'>
 
 function generated(fields: readonly Field[], distincts: readonly DistinctLayout[], windowed: boolean): KernelBody {
@@ -143,10 +146,34 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
   }
   const at = (f: Field, more: number = 0): Code => code`w[at + ${f.word + more}]`
   const object = (f: Field): Code => code`o[objectAt + ${f.object}]`
-  const guarded = (definition: AggregateDefinition, statement: Code): Code =>
-    definition.kind !== 'custom' && definition.where
-      ? code`if (${constant(definition.where)}(row)) { ${statement} }`
-      : code`{ ${statement} }`
+  // User functions come first, each once per row however many aggregates use it: one that throws leaves nothing half
+  // done, and the sums that follow are plain arithmetic.
+  const calls: Code[] = []
+  const called = new Map<unknown, Map<unknown, Code>>()
+  const call = (fn: unknown, where: unknown, made: () => Code): Code => {
+    let byTest = called.get(fn)
+    if (byTest === undefined) {
+      byTest = new Map()
+      called.set(fn, byTest)
+    }
+    let known = byTest.get(where)
+    if (known === undefined) {
+      known = name('v', calls.length)
+      byTest.set(where, known)
+      calls.push(code`const ${known} = ${made()};`)
+    }
+    return known
+  }
+  const test = (where: unknown): Code | undefined =>
+    where === undefined ? undefined : call(where, undefined, () => code`${constant(where)}(row)`)
+  const numberOf = (of: unknown, where: unknown): Code => {
+    const taken = test(where)
+    return call(of, where ?? none, () => (taken ? code`${taken} ? ${constant(of)}(row) : NaN` : code`${constant(of)}(row)`))
+  }
+  const guarded = (where: unknown, statement: Code): Code => {
+    const taken = test(where)
+    return taken ? code`if (${taken}) { ${statement} }` : statement
+  }
 
   const init = fields.map((f) => {
     const d = f.definition
@@ -158,17 +185,22 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
     const d = f.definition
     switch (d.kind) {
       case 'count':
-        return guarded(d, code`${at(f)} += 1;`)
+        return guarded(d.where, code`${at(f)} += 1;`)
       case 'sum':
-        return guarded(d, code`${at(f)} += ${constant(d.of)}(row);`)
+        return guarded(d.where, code`${at(f)} += ${numberOf(d.of, d.where)};`)
       case 'mean':
-        return guarded(d, code`${at(f)} += ${constant(d.of)}(row); ${at(f, 1)} += 1;`)
-      case 'min':
-        return guarded(d, code`const v = ${constant(d.of)}(row); if (!(${at(f)} <= v) && v === v) ${at(f)} = v;`)
-      case 'max':
-        return guarded(d, code`const v = ${constant(d.of)}(row); if (!(${at(f)} >= v) && v === v) ${at(f)} = v;`)
+        return guarded(d.where, code`${at(f)} += ${numberOf(d.of, d.where)}; ${at(f, 1)} += 1;`)
+      // A row that takes no part has NaN here, and so does no row yet: neither comparison is true of NaN.
+      case 'min': {
+        const v = numberOf(d.of, d.where)
+        return code`if (!(${at(f)} <= ${v}) && ${v} === ${v}) ${at(f)} = ${v};`
+      }
+      case 'max': {
+        const v = numberOf(d.of, d.where)
+        return code`if (!(${at(f)} >= ${v}) && ${v} === ${v}) ${at(f)} = ${v};`
+      }
       case 'custom':
-        return code`${object(f)} = ${constant(d.add)}(${object(f)}, row);`
+        return code`${object(f)} = ${call(f, none, () => code`${constant(d.add)}(${object(f)}, row)`)};`
       case 'count-distinct':
         return empty
     }
@@ -176,13 +208,14 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
   const distinct = distincts.map((layout, set) => {
     const members = fields.filter((f) => f.set === set)
     const bits = members.map((f) => {
-      const where = 'where' in f.definition ? f.definition.where : undefined
-      return where ? code`(${constant(where)}(row) ? ${1 << f.bit} : 0)` : code`${1 << f.bit}`
+      const taken = test('where' in f.definition ? f.definition.where : undefined)
+      return taken ? code`(${taken} ? ${1 << f.bit} : 0)` : code`${1 << f.bit}`
     })
+    const mask = call(layout, 'mask', () => join(bits, code` | `))
+    const value = call(layout, 'value', () => code`${mask} !== 0 ? ${constant(layout.of)}(row) : 0`)
     const counters = members.map((f) => code`if (n & ${1 << f.bit}) ${at(f)} += 1;`)
-    return code`{ const m = ${join(bits, code` | `)};
-      if (m !== 0) { const n = sets[${set}].add(slot, ${constant(layout.of)}(row), m);
-        if (n !== 0) { ${join(counters)} } } }`
+    return code`if (${mask} !== 0) { const n = sets[${set}].add(slot, ${value}, ${mask});
+        if (n !== 0) { ${join(counters)} } }`
   })
   const merge = fields.map((f) => {
     const d = f.definition
@@ -214,7 +247,7 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
     constants,
     code`return {
       init(w, at, o, objectAt) { ${join(init)} },
-      add(w, at, o, objectAt, sets, slot, row) { ${join(add)} ${join(distinct)} },
+      add(w, at, o, objectAt, sets, slot, row) { ${join(calls)} ${join(add)} ${join(distinct)} },
       merge(w, at, o, objectAt, x, from, p, fromObject) { ${join(merge)} },
       result(w, at, o, objectAt, key, window) { return { key, ${windowed ? code`window,` : empty} ${join(result)} } },
     }`,
@@ -244,7 +277,7 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
           const value = d.kind === 'count' ? 1 : d.of(row as never)
           const old = number(words, i)
           if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
-          else if (d.kind === 'min' ? !(old <= value) : !(old >= value)) words[i] = value === value ? value : old
+          else if (d.kind === 'min' ? !(old <= value) : !(old >= value)) words[i] = Number.isNaN(value) ? old : value
           if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + 1
         }
       }
@@ -268,8 +301,8 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
             fromObjects[fromObjectAt + f.object] as never,
           )
         } else if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
-        else if (d.kind === 'min' && !(old <= value) && value === value) words[i] = value
-        else if (d.kind === 'max' && !(old >= value) && value === value) words[i] = value
+        else if (d.kind === 'min' && !(old <= value) && !Number.isNaN(value)) words[i] = value
+        else if (d.kind === 'max' && !(old >= value) && !Number.isNaN(value)) words[i] = value
         if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + number(from, fromAt + f.word + 1)
       }
     },
@@ -279,7 +312,7 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
         const d = f.definition
         const value = number(words, at + f.word)
         if (d.kind === 'custom') row[f.field] = d.result(objects[objectAt + f.object] as never)
-        else if (d.kind === 'min' || d.kind === 'max') row[f.field] = value === value ? value : undefined
+        else if (d.kind === 'min' || d.kind === 'max') row[f.field] = Number.isNaN(value) ? undefined : value
         else if (d.kind === 'mean') {
           const n = number(words, at + f.word + 1)
           row[f.field] = n === 0 ? undefined : value / n

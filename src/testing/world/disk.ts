@@ -8,7 +8,7 @@ import {
 } from '../../base/env.ts'
 import { crc32 } from '../../base/crc32.ts'
 import type { DiskCall, FaultEffect, FaultPlan } from './faults.ts'
-import { type DirectoryNode, DiskImage, type DiskNode, FileNode } from './disk-image.ts'
+import type { DirectoryNode, DiskImage, DiskNode, FileNode } from './disk-image.ts'
 import type { Kernel } from './kernel.ts'
 import type { LifeState } from './life-state.ts'
 

@@ -103,12 +103,17 @@ export class FaultPlan {
   #pickRandom(call: DiskCall): FaultEffect | undefined {
     const { error, syncError, shortWrite, slow, slowMs, readFlip } = this.#rates
     let at = this.#random.float()
-    if ((at -= slow) < 0) return { kind: 'delay', ms: slowMs * this.#random.float() }
+    /** Whether the draw falls into the next `share` of what is left. */
+    const falls = (share: number): boolean => {
+      at -= share
+      return at < 0
+    }
+    if (falls(slow)) return { kind: 'delay', ms: slowMs * this.#random.float() }
     if (call === 'close') return undefined // it would only leak the file in the simulation
-    if ((at -= error) < 0) return { kind: 'fail', errno: this.#errnoFor(call) }
-    if (call === 'fdatasync' && (at -= syncError) < 0) return { kind: 'fail', errno: 'EIO' }
-    if (call === 'pwrite' && (at -= shortWrite) < 0) return { kind: 'short' }
-    if (call === 'pread' && (at -= readFlip) < 0) return { kind: 'flip' }
+    if (falls(error)) return { kind: 'fail', errno: this.#errnoFor(call) }
+    if (call === 'fdatasync' && falls(syncError)) return { kind: 'fail', errno: 'EIO' }
+    if (call === 'pwrite' && falls(shortWrite)) return { kind: 'short' }
+    if (call === 'pread' && falls(readFlip)) return { kind: 'flip' }
     return undefined
   }
 

@@ -10,7 +10,7 @@ import { calmProfile, profileOf } from './profile.ts'
 import { runToy } from './toy-log.bench.ts'
 import { createWorld } from './world.ts'
 
-function valueOf<Result>(end: LifeEnd<Result>): Result {
+function resultOf<Result>(end: LifeEnd<Result>): Result {
   if (end.kind !== 'done') throw new Error(`ended otherwise: ${JSON.stringify(end)}`)
   return end.value
 }
@@ -65,7 +65,7 @@ describe('determinism', () => {
         if (extra) env.random.stream('source').u32()
         return env.random.stream('sink').u32()
       })
-    expect(valueOf(await draw(true))).toBe(valueOf(await draw(false)))
+    expect(resultOf(await draw(true))).toBe(resultOf(await draw(false)))
   })
 
   test('profiles belong to their seed and differ', () => {
@@ -77,7 +77,7 @@ describe('determinism', () => {
 describe('time', () => {
   test('is virtual: an hour passes at once', async () => {
     const world = createWorld({ seed: 1 })
-    const [mono, wall] = valueOf(await world.run(async ({ clock }) => {
+    const [mono, wall] = resultOf(await world.run(async ({ clock }) => {
       const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()]
       await clock.sleep(3_600_000)
       return [clock.monoMs() - monoMs, clock.wallMs() - wallMs]
@@ -238,10 +238,10 @@ describe('how a process ends', () => {
       await clock.sleep(10)
       return { boot: host.bootId, pid: host.pid, mono: clock.monoMs(), variable: host.env('NAME') }
     }
-    const first = valueOf(await world.run(look, { environment: { NAME: 'x' } }))
-    const second = valueOf(await world.run(look))
+    const first = resultOf(await world.run(look, { environment: { NAME: 'x' } }))
+    const second = resultOf(await world.run(look))
     world.crash('power')
-    const third = valueOf(await world.run(look))
+    const third = resultOf(await world.run(look))
     expect(second).toEqual({ boot: first.boot, pid: first.pid + 1, mono: 20, variable: undefined })
     expect(first.variable).toBe('x')
     expect(third.boot).not.toBe(first.boot)
