@@ -127,7 +127,7 @@ function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions)
       const common = { name: node.name, aggregates: node.aggregates, range }
       if (window.kind === 'session') {
         const { allowedLatenessMs, emit } = node
-        return new SessionWindowOperator({ ...common, gapMs: window.gapMs, allowedLatenessMs, emit, clock })
+        return new SessionWindowOperator({ ...common, gapMs: window.gapMs, allowedLatenessMs, emit, batch: options.batch, clock })
       }
       if (window.time === 'processing-time') {
         return new ProcessingWindowOperator({ ...common, sizeMs: window.sizeMs, offsetMs: window.offsetMs, processing })

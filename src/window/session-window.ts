@@ -25,6 +25,11 @@ export interface SessionWindowOptions {
   readonly gapMs: number
   readonly allowedLatenessMs: number
   readonly emit: 'once' | 'updates'
+  /**
+   * Batch mode moves the watermark to the millisecond before the next row. A session that ends at that row still takes
+   * it, because sessions that touch merge: so it closes one millisecond later than its last one.
+   */
+  readonly batch: boolean
   readonly aggregates: AggregateSpec
   readonly clock: EventClock
   readonly range: KeyGroupRange
@@ -41,6 +46,8 @@ export class SessionWindowOperator {
   readonly #options: SessionWindowOptions
   readonly #gap: number
   readonly #fireDelay: number
+  /** How long after its last millisecond a session still takes rows. */
+  readonly #closeDelay: number
   readonly #keys: KeyTable = new KeyTable()
   /** First session of a key slot, or -1. */
   #first: Int32Array = new Int32Array(64).fill(none)
@@ -69,7 +76,8 @@ export class SessionWindowOperator {
     this.name = options.name
     this.#gap = options.gapMs
     this.kernel = aggregateKernel(options.aggregates, true)
-    this.#fireDelay = options.emit === 'once' ? options.allowedLatenessMs : 0
+    this.#closeDelay = options.allowedLatenessMs + (options.batch ? 1 : 0)
+    this.#fireDelay = options.emit === 'once' ? this.#closeDelay : 0
     this.#words = new Float64Array(64 * this.kernel.stride)
   }
 
@@ -100,13 +108,12 @@ export class SessionWindowOperator {
 
   advance(watermark: number): void {
     const found = new Set<number>()
-    const { allowedLatenessMs } = this.#options
     while (this.#deadlines.next <= watermark) {
       const id = this.#deadlines.pop()
       this.#pending[id]! -= 1
       if (this.#owner[id] === none) this.#release(id)
       else {
-        const delay = this.#fired[id] === 0 ? this.#fireDelay : allowedLatenessMs
+        const delay = this.#fired[id] === 0 ? this.#fireDelay : this.#closeDelay
         const at = this.#end[id]! - 1 + delay
         if (at > watermark) this.#deadline(at, id)
         else found.add(id)
@@ -115,7 +122,7 @@ export class SessionWindowOperator {
     const due = [...found].sort((a, b) => this.#order(a, b))
     for (const id of due) {
       if (this.#fired[id] === 0) this.#emit(id, 'insert')
-      const closes = this.#end[id]! - 1 + allowedLatenessMs
+      const closes = this.#end[id]! - 1 + this.#closeDelay
       if (this.#options.emit === 'updates' && closes > watermark) {
         this.#fired[id] = 1
         this.#deadline(closes, id)
@@ -181,7 +188,7 @@ export class SessionWindowOperator {
       end = Math.max(end, this.#end[id]!)
     }
     const watermark = this.#options.clock.watermark()
-    if (end - 1 + this.#options.allowedLatenessMs <= watermark) {
+    if (end - 1 + this.#closeDelay <= watermark) {
       if (this.#first[slot] === none) this.#keys.remove(slot)
       this.#lateCount++
       this.#late?.({ operator: this.name, record: row, timestamp: t, lateBy: watermark - (end - 1) }, t)
@@ -199,7 +206,7 @@ export class SessionWindowOperator {
     const shown = changed && this.#options.emit === 'updates' && end - 1 <= watermark
     if (changed) this.#fired[into] = shown ? reappears : 0
     if (touching.length === 0 || changed) {
-      this.#deadline(end - 1 + (shown ? this.#options.allowedLatenessMs : this.#fireDelay), into)
+      this.#deadline(end - 1 + (shown ? this.#closeDelay : this.#fireDelay), into)
       this.#options.clock.schedule(this.#deadlines.next)
     }
     return into
@@ -337,7 +344,7 @@ export class SessionWindowOperator {
     session.entries.forEach((entries, index) => {
       for (const { value, mask } of entries) this.#sets[id]?.[index]?.add(0, value, mask)
     })
-    const delay = session.fired === 1 ? this.#options.allowedLatenessMs : this.#fireDelay
+    const delay = session.fired === 1 ? this.#closeDelay : this.#fireDelay
     this.#deadline(session.end - 1 + delay, id)
   }
 }

@@ -162,7 +162,7 @@ describe('windows', () => {
         expect(sorted(got['results'] ?? [])).toEqual(sorted(want.results))
         expect(got['late']).toEqual([])
       }),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [[[{ t: 251, k: 'a', v: 0 }, { t: 250, k: 'a', v: 0 }], { kind: 'session', size: 1, slide: 1 }]] },
     )
   })
 })
