@@ -26,8 +26,12 @@ export function thousands(count: number): string {
 }
 
 function statusOf({ engine, rows }: Story): string {
-  const read = engine.ranking?.report
-  return `${thousands(read?.recordsRead ?? 0)} of ${thousands(rows)} flights read, ${thousands(engine.lines().length)} result lines committed, event time ${read?.watermark ?? 'not begun'}`
+  const report = engine.ranking?.report
+  const committed = `${thousands(engine.lines().length)} result lines committed`
+  if (report === undefined) return `the engine is starting, ${committed}`
+  const time =
+    report.watermark === undefined ? '' : `, event time ${report.watermark.replace('T', ' ')}`
+  return `${thousands(report.recordsRead)} of ${thousands(rows)} flights read, ${committed}${time}`
 }
 
 const linesEveryMs = 2_000
