@@ -12,10 +12,11 @@ import type { World } from '../../src/testing/world/world.ts'
 import { accounts } from './jobs/accounts.ts'
 import { sales } from './jobs/sales.ts'
 import type { JobMaker } from './jobs/support.ts'
+import { topics } from './jobs/topics.ts'
 import { visits } from './jobs/visits.ts'
 import { wordCount } from './jobs/word-count.ts'
 
-export const jobs: Readonly<Record<string, JobMaker>> = { 'word-count': wordCount, accounts, visits, sales }
+export const jobs: Readonly<Record<string, JobMaker>> = { 'word-count': wordCount, accounts, visits, sales, topics }
 
 export function planSeed(seed: number, only?: string): SeedOptions {
   const random = createSeededRandom(seed).stream('job')

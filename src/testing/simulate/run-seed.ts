@@ -27,6 +27,10 @@ export interface JobUnderTest {
   /** Input by absolute path. */
   readonly files: Readonly<Record<string, string | Uint8Array>>
   readonly outputs: readonly OutputDirectory[]
+  /** Makes input that is not plain files; runs before anything goes wrong. */
+  readonly prepare?: (env: Env) => Promise<void>
+  /** Reads output that is not plain files, at the end. */
+  readonly collect?: (env: Env) => Promise<ReadonlyMap<string, readonly OutputFile[]>>
   readonly intervalMs: number
   readonly check: (end: FinishedJob) => Violation | undefined
 }
@@ -141,6 +145,14 @@ class SeedRun {
     for (const [path, content] of Object.entries(job.files)) {
       world.disk.write(path, typeof content === 'string' ? new TextEncoder().encode(content) : content)
     }
+    if (job.prepare !== undefined) {
+      world.setFaults(false)
+      const { capacityBytes } = world.disk
+      world.disk.capacityBytes = Number.POSITIVE_INFINITY
+      await this.#outside(job.prepare)
+      world.disk.capacityBytes = capacityBytes
+      world.setFaults(true)
+    }
     const takeBack = this.#options.harm?.(world)
     const troubled = await this.#withFaults()
     if (troubled.violation !== undefined) return troubled.violation
@@ -155,7 +167,8 @@ class SeedRun {
     if (last.value.status !== 'already-finished') {
       return { oracle: 'O04', title: 'a finished job began again', message: `after a power cut it ${last.value.status}` }
     }
-    const outputs = this.#observer.finish()
+    const files = this.#observer.finish()
+    const outputs = job.collect === undefined ? files : new Map([...files, ...(await this.#outside(job.collect))])
     return this.#observer.violation ?? job.check({ outputs, ledger: last.value.ledger })
   }
 
@@ -241,6 +254,13 @@ class SeedRun {
 
   #changed(path: string): void {
     if (this.#options.job.outputs.some(({ directory }) => path.startsWith(directory))) this.#observer.look()
+  }
+
+  /** Something that is no life of the job. */
+  async #outside<Result>(main: (env: Env) => Promise<Result>): Promise<Result> {
+    const end = await this.#world.run(main)
+    if (end.kind === 'done') return end.value
+    throw new Error(`preparing or reading ended: ${end.kind}`, end.kind === 'failed' ? { cause: end.error } : {})
   }
 
   #calm(): void {
