@@ -87,8 +87,10 @@ export interface SliceProgress {
 const sliceBytes = 256 * 1024
 /** Longest time without giving other work of the thread its turn. */
 const turnMs = 4
-/** Rows per call of the chain: barriers, timers and full sinks wait for at most so many. */
-const rowsPerCall = 1024
+/** Rows per call of the chain, at most: full sinks, snapshots and other work of the thread wait for so many. */
+const rowsPerCallMax = 1024
+/** A call that takes longer makes the next one smaller: one row of slow user code may cost a millisecond. */
+const callMsMax = 16
 
 export class Slice {
   readonly #options: SliceOptions
@@ -120,6 +122,9 @@ export class Slice {
   #woken = false
   #next = 0
   #firstOutput = true
+  #rowsPerCall = rowsPerCallMax
+  /** When other work of the thread last had its turn. */
+  #turnAtMs = 0
   #lag: number | undefined
   #lagAtMs = 0
   #watchedAtMs = 0
@@ -313,7 +318,7 @@ export class Slice {
   // ---- the loop
 
   async #loop(): Promise<void> {
-    let turn = this.#env.clock.monoMs()
+    this.#turnAtMs = this.#env.clock.monoMs()
     while (!this.#stopped) {
       if (this.#broken !== undefined) throw this.#broken.error
       if (this.#barrier !== undefined && this.#snapshotting === undefined) await this.#startSnapshot(this.#barrier)
@@ -325,10 +330,10 @@ export class Slice {
       this.#measureLag(now)
       if (now - this.#watchedAtMs >= watchMs) this.#watchInputs()
       if (worked || this.#working()) {
-        if (now - turn < turnMs) continue
+        if (now - this.#turnAtMs < turnMs) continue
         await this.#env.tasks.yield()
       } else await this.#rest()
-      turn = this.#env.clock.monoMs()
+      this.#turnAtMs = this.#env.clock.monoMs()
     }
   }
 
@@ -388,11 +393,13 @@ export class Slice {
     const place = (index: number): string => `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
     this.#policies.place = place
     const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
-    for (let from = 0; from < count; from += rowsPerCall) {
-      const to = Math.min(from + rowsPerCall, count)
+    for (let from = 0; from < count; ) {
+      const to = Math.min(from + this.#rowsPerCall, count)
       if (batch.kind === 'rows') root.rows(batch.rows, from, to)
       else root.frame(batch.frame, from, to)
+      from = to
       if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+      if (from < count) await this.#giveTurn()
     }
     if (batch.kind === 'rows') {
       for (const rejected of batch.rejected) this.#policies.undecodable(input.source, rejected, root.rejected)
@@ -402,6 +409,20 @@ export class Slice {
       this.#firstOutput = false
       this.#env.host.crashPoint('recover.first.output')
     }
+  }
+
+  /**
+   * In the middle of a batch: a checkpoint is a row of small writes, and each would else wait for a whole batch. No
+   * barrier is taken here, so positions still stand between batches.
+   */
+  async #giveTurn(): Promise<void> {
+    if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
+    const spentMs = this.#env.clock.monoMs() - this.#turnAtMs
+    if (spentMs < turnMs) return
+    if (spentMs > callMsMax) this.#rowsPerCall = Math.max(1, this.#rowsPerCall >> 1)
+    else if (this.#rowsPerCall < rowsPerCallMax) this.#rowsPerCall *= 2
+    await this.#env.tasks.yield()
+    this.#turnAtMs = this.#env.clock.monoMs()
   }
 
   /** Asks the sources now and then how far behind they are; nobody waits for the answer. */
