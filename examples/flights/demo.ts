@@ -65,7 +65,9 @@ class Demo {
       )
       const isComplete = await this.#play()
       this.#screen.close()
-      return isComplete ? await this.#prove() : 1
+      // Whoever quits on a terminal has seen enough; elsewhere a story without its proof is a failure.
+      if (!isComplete) return isTerminal ? 0 : 1
+      return await this.#prove()
     } catch (error) {
       this.#screen.close()
       process.stderr.write(
@@ -94,8 +96,7 @@ class Demo {
       const read = this.#engine.ranking?.report?.recordsRead ?? 0
       if (!isTerminal && this.#kills === 0 && read >= killAt * rows && this.#sawResults)
         this.#wanted = 'kill'
-      else if (this.#engine.replay?.exitCode === 0 && read >= rows && this.#killedMs === undefined)
-        break
+      else if (this.#isRead() && this.#killedMs === undefined) break
     }
     await this.#engine.stop()
     const failure = this.#engine.failure()
@@ -113,17 +114,24 @@ class Demo {
         `first results are committed: ${worst.origin} leads with ${worst.delayMean.toFixed(1)} minutes`,
       )
     }
-    if (added > 0 && this.#killedMs !== undefined) {
+    if (this.#killedMs !== undefined && (added > 0 || this.#isRead())) {
       const ms = performance.now() - this.#killedMs
       this.#killedMs = undefined
+      const what = added > 0 ? 'new results' : 'everything is read'
       const read = thousands(this.#engine.ranking?.report?.recordsRead ?? 0)
       this.#screen.event(
         pc.green(
-          `recovered: new results ${(ms / 1000).toFixed(1)} s after the kill, ${read} flights read`,
+          `recovered: ${what} ${(ms / 1000).toFixed(1)} s after the kill, ${read} flights read`,
         ),
       )
     }
     this.#screen.refresh()
+  }
+
+  /** The log holds all flights, and the ranking has read them. */
+  #isRead(): boolean {
+    const { replay, ranking } = this.#engine
+    return replay?.exitCode === 0 && (ranking?.report?.recordsRead ?? 0) >= rows
   }
 
   async #kill(): Promise<void> {

@@ -87,13 +87,14 @@ departures
     state: { worst: valueState(list(airport), { initial: [] }) },
     timers: { closed: 'event-time' },
     output: rankedAirport,
-    onRecord({ key, window, flights, delayMean, delayed }, ctx) {
+    onRecord({ key, flights, delayMean, delayed }, ctx) {
       const worst = ctx.state.worst.get()
       const one = { origin: key, flights, delayMean, delayedShare: delayed / flights }
       const above = worst.filter((other) => isWorse(other, one))
       if (above.length >= worstMax) return
       ctx.state.worst.set([...above, one, ...worst.slice(above.length)].slice(0, worstMax))
-      ctx.timers.closed.setAt(window.end)
+      // The time of a result is the last millisecond of its window: the timer fires when all of them are here.
+      ctx.timers.closed.setAt(ctx.timestamp)
     },
     onTimer: {
       closed(ctx) {

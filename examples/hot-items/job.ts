@@ -88,13 +88,14 @@ views.results
     state: { top: valueState(list(itemViews), { initial: [] }) },
     timers: { closed: 'event-time' },
     output: hotItem,
-    onRecord({ key, window, count }, ctx) {
+    onRecord({ key, count }, ctx) {
       const top = ctx.state.top.get()
       const item = { itemId: key, count }
       const above = top.filter((other) => isHotter(other, item))
       if (above.length >= topMax) return
       ctx.state.top.set([...above, item, ...top.slice(above.length)].slice(0, topMax))
-      ctx.timers.closed.setAt(window.end)
+      // The time of a result is the last millisecond of its window: the timer fires when all of them are here.
+      ctx.timers.closed.setAt(ctx.timestamp)
     },
     onTimer: {
       closed(ctx) {
