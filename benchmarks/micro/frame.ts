@@ -96,9 +96,22 @@ function framesOf(rows: readonly Row[]): Frame[] {
 /** A dozen other layouts pass through the same code first: what is shared must not be tuned to one shape. */
 function warmOtherLayouts(): void {
   for (let n = 0; n < 12; n++) {
-    const other = struct('other', Object.fromEntries([...Array(n + 2).keys()].map((i) => [`f${n}x${i}`, field(i + 1, (i % 3 === 0 ? text : float) as Schema<unknown>)])))
+    const other = struct(
+      'other',
+      Object.fromEntries(
+        [...Array(n + 2).keys()].map((i) => [
+          `f${n}x${i}`,
+          field(i + 1, (i % 3 === 0 ? text : float) as Schema<unknown>),
+        ]),
+      ),
+    )
     const builder = createFrameBuilder(layoutOf(other))
-    const row = Object.fromEntries(Object.keys(other.type.fields).map((_, i) => [`f${n}x${i}`, i % 3 === 0 ? `text ${i}` : i / 3]))
+    const row = Object.fromEntries(
+      Object.keys(other.type.fields).map((_, i) => [
+        `f${n}x${i}`,
+        i % 3 === 0 ? `text ${i}` : i / 3,
+      ]),
+    )
     for (let i = 0; i < 20_000; i++) {
       if (!builder.append(row, i)) continue
       const frame = decodeFrame(layoutOf(other), builder.build().bytes)
@@ -139,7 +152,8 @@ class Panes {
 
   private roll(time: number): void {
     let largest = 0
-    for (const counts of this.counts) for (let i = 0; i < counts.length; i++) if (counts[i]! > largest) largest = counts[i]!
+    for (const counts of this.counts)
+      for (let i = 0; i < counts.length; i++) if (counts[i]! > largest) largest = counts[i]!
     this.fired = (this.fired * 31 + largest) | 0
     this.low = Math.floor(time / 2000) * 2000
     this.high = this.low + 2000
@@ -186,9 +200,15 @@ return panes.fired
     }
     return panes.fired
   }
-  if (closures(frames, new Panes()) !== byHand(new Panes())) throw new Error('bar 3: the two results differ')
+  if (closures(frames, new Panes()) !== byHand(new Panes()))
+    throw new Error('bar 3: the two results differ')
   const [views, hand] = race(ROWS, [() => closures(frames, new Panes()), () => byHand(new Panes())])
-  return result(`3 q5 with closures on views / by hand on columns (${ns(views!)} / ${ns(hand!)})`, views! / hand!, '<= 1.2', (x) => x <= 1.2)
+  return result(
+    `3 q5 with closures on views / by hand on columns (${ns(views!)} / ${ns(hand!)})`,
+    views! / hand!,
+    '<= 1.2',
+    (x) => x <= 1.2,
+  )
 }
 
 function decodeBar(frames: readonly Frame[], rows: readonly Row[]): BarResult {
@@ -208,14 +228,20 @@ function decodeBar(frames: readonly Frame[], rows: readonly Row[]): BarResult {
     return out[0]
   }
   const [fast, slow] = race(ROWS, [engine, parse])
-  return result(`4 JSON.parse / frame to full rows (${ns(slow!)} / ${ns(fast!)})`, slow! / fast!, '>= 8', (x) => x >= 8)
+  return result(
+    `4 JSON.parse / frame to full rows (${ns(slow!)} / ${ns(fast!)})`,
+    slow! / fast!,
+    '>= 8',
+    (x) => x >= 8,
+  )
 }
 
 function encodeBar(rows: readonly Row[]): BarResult {
   const builder = createFrameBuilder(layoutOf(bid))
   const engine = (): unknown => {
     let bytes = 0
-    for (const row of rows) if (builder.append(row, row.dateTime)) bytes += builder.build().byteLength
+    for (const row of rows)
+      if (builder.append(row, row.dateTime)) bytes += builder.build().byteLength
     while (builder.length > 0) bytes += builder.build().byteLength
     return bytes
   }
@@ -226,7 +252,12 @@ function encodeBar(rows: readonly Row[]): BarResult {
   }
   const [fast, slow] = race(ROWS, [engine, stringify])
   const perRow = Math.round((engine() as number) / ROWS)
-  return result(`5 JSON.stringify to bytes / rows to frames (${ns(slow!)} / ${ns(fast!)}; ${perRow} B/row; msgpackr is not installed and not compared)`, slow! / fast!, '>= 6', (x) => x >= 6)
+  return result(
+    `5 JSON.stringify to bytes / rows to frames (${ns(slow!)} / ${ns(fast!)}; ${perRow} B/row; msgpackr is not installed and not compared)`,
+    slow! / fast!,
+    '>= 6',
+    (x) => x >= 6,
+  )
 }
 
 /** 200,000 live rows turning over: whole rows as objects, or frames with rows as (frame, index). */
@@ -269,10 +300,20 @@ function retainBar(frames: readonly Frame[]): BarResult {
     keptRows.fill(undefined)
   }
   const [objects, kept] = times.map((of) => of.sort((a, b) => a - b)[2]!)
-  return result(`17 retained rows as objects / as frames (${ns(objects!)} / ${ns(kept!)})`, objects! / kept!, '>= 2', (x) => x >= 2)
+  return result(
+    `17 retained rows as objects / as frames (${ns(objects!)} / ${ns(kept!)})`,
+    objects! / kept!,
+    '>= 2',
+    (x) => x >= 2,
+  )
 }
 
-function result(bar: string, measured: number, required: string, holds: (x: number) => boolean): BarResult {
+function result(
+  bar: string,
+  measured: number,
+  required: string,
+  holds: (x: number) => boolean,
+): BarResult {
   return { bar, measured: Math.round(measured * 100) / 100, required, holds: holds(measured) }
 }
 

@@ -65,14 +65,25 @@ function countByKey(): Bar {
   byMap()
   byTable()
   const measured = medianRatio(5, byTable, byMap)
-  return { bar: '11 keyed count and sum, 1 M numeric keys: engine / one Map of objects', measured, required: '<= 0.8', holds: measured <= 0.8 }
+  return {
+    bar: '11 keyed count and sum, 1 M numeric keys: engine / one Map of objects',
+    measured,
+    required: '<= 0.8',
+    holds: measured <= 0.8,
+  }
 }
 
 /** Bar 15. */
 function fixedWidthSnapshot(): Bar[] {
   const keys = 5_000_000
-  const shape = struct('totals', { count: field(1, int), sum: field(2, float), last: field(3, float) })
-  const store = openStore({ totals: { kind: 'value', value: any(shape), initial: undefined, options: {} } })
+  const shape = struct('totals', {
+    count: field(1, int),
+    sum: field(2, float),
+    last: field(3, float),
+  })
+  const store = openStore({
+    totals: { kind: 'value', value: any(shape), initial: undefined, options: {} },
+  })
   const totals = store.handles['totals'] as ValueState<{ count: number; sum: number; last: number }>
   for (let key = 0; key < keys; key++) {
     store.setKey(key)
@@ -152,7 +163,9 @@ function trackingCost(): number {
 function objectSnapshot(): Bar {
   const keys = 1_000_000
   const shape = struct('user', { name: field(1, text), count: field(2, int), at: field(3, float) })
-  const store = openStore({ user: { kind: 'value', value: any(shape), initial: undefined, options: {} } })
+  const store = openStore({
+    user: { kind: 'value', value: any(shape), initial: undefined, options: {} },
+  })
   const users = store.handles['user'] as ValueState<{ name: string; count: number; at: number }>
   const map = new Map<number, { name: string; count: number; at: number }>()
   for (let key = 0; key < keys; key++) {
@@ -174,11 +187,20 @@ function objectSnapshot(): Bar {
     }
   }
   const measured = median([1, 2, 3].map(() => pauses(store, update, 256 << 10).longestMs)) / stopMs
-  return { bar: '16 snapshot of 1 M object-state keys: longest pause / v8.serialize of a Map', measured, required: '<= 0.1', holds: measured <= 0.1 }
+  return {
+    bar: '16 snapshot of 1 M object-state keys: longest pause / v8.serialize of a Map',
+    measured,
+    required: '<= 0.1',
+    holds: measured <= 0.1,
+  }
 }
 
 /** Batches with a slice of a picture after each: the longest of them, and the usual length without a picture. */
-function pauses(store: KeyedStore, update: () => void, budgetBytes: number): { longestMs: number; usualMs: number } {
+function pauses(
+  store: KeyedStore,
+  update: () => void,
+  budgetBytes: number,
+): { longestMs: number; usualMs: number } {
   const usual: number[] = []
   for (let i = 0; i < 200; i++) usual.push(timed(update))
   let picture: FrozenState | undefined
@@ -198,7 +220,13 @@ function pauses(store: KeyedStore, update: () => void, budgetBytes: number): { l
 }
 
 function openStore(states: Readonly<Record<string, StateDefinition>>): KeyedStore {
-  return openKeyedStore({ operator: 'bench', states, timers: {}, range: { first: 0, end: 128, total: 128 }, processingTimeNow: () => 0 })
+  return openKeyedStore({
+    operator: 'bench',
+    states,
+    timers: {},
+    range: { first: 0, end: 128, total: 128 },
+    processingTimeNow: () => 0,
+  })
 }
 
 function any<Value>(schema: Schema<Value>): Schema<unknown> {

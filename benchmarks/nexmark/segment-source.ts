@@ -3,16 +3,16 @@
  * not part of what is measured, so the meter stops meanwhile.
  */
 import type { Source } from 'tidemill'
-import type {
-  FrameBatch,
-  PartitionReader,
-  SourceHandle,
-} from '../../src/connectors/contract.ts'
+import type { FrameBatch, PartitionReader, SourceHandle } from '../../src/connectors/contract.ts'
 import type { Meter } from './meter.ts'
 import { type EventRow, nexmarkEvent } from './schema.ts'
 import type { FrameSegments } from './segments.ts'
 
-export function segmentSource(segments: FrameSegments, count: number, meter: Meter): Source<EventRow> {
+export function segmentSource(
+  segments: FrameSegments,
+  count: number,
+  meter: Meter,
+): Source<EventRow> {
   const handle: SourceHandle<EventRow> = {
     partitions: () => Promise.resolve(['0']),
     reader: () => Promise.resolve(new SegmentReader(segments, count, meter)),

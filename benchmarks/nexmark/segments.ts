@@ -41,7 +41,11 @@ function stepOf(dataset: Dataset): Step {
 export class FrameSegments {
   readonly frames: readonly Frame[]
   readonly events: number
-  readonly #columns: readonly { readonly index: number; readonly part: number; readonly step: number }[]
+  readonly #columns: readonly {
+    readonly index: number
+    readonly part: number
+    readonly step: number
+  }[]
 
   constructor(events: number) {
     const dataset = segmentDataset(events)
@@ -96,7 +100,9 @@ export class RowSegments {
   next(): void {
     const { persons, auctions, ms } = this.#step
     // Loops may only read rows; between segments nobody reads.
-    type Writable = { -readonly [Name in keyof (NexmarkEvent & object)]: NexmarkEvent[Name] } & Record<string, number>
+    type Writable = {
+      -readonly [Name in keyof (NexmarkEvent & object)]: NexmarkEvent[Name]
+    } & Record<string, number>
     for (const row of this.rows as unknown as readonly Writable[]) {
       row.dateTime += ms
       if (row.type === 'bid') {

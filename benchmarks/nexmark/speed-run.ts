@@ -102,7 +102,13 @@ function runLoop(): Outcome {
   }
   loop.end(sink)
   meter.end()
-  return { rows: sink.rows, value: sink.value, counted: undefined, segmentEvents, checkpoints: undefined }
+  return {
+    rows: sink.rows,
+    value: sink.value,
+    counted: undefined,
+    segmentEvents,
+    checkpoints: undefined,
+  }
 }
 
 async function runEngine<Query extends EngineQuery>(query: Query): Promise<Outcome> {
@@ -120,7 +126,10 @@ async function runEngine<Query extends EngineQuery>(query: Query): Promise<Outco
   }
   const checkpoints: { readonly atMs: number; readonly ms: number }[] = []
   const app = pipeline(`nexmark-${query}`)
-  const events = app.from('events', segmentSource(segments, request.segments ?? SEGMENTS_MIN, meter))
+  const events = app.from(
+    'events',
+    segmentSource(segments, request.segments ?? SEGMENTS_MIN, meter),
+  )
   // `as`: the table of queries gives this query this row type.
   const build = queries[query] as (events: Stream<EventRow>) => Stream<QueryRows[Query]>
   build(events).to(
@@ -183,7 +192,8 @@ function quantile(values: readonly number[], q: number): number {
 function largestFile(folder: string): number {
   let largest = 0
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    if (entry.isFile()) largest = Math.max(largest, statSync(join(entry.parentPath, entry.name)).size)
+    if (entry.isFile())
+      largest = Math.max(largest, statSync(join(entry.parentPath, entry.name)).size)
   }
   return largest
 }

@@ -80,7 +80,7 @@ function fireHottest(
 interface HighestBids {
   readonly end: number
   price: number
-  /** The bids of the window with that price. */
+  /** The bids of the window with that price; copies, since rows belong to whoever gave them. */
   bids: Bid[]
   /** Bids at exactly the end of the window; they join it too, yet belong to the next. */
   readonly atEnd: Bid[]
@@ -115,11 +115,11 @@ export class Q7 implements Loop {
       }
       if (row.price > current.price) {
         current.price = row.price
-        current.bids = [row]
+        current.bids = [{ ...row }]
       } else if (row.price === current.price) {
-        current.bids.push(row)
+        current.bids.push({ ...row })
       }
-      if (time === current.end - WINDOW_MS) windows.get(time)?.atEnd.push(row)
+      if (time === current.end - WINDOW_MS) windows.get(time)?.atEnd.push({ ...row })
     }
     this.#fireAt = fireAt
   }

@@ -83,6 +83,13 @@ export function q17(events: Stream<EventRow>): Stream<AuctionStatistics> {
     }))
 }
 
+const dayTexts: Map<number, string> = new Map()
+
 function dayText(day: number): string {
-  return new Date(day * MS_PER_DAY).toISOString().slice(0, 10)
+  let text = dayTexts.get(day)
+  if (text === undefined) {
+    text = new Date(day * MS_PER_DAY).toISOString().slice(0, 10)
+    dayTexts.set(day, text)
+  }
+  return text
 }

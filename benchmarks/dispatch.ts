@@ -1,0 +1,77 @@
+/**
+ * `npm run bench -- <command>`: the benchmarks of this repository. Exit codes: 0 all held, 1 something did not, 2 the
+ * command line was not understood.
+ */
+import { UsageError } from './nexmark/arguments.ts'
+
+const usage = `Usage: npm run bench -- <command> [options]
+
+  nexmark correct   results of the Nexmark queries against the right ones
+  nexmark speed     throughput against hand-written loops
+  micro             single properties of the engine against their bars
+
+Add --help to a command for its options.`
+
+type Command = (args: readonly string[]) => Promise<number>
+
+interface Entry {
+  readonly usage: string
+  readonly run: Command
+}
+
+export async function main(argv: readonly string[]): Promise<number> {
+  const [first, second] = argv
+  const words = first === 'nexmark' ? 2 : 1
+  const name = argv.slice(0, words).join(' ')
+  const args = argv.slice(words)
+  if (first === undefined || first === '--help' || first === '-h' || first === 'help') {
+    console.log(usage)
+    return first === undefined ? 2 : 0
+  }
+  try {
+    const entry = await find(name, second)
+    if (args.includes('--help') || args.includes('-h')) {
+      console.log(entry.usage)
+      return 0
+    }
+    return await runWithUsage(entry, args)
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    console.error(error.message)
+    return 2
+  }
+}
+
+/** Commands are loaded when they run: none needs what the others import. */
+async function find(name: string, second: string | undefined): Promise<Entry> {
+  switch (name) {
+    case 'nexmark correct': {
+      const { correctCommand, correctUsage } = await import('./nexmark/correct.ts')
+      return { usage: correctUsage, run: correctCommand }
+    }
+    case 'nexmark speed': {
+      const { speedCommand, speedUsage } = await import('./nexmark/speed.ts')
+      return { usage: speedUsage, run: speedCommand }
+    }
+    case 'micro': {
+      const { microCommand, microUsage } = await import('./micro/run.ts')
+      return { usage: microUsage, run: microCommand }
+    }
+    default: {
+      const what =
+        second === undefined && name === 'nexmark'
+          ? 'nexmark needs correct or speed'
+          : `there is no command "${name}"`
+      throw new UsageError(`${what}\n\n${usage}`)
+    }
+  }
+}
+
+async function runWithUsage(entry: Entry, args: readonly string[]): Promise<number> {
+  try {
+    return await entry.run(args)
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${error.message}\n\n${entry.usage}`)
+    throw error
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Bars 6, 7 and 8: whole jobs from a log to a result, with checkpoints, against what one would write by hand on JSON
+ * lines. The log and the lines hold the same events; both are read from the page cache.
+ */
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { Transform, Writable } from 'node:stream'
+import { pipeline as streamed } from 'node:stream/promises'
+import {
+  field,
+  instant,
+  int,
+  logSink,
+  pipeline,
+  type Stream,
+  struct,
+  text,
+} from 'tidemill'
+import { Checksum } from '../nexmark/checksum.ts'
+import { type Dataset, datasets } from '../nexmark/dataset.ts'
+import type { NexmarkEvent } from '../nexmark/event.ts'
+import { writeJsonLines } from '../nexmark/jsonl.ts'
+import { loops } from '../nexmark/loops.ts'
+import { openProfile } from '../nexmark/profiles.ts'
+import { queries } from '../nexmark/queries.ts'
+import { q1 } from '../nexmark/queries/stateless.ts'
+import type { HotAuction } from '../nexmark/results.ts'
+import type { EventRow } from '../nexmark/schema.ts'
+import { epochSink, summing } from '../nexmark/sinks.ts'
+import { type Bar, bar, race } from './bar.ts'
+
+const dataset: Dataset = { ...datasets.D3, name: 'D3[250000]', events: 250_000 }
+const EVENTS_PER_CHUNK = 1_000
+
+export async function logQueryBars(): Promise<Bar[]> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidemill-micro-'))
+  const log = await openProfile('S4', dataset)
+  try {
+    const path = writeJsonLines(dataset)[0]?.path ?? ''
+    const engine =
+      (build: (events: Stream<EventRow>) => Stream<HotAuction, 'event-time'>) => async () => {
+        const sum = summing('q5')
+        const app = pipeline('micro-q5')
+        build(app.from('events', log.source())).to('checksum', epochSink('checksum', sum))
+        await app.run({ state: mkdtempSync(join(folder, 'state-')) })
+        return sum.value
+      }
+    const views = engine(
+      queries.q5 as (events: Stream<EventRow>) => Stream<HotAuction, 'event-time'>,
+    )
+    // A spread needs the whole row: from here on rows are plain.
+    const rows = engine(
+      (events) =>
+        queries.q5(events.map((event) => ({ ...event }))) as Stream<HotAuction, 'event-time'>,
+    )
+    const hand = (): Promise<number> => Promise.resolve(byLoop(path))
+    const streams = (): Promise<number> => byStreams(path)
+    const expected = await hand()
+    for (const run of [views, rows, streams]) {
+      if ((await run()) !== expected) throw new Error('bars 6 and 7: two ways give two results')
+    }
+    const [viewsMs = 0, rowsMs = 0, handMs = 0, streamsMs = 0] = await race(
+      [views, rows, hand, streams],
+      5,
+      1,
+    )
+    const copied = join(folder, 'copied.jsonl')
+    const [copyMs = 0, handCopyMs = 0] = await race(
+      [logToLog(log.source, folder), () => handCopy(path, copied)],
+      5,
+      1,
+    )
+    return [
+      bar('6 log to q5: loop on JSON lines / engine, plain rows', handMs / rowsMs, '>=', 5),
+      bar('6 log to q5: loop on JSON lines / engine, views', handMs / viewsMs, '>=', 8),
+      bar('7 log to q5: Node streams on JSON lines / engine, views', streamsMs / viewsMs, '>=', 10),
+      bar('8 log to q1 to log: loop on JSON lines / engine', handCopyMs / copyMs, '>=', 5),
+    ]
+  } finally {
+    log.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** A good loop: the file in one piece, a line at a time, maps per slice. */
+function byLoop(path: string): number {
+  const lines = readFileSync(path, 'latin1').split('\n')
+  const sink = new Checksum()
+  const loop = loops.q5()
+  let rows: NexmarkEvent[] = []
+  for (const line of lines) {
+    if (line === '') continue
+    rows.push(JSON.parse(line))
+    if (rows.length < EVENTS_PER_CHUNK) continue
+    loop.rows(rows, sink)
+    rows = []
+  }
+  loop.rows(rows, sink)
+  loop.end(sink)
+  return sink.value
+}
+
+async function byStreams(path: string): Promise<number> {
+  const sink = new Checksum()
+  const loop = loops.q5()
+  await streamed(
+    createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY }),
+    new Transform({
+      objectMode: true,
+      transform: (line: string, _encoding, done) => done(null, JSON.parse(line)),
+    }),
+    new Writable({
+      objectMode: true,
+      write: (event: NexmarkEvent, _encoding, done) => {
+        loop.rows([event], sink)
+        done()
+      },
+    }),
+  )
+  loop.end(sink)
+  return sink.value
+}
+
+const euroBid = struct('euroBid', {
+  auction: field(1, int),
+  bidder: field(2, int),
+  priceThousandths: field(3, int),
+  dateTime: field(4, instant),
+  extra: field(5, text),
+})
+
+function logToLog(
+  source: () => ReturnType<Awaited<ReturnType<typeof openProfile>>['source']>,
+  folder: string,
+) {
+  return async (): Promise<void> => {
+    const directory = mkdtempSync(join(folder, 'copy-'))
+    const app = pipeline('micro-q1')
+    const results = q1(app.from('events', source()))
+    // `as`: times of q1 are those of the bids.
+    const sink = logSink({
+      directory: join(directory, 'log'),
+      topic: 'euro',
+      value: euroBid,
+      partitions: 1,
+    }) as never
+    results.to('log', sink)
+    await app.run({ state: join(directory, 'state') })
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+function handCopy(from: string, to: string): void {
+  let out = ''
+  for (const line of readFileSync(from, 'latin1').split('\n')) {
+    if (line === '') continue
+    const event: NexmarkEvent = JSON.parse(line)
+    if (event.type !== 'bid') continue
+    const { auction, bidder, price, dateTime, extra } = event
+    out += `${JSON.stringify({ auction, bidder, priceThousandths: price * 908, dateTime, extra })}\n`
+  }
+  writeFileSync(to, out, 'latin1')
+}

@@ -1,0 +1,377 @@
+/**
+ * `nexmark speed`: events per CPU second of the engine and of hand-written loops on the same events, turn by turn, each
+ * run in a process of its own, with guarantees on. See the rules in `../README.md`.
+ *
+ * Profile S1 only. A loop decides how many segments are needed for the CPU time asked for; the engine then reads exactly
+ * as many, so both have the same input and must come to the same rows and the same checksum.
+ */
+import { spawn } from 'node:child_process'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+import { listOf, oneOf, parseOptions, positive, UsageError } from './arguments.ts'
+import { correct } from './correct.ts'
+import { BASE_TIME_MS } from './dataset.ts'
+import { loadFrames } from './frames.ts'
+import { CACHE_FOLDER } from './jsonl.ts'
+import { type EngineQuery, engineQueries } from './queries.ts'
+import { segmentDataset } from './segments.ts'
+import type { RunFigures, RunRequest } from './speed-run.ts'
+
+export const speedUsage = `Usage: npm run bench -- nexmark speed [options]
+
+  --queries LIST         ${engineQueries.join(',')} (default: all)
+  --events N             events of a segment; less than 1000000 is for trying out only (default: 1000000)
+  --cpu-seconds S        CPU time of the timed part of the loop, at least (default: 5)
+  --repetitions N        runs of each system, in turn (default: 5)
+  --checkpoint-ms N      between checkpoints; lower it until the timed part has two (default: 2000)
+  --startup              measures the time from process start to the first result of q1 instead
+  --json                 one JSON object per line and run, then one summary per query and one of all`
+
+/** Both systems of one query, as one repetition measured them. */
+interface Pair {
+  readonly tidemill: RunFigures
+  readonly loop: RunFigures
+}
+
+interface Settings {
+  readonly queries: readonly EngineQuery[]
+  readonly events: number
+  readonly cpuSeconds: number
+  readonly repetitions: number
+  readonly checkpointIntervalMs: number
+  readonly json: boolean
+}
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+export async function speedCommand(args: readonly string[]): Promise<number> {
+  const { values } = parseOptions(args, {
+    queries: { type: 'string', default: engineQueries.join(',') },
+    profile: { type: 'string', default: 'S1' },
+    events: { type: 'string', default: '1000000' },
+    'cpu-seconds': { type: 'string', default: '5' },
+    repetitions: { type: 'string', default: '5' },
+    'checkpoint-ms': { type: 'string', default: '2000' },
+    startup: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  })
+  oneOf('--profile', values['profile'], ['S1'])
+  const settings: Settings = {
+    queries: listOf('--queries', values['queries'], engineQueries),
+    events: positive('--events', values['events']),
+    cpuSeconds: positive('--cpu-seconds', values['cpu-seconds'], false),
+    repetitions: positive('--repetitions', values['repetitions']),
+    checkpointIntervalMs: positive('--checkpoint-ms', values['checkpoint-ms']),
+    json: values['json'] === true,
+  }
+  if (values['startup'] === true) {
+    const { startupCommand } = await import('./startup.ts')
+    return startupCommand(settings.repetitions, settings.json)
+  }
+  return measure(settings)
+}
+
+async function measure(settings: Settings): Promise<number> {
+  const { queries, repetitions, json } = settings
+  const dataset = datasetOf(settings.events)
+  const program = await bundle()
+  const machine = describeMachine()
+  const ratios: number[] = []
+  let valid = true
+  for (const query of queries) {
+    const digests = await digestsOf(query)
+    const pairs: Pair[] = []
+    let segments: number | undefined
+    for (let repetition = 1; repetition <= repetitions; repetition++) {
+      const request = { ...settings, query, segmentEvents: settings.events }
+      const loadBefore = loadavg()[0] ?? 0
+      const loop = await run(program, { ...request, system: 'loop', segments })
+      segments = loop.segments
+      const tidemill = await run(program, { ...request, system: 'tidemill', segments })
+      const pair = { tidemill, loop }
+      pairs.push(pair)
+      const reason = invalidReason(query, pair, digests, settings)
+      valid &&= reason === undefined
+      if (!json) continue
+      for (const system of ['loop', 'tidemill'] as const) {
+        const object = {
+          ...identity(),
+          machine: { ...machine, loadBefore, loadAfter: loadavg()[0] ?? 0 },
+        }
+        const described = describe(system, query, pair[system], settings)
+        const verdict = { ...digests, valid: reason === undefined, invalidReason: reason ?? null }
+        console.log(
+          JSON.stringify({
+            ...object,
+            ...described,
+            dataset,
+            ...verdict,
+            repetition,
+            of: repetitions,
+          }),
+        )
+      }
+    }
+    const summary = summarise(query, pairs)
+    ratios.push(summary.ratio.median)
+    console.log(json ? JSON.stringify(summary) : textLine(summary))
+  }
+  const overall = {
+    summary: 'all',
+    profile: 'S1',
+    queries: queries.length,
+    ratioGeometricMean: round(
+      Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length),
+    ),
+    ratioMin: Math.min(...ratios),
+    valid,
+  }
+  console.log(
+    json
+      ? JSON.stringify(overall)
+      : `all   ratio ${overall.ratioGeometricMean} (least ${overall.ratioMin})${valid ? '' : '  INVALID'}`,
+  )
+  return valid ? 0 : 1
+}
+
+/** Why a repetition must not be quoted. */
+function invalidReason(
+  query: EngineQuery,
+  { tidemill, loop }: Pair,
+  digests: Digests,
+  { cpuSeconds }: Settings,
+): string | undefined {
+  if (digests.digest !== digests.digestExpected) return 'the digest on D2 is wrong'
+  if (query === 'q12') {
+    const bids = ((tidemill.warmupEvents + tidemill.timedEvents) / 50) * 46
+    if (tidemill.counted !== bids) return `the counts sum to ${tidemill.counted} of ${bids} bids`
+  } else if (tidemill.outputRows !== loop.outputRows || tidemill.checksum !== loop.checksum) {
+    return `${tidemill.outputRows} rows with checksum ${tidemill.checksum}, the loop has ${loop.outputRows} with ${loop.checksum}`
+  }
+  const checkpoints = tidemill.checkpoints?.count ?? 0
+  if (checkpoints < 2)
+    return `only ${checkpoints} checkpoints in the timed part: lower --checkpoint-ms`
+  if (cpuSeconds < 5) return undefined
+  const least = Math.min(tidemill.cpuUserMs + tidemill.cpuSysMs, loop.cpuUserMs + loop.cpuSysMs)
+  return least < 4_500 ? `only ${least} ms of CPU in the timed part` : undefined
+}
+
+interface Digests {
+  readonly digest: string
+  readonly digestExpected: string
+}
+
+/** The same query and profile with a collecting sink on D2. */
+async function digestsOf(query: EngineQuery): Promise<Digests> {
+  const request = {
+    queries: [query],
+    dataset: 'D2',
+    profiles: ['S1'],
+    gs: [1],
+    modes: ['stream'],
+  } as const
+  for await (const { digest, digestExpected } of correct(request)) return { digest, digestExpected }
+  throw new Error('no result to compare with')
+}
+
+function describe(
+  system: 'tidemill' | 'loop',
+  query: EngineQuery,
+  figures: RunFigures,
+  settings: Settings,
+) {
+  const { warmupEvents, timedEvents, wallMs, cpuUserMs, cpuSysMs, checkpoints, ...rest } = figures
+  const options =
+    system === 'loop'
+      ? { guarantee: 'none' }
+      : {
+          guarantee: 'exactly-once',
+          checkpointIntervalMs: settings.checkpointIntervalMs,
+          stateBackend: 'memory',
+          miniBatch: 'epoch, for q15 q16 q17',
+        }
+  return {
+    system,
+    query,
+    profile: 'S1',
+    sink: 'checksum',
+    parallelism: 1,
+    options: { ...options, segmentEvents: settings.events, segments: figures.segments },
+    warmupEvents,
+    timedEvents,
+    wallMs,
+    cpuUserMs,
+    cpuSysMs,
+    eventsPerSecWall: Math.round(timedEvents / (wallMs / 1000)),
+    eventsPerCpuSec: rateOf(figures),
+    outputRows: rest.outputRows,
+    checksum: rest.checksum,
+    peakRssBytes: rest.peakRssBytes,
+    gcMs: rest.gcMs,
+    gcMaxPauseMs: rest.gcMaxPauseMs,
+    eventLoopDelayMaxMs: rest.eventLoopDelayMaxMs,
+    eventLoopDelayP99Ms: rest.eventLoopDelayP99Ms,
+    checkpoints: checkpoints ?? null,
+  }
+}
+
+function identity() {
+  return {
+    schema: 1,
+    runId: randomUUID(),
+    startedAt: new Date().toISOString(),
+    ...version,
+    versions: { node: process.versions.node, v8: process.versions.v8, tidemill: packageVersion() },
+  }
+}
+
+const version = gitVersion()
+
+function gitVersion(): { readonly commit: string; readonly dirty: boolean | null } {
+  try {
+    const head = readFileSync(join(ROOT, '.git/HEAD'), 'utf8').trim()
+    const ref = head.startsWith('ref: ')
+      ? readFileSync(join(ROOT, '.git', head.slice(5)), 'utf8').trim()
+      : head
+    // Whether files differ from the commit takes a run of git; benchmarks do not need one.
+    return { commit: ref, dirty: null }
+  } catch {
+    return { commit: 'unknown', dirty: null }
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(join(ROOT, 'package.json'), 'utf8')
+  const { version: found }: { readonly version: string } = JSON.parse(text)
+  return found
+}
+
+function describeMachine() {
+  return {
+    cpuModel: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memBytes: totalmem(),
+    os: `${platform()} ${release()} ${arch()}`,
+    spin1: spin(),
+  }
+}
+
+/** Million steps of a fixed piece of integer arithmetic per CPU second: how fast this machine is now. */
+function spin(): number {
+  const steps = 50_000_000
+  const before = process.cpuUsage()
+  let x = 1
+  for (let i = 0; i < steps; i++) x = Math.imul(x ^ (x >>> 13), 0x5bd1e995) + i
+  const { user, system } = process.cpuUsage(before)
+  return x === 0 ? 0 : Math.round(steps / (user + system))
+}
+
+/** Writes the segment to the cache, so that no run has to, and says what it is. */
+function datasetOf(events: number) {
+  try {
+    const dataset = segmentDataset(events)
+    const frames = loadFrames(dataset)
+    const hash = createHash('sha256')
+    for (const frame of frames) hash.update(frame.bytes)
+    return {
+      name: dataset.name,
+      events,
+      generators: 1,
+      rate: dataset.ratePerSec,
+      G: 1,
+      baseTime: BASE_TIME_MS,
+      sha256: hash.digest('hex'),
+    }
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message)
+    throw error
+  }
+}
+
+/**
+ * The run as one plain JavaScript file: what users execute is compiled as well, and loaders that transform modules while
+ * they run leave traces in hot functions.
+ */
+async function bundle(): Promise<string> {
+  const outfile = join(CACHE_FOLDER, `speed-run-${process.pid}.mjs`)
+  mkdirSync(CACHE_FOLDER, { recursive: true })
+  const result = await build({
+    entryPoints: [fileURLToPath(new URL('./speed-run.ts', import.meta.url))],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    tsconfig: join(ROOT, 'tsconfig.json'),
+    write: false,
+    logLevel: 'silent',
+    define: { 'import.meta.url': JSON.stringify(new URL('./jsonl.ts', import.meta.url).href) },
+    banner: {
+      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(process.cwd() + '/');",
+    },
+  })
+  writeFileSync(outfile, result.outputFiles[0]?.contents ?? '')
+  return outfile
+}
+
+function run(program: string, request: RunRequest): Promise<RunFigures> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, JSON.stringify(request)], {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
+    child.on('error', reject)
+    child.on('close', (code) => {
+      const line = output.trim().split('\n').at(-1) ?? ''
+      if (code !== 0) reject(new Error(`${request.system} ${request.query} ended with ${code}`))
+      else resolve(JSON.parse(line))
+    })
+  })
+}
+
+function rateOf({ timedEvents, cpuUserMs, cpuSysMs }: RunFigures): number {
+  return Math.round(timedEvents / ((cpuUserMs + cpuSysMs) / 1000))
+}
+
+type Spread = { readonly median: number; readonly min: number; readonly max: number }
+
+interface Summary {
+  readonly summary: EngineQuery
+  readonly profile: 'S1'
+  readonly tidemill: Spread
+  readonly loop: Spread
+  readonly ratio: Spread
+}
+
+function summarise(query: EngineQuery, pairs: readonly Pair[]): Summary {
+  const ratios = pairs.map(({ tidemill, loop }) => round(rateOf(tidemill) / rateOf(loop)))
+  return {
+    summary: query,
+    profile: 'S1',
+    tidemill: spreadOf(pairs.map(({ tidemill }) => rateOf(tidemill))),
+    loop: spreadOf(pairs.map(({ loop }) => rateOf(loop))),
+    ratio: spreadOf(ratios),
+  }
+}
+
+function spreadOf(values: readonly number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b)
+  return { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted.at(-1)! }
+}
+
+function textLine({ summary, tidemill, loop, ratio }: Summary): string {
+  const millions = ({ median, min, max }: Spread): string =>
+    `${(median / 1e6).toFixed(2)} (${(min / 1e6).toFixed(2)}-${(max / 1e6).toFixed(2)})`
+  return `${summary.padEnd(4)}  tidemill ${millions(tidemill)} M/s  loop ${millions(loop)} M/s  ratio ${ratio.median} (${ratio.min}-${ratio.max})`
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000
+}
