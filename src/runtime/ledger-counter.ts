@@ -114,14 +114,14 @@ export class LedgerCounter {
     }
     const received = this.#count(node.id, countIn)
     const { late, skipped, deadLettered } = operator.counts()
-    const taken = this.#consumed(node.id, 'late') ? this.#count(node.id, countAside) : 0
+    const consumed = node.kind === 'window' && this.#consumed(node.id, 'late')
     return {
       name: node.name ?? '',
       received,
       accepted: received - late - skipped - deadLettered,
       late,
-      lateTaken: taken,
-      lateDropped: this.#consumed(node.id, 'late') ? 0 : late,
+      lateTaken: consumed ? this.#count(node.id, countAside) : 0,
+      lateDropped: consumed ? 0 : late,
       skipped,
       deadLettered,
       rejected: 0,
@@ -179,7 +179,8 @@ export class LedgerCounter {
   #leaving(id: number, output: string): number {
     const node = this.#parts.plan.nodes[id]
     if (node === undefined) return 0
-    if (output === 'late' || output === 'rejected') return this.#count(id, countAside)
+    // A process step names its outputs freely, also `late`.
+    if (node.kind !== 'process' && (output === 'late' || output === 'rejected')) return this.#count(id, countAside)
     switch (node.kind) {
       case 'map':
         return this.#arriving(node) - this.#count(id, countDropped)
