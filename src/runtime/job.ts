@@ -59,7 +59,7 @@ export interface JobOptions {
   readonly intervalMs: number
   readonly acceptParameters: boolean
   readonly subtasks: number
-  /** Failed lives in a row, without a committed epoch between them, after which the job fails. Default 3. */
+  /** Failed lives in a row, without committed work between them, after which the job fails. Default 3. */
   readonly attemptsMax?: number
   readonly onLife?: (life: { readonly generation: number; readonly epoch: number | undefined; readonly attempt: number }) => void
   readonly onCommitted?: (manifest: Manifest) => void
@@ -205,6 +205,7 @@ class JobController {
   /** From adopted epoch to outcome; nothing of the life runs when this resolves. */
   async #live(directory: StateDirectory): Promise<LifeEnd> {
     const { env, host, mode, intervalMs, description, subtasks, stateDirectory } = this.#options
+    const workBefore = workIn(directory.adopted)
     let progressed = false
     let failed: (error: unknown) => void = () => {}
     const failure = new Promise<LifeEnd>((resolve) => {
@@ -233,7 +234,8 @@ class JobController {
       job: description,
       intervalMs: mode === 'batch' ? Number.POSITIVE_INFINITY : intervalMs,
       onCommitted: (manifest) => {
-        progressed = true
+        // An epoch in which nothing happened is no progress: a job that always fails at the same row may commit many.
+        progressed ||= manifest.finished || workIn(manifest) > workBefore
         this.#options.onCommitted?.(manifest)
       },
       onAttemptFailed: ({ epoch, failures, error }) =>
@@ -281,6 +283,12 @@ class JobController {
     })
     this.#interruptWait = undefined
   }
+}
+
+/** Rows that came in or went out in all epochs up to this one. */
+function workIn(manifest: Manifest | undefined): number {
+  const { sources, sinks } = manifest?.ledger.total ?? emptyLedger
+  return sources.reduce((sum, { read }) => sum + read, 0) + sinks.reduce((sum, { received }) => sum + received, 0)
 }
 
 /** Trying again would show the same damage, or hide a bug. */
