@@ -38,7 +38,8 @@ function hurt(): void {
       for (;;) kept.push(new Array(100_000).fill(kept.length))
     }
     case 'stack':
-      return hurt()
+      hurt()
+      break
     case 'loop':
       // Not through the console: a thread that never yields never hands its text over.
       writeSync(2, 'in an endless loop\n')

@@ -1,0 +1,182 @@
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import {
+  committedSnapshots,
+  counts,
+  expectedCounts,
+  idsUpTo,
+  type Place,
+  placeWithRows,
+  rowsText,
+  runHurt,
+  startHurt,
+} from './rows.test-support.ts'
+
+const rows = 40_000
+const pace = 3
+const isRoot = process.getuid?.() === 0
+
+/** Leaves a job that was stopped in the middle. */
+async function stopInTheMiddle(place: Place): Promise<void> {
+  const first = startHurt(place, { pace })
+  await committedSnapshots(place, 1)
+  first.child.kill('SIGTERM')
+  expect((await first.ended).summary['status']).toBe('stopped')
+}
+
+test('a finished job that is started again says so and touches nothing', async () => {
+  using place = placeWithRows(100)
+  expect((await runHurt(place)).exitCode).toBe(0)
+  const again = await runHurt(place)
+  expect([again.exitCode, again.summary['status']]).toEqual([0, 'already-finished'])
+  expect(again.summary['recordsRead']).toBe(100)
+  expect(counts(place)).toEqual(expectedCounts(idsUpTo(100)))
+})
+
+test('other parameters are refused with their names, and taken with --accept-params', async () => {
+  using place = placeWithRows(rows)
+  await stopInTheMiddle(place)
+  const renamed = join(place.folder, 'renamed.csv')
+  const other = { params: { policy: 'skip' } }
+  writeFileSync(renamed, readFileSync(place.input))
+  const refused = await runHurt(place, other)
+  expect(refused.exitCode).toBe(2)
+  expect(refused.stderr).toContain('TM1507')
+  expect(refused.stderr).toContain('policy')
+  const taken = await runHurt(place, { ...other, more: ['--accept-params'] })
+  expect(taken.exitCode).toBe(0)
+  expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows)))
+})
+
+test('fresh state and a filled output are refused with the remedy; nothing in the output changes', async () => {
+  using place = placeWithRows(100)
+  expect((await runHurt(place)).exitCode).toBe(0)
+  rmSync(place.state, { recursive: true })
+  const refused = await runHurt(place)
+  expect(refused.exitCode).not.toBe(0)
+  expect(refused.stderr).toContain('TM1730')
+  expect(refused.stderr).toContain(place.output)
+  expect(refused.stderr).toContain('to do')
+  expect(counts(place)).toEqual(expectedCounts(idsUpTo(100)))
+})
+
+test('an input file that does not exist is named', async () => {
+  using place = placeWithRows(1)
+  const missing = join(place.folder, 'nowhere.csv')
+  const { exitCode, stderr } = await runHurt(place, { params: { input: missing } })
+  expect(exitCode).not.toBe(0)
+  expect(stderr).toContain('TM1700')
+  expect(stderr).toContain(missing)
+})
+
+test.each([
+  ['cut short', () => rowsText(0, 10), 'TM1702'],
+  ['other content', () => rowsText(1, rows + 1).replaceAll('k', 'j'), 'TM1703'],
+])('an input file that was replaced between two runs is refused: %s', async (_, text, code) => {
+  using place = placeWithRows(rows)
+  await stopInTheMiddle(place)
+  const before = counts(place)
+  writeFileSync(place.input, text())
+  const { exitCode, stderr } = await runHurt(place)
+  expect(exitCode).toBe(3)
+  expect(stderr).toContain(code)
+  expect(stderr).toContain(place.input)
+  expect(counts(place)).toEqual(before)
+})
+
+test('an input file that has grown since the stop is read to its new end', async () => {
+  using place = placeWithRows(rows)
+  await stopInTheMiddle(place)
+  appendFileSync(place.input, rowsText(rows, rows + 500))
+  expect((await runHurt(place)).exitCode).toBe(0)
+  expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows + 500)))
+})
+
+test('an output directory that cannot be written is named', async () => {
+  using place = placeWithRows(10)
+  // A file where the directory should be stops root too, who may write everywhere.
+  writeFileSync(place.output, 'in the way')
+  const { exitCode, stderr } = await runHurt(place)
+  expect(exitCode).toBe(1)
+  expect(stderr).toContain('TM1734')
+  expect(stderr).toContain(place.output)
+})
+
+test.skipIf(isRoot)('without the right to write, the output directory is named', async () => {
+  using place = placeWithRows(10)
+  mkdirSync(place.output)
+  chmodSync(place.output, 0o500)
+  const { exitCode, stderr } = await runHurt(place)
+  expect(exitCode).toBe(1)
+  expect(stderr).toContain('TM1734')
+  expect(stderr).toContain(place.output)
+})
+
+const smallDisk = mountable()
+
+/** Why no small file system can be mounted here. */
+function mountable(): string | undefined {
+  if (process.platform !== 'linux') return 'not Linux'
+  if (!isRoot) return 'not root'
+  const probe = `/tmp/tidemill-mount-${process.pid}`
+  try {
+    mkdirSync(probe)
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', probe], { stdio: 'ignore' })
+    execFileSync('umount', [probe], { stdio: 'ignore' })
+    return undefined
+  } catch {
+    return 'mount is not allowed'
+  } finally {
+    rmSync(probe, { recursive: true, force: true })
+  }
+}
+
+function mountSmall(directory: string, size: string): Disposable {
+  mkdirSync(directory, { recursive: true })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory])
+  return { [Symbol.dispose]: () => void execFileSync('umount', ['-l', directory]) }
+}
+
+test.skipIf(smallDisk !== undefined)(
+  `a full disk under the state stops nothing for good: it is named, and with space the job goes on (${smallDisk ?? 'tmpfs'})`,
+  async () => {
+    using place = placeWithRows(rows)
+    using _disk = mountSmall(place.state, '256k')
+    const filler = join(place.state, 'filler')
+    try {
+      writeFileSync(filler, Buffer.alloc(1 << 20))
+    } catch {
+      // As much as fits: the disk is full now.
+    }
+    const full = await runHurt(place, { pace: 100 })
+    expect(full.exitCode).toBe(1)
+    expect(full.stderr).toMatch(/ENOSPC/)
+    expect(full.stderr).toContain(place.state)
+    rmSync(filler)
+    const healthy = await runHurt(place)
+    expect([healthy.stderr, healthy.exitCode]).toEqual(['', 0])
+    expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows)))
+  },
+)
+
+test.skipIf(smallDisk !== undefined)(
+  `a full disk under the output fails the job, which goes on when there is space (${smallDisk ?? 'tmpfs'})`,
+  async () => {
+    using place = placeWithRows(rows)
+    using _disk = mountSmall(place.output, '300k')
+    const full = await runHurt(place)
+    expect(full.exitCode).toBe(1)
+    expect(full.stderr).toContain('TM1733')
+    expect(full.stderr).toContain(place.output)
+    const visible = counts(place)
+    const allowed = new Set(expectedCounts(idsUpTo(rows)))
+    expect(visible.filter((line) => !allowed.has(line))).toEqual([])
+    expect(full.stderr.match(/starts again/g)?.length).toBeLessThan(6)
+    execFileSync('mount', ['-o', 'remount,size=8m', place.output])
+    const healthy = await runHurt(place)
+    expect(healthy.exitCode).toBe(0)
+    expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows)))
+  },
+)
