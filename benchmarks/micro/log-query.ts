@@ -8,16 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Transform, Writable } from 'node:stream'
 import { pipeline as streamed } from 'node:stream/promises'
-import {
-  field,
-  instant,
-  int,
-  logSink,
-  pipeline,
-  type Stream,
-  struct,
-  text,
-} from 'tidemill'
+import { field, instant, int, logSink, pipeline, type Stream, struct, text } from 'tidemill'
 import { Checksum } from '../nexmark/checksum.ts'
 import { type Dataset, datasets } from '../nexmark/dataset.ts'
 import type { NexmarkEvent } from '../nexmark/event.ts'
@@ -31,7 +22,7 @@ import type { EventRow } from '../nexmark/schema.ts'
 import { epochSink, summing } from '../nexmark/sinks.ts'
 import { type Bar, bar, race } from './bar.ts'
 
-const dataset: Dataset = { ...datasets.D3, name: 'D3[250000]', events: 250_000 }
+const dataset: Dataset = datasets.D3
 const EVENTS_PER_CHUNK = 1_000
 
 export async function logQueryBars(): Promise<Bar[]> {

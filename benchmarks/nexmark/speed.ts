@@ -5,18 +5,17 @@
  * Profile S1 only. A loop decides how many segments are needed for the CPU time asked for; the engine then reads exactly
  * as many, so both have the same input and must come to the same rows and the same checksum.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
+import { bundle } from '../bundle.ts'
 import { listOf, oneOf, parseOptions, positive, UsageError } from './arguments.ts'
 import { correct } from './correct.ts'
 import { BASE_TIME_MS } from './dataset.ts'
 import { loadFrames } from './frames.ts'
-import { CACHE_FOLDER } from './jsonl.ts'
 import { type EngineQuery, engineQueries } from './queries.ts'
 import { segmentDataset } from './segments.ts'
 import type { RunFigures, RunRequest } from './speed-run.ts'
@@ -78,7 +77,7 @@ export async function speedCommand(args: readonly string[]): Promise<number> {
 async function measure(settings: Settings): Promise<number> {
   const { queries, repetitions, json } = settings
   const dataset = datasetOf(settings.events)
-  const program = await bundle()
+  const program = await bundle(fileURLToPath(new URL('./speed-run.ts', import.meta.url)))
   const machine = describeMachine()
   const ratios: number[] = []
   let valid = true
@@ -88,6 +87,7 @@ async function measure(settings: Settings): Promise<number> {
     let segments: number | undefined
     for (let repetition = 1; repetition <= repetitions; repetition++) {
       const request = { ...settings, query, segmentEvents: settings.events }
+      const startedAt = new Date()
       const loadBefore = loadavg()[0] ?? 0
       const loop = await run(program, { ...request, system: 'loop', segments })
       segments = loop.segments
@@ -99,7 +99,7 @@ async function measure(settings: Settings): Promise<number> {
       if (!json) continue
       for (const system of ['loop', 'tidemill'] as const) {
         const object = {
-          ...identity(),
+          ...identity(startedAt),
           machine: { ...machine, loadBefore, loadAfter: loadavg()[0] ?? 0 },
         }
         const described = describe(system, query, pair[system], settings)
@@ -219,11 +219,11 @@ function describe(
   }
 }
 
-function identity() {
+function identity(startedAt: Date) {
   return {
     schema: 1,
     runId: randomUUID(),
-    startedAt: new Date().toISOString(),
+    startedAt: startedAt.toISOString(),
     ...version,
     versions: { node: process.versions.node, v8: process.versions.v8, tidemill: packageVersion() },
   }
@@ -237,8 +237,10 @@ function gitVersion(): { readonly commit: string; readonly dirty: boolean | null
     const ref = head.startsWith('ref: ')
       ? readFileSync(join(ROOT, '.git', head.slice(5)), 'utf8').trim()
       : head
-    // Whether files differ from the commit takes a run of git; benchmarks do not need one.
-    return { commit: ref, dirty: null }
+    const changed = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], {
+      cwd: ROOT,
+    })
+    return { commit: ref, dirty: changed.length > 0 }
   } catch {
     return { commit: 'unknown', dirty: null }
   }
@@ -290,31 +292,6 @@ function datasetOf(events: number) {
     if (error instanceof RangeError) throw new UsageError(error.message)
     throw error
   }
-}
-
-/**
- * The run as one plain JavaScript file: what users execute is compiled as well, and loaders that transform modules while
- * they run leave traces in hot functions.
- */
-async function bundle(): Promise<string> {
-  const outfile = join(CACHE_FOLDER, `speed-run-${process.pid}.mjs`)
-  mkdirSync(CACHE_FOLDER, { recursive: true })
-  const result = await build({
-    entryPoints: [fileURLToPath(new URL('./speed-run.ts', import.meta.url))],
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    target: 'node20',
-    tsconfig: join(ROOT, 'tsconfig.json'),
-    write: false,
-    logLevel: 'silent',
-    define: { 'import.meta.url': JSON.stringify(new URL('./jsonl.ts', import.meta.url).href) },
-    banner: {
-      js: "import { createRequire as requireOf } from 'node:module'; const require = requireOf(process.cwd() + '/');",
-    },
-  })
-  writeFileSync(outfile, result.outputFiles[0]?.contents ?? '')
-  return outfile
 }
 
 function run(program: string, request: RunRequest): Promise<RunFigures> {
