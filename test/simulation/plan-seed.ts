@@ -41,12 +41,10 @@ export function planSeed(seed: number, only?: string): SeedOptions {
   }
   const make = jobs[name]
   if (make === undefined) throw new Error(`no job ${name}; there are ${Object.keys(jobs).join(', ')}`)
-  return {
-    seed,
-    profile,
-    job: make({ random: random.stream('input'), sizes, paceMs, intervalMs }),
-    harm,
-  }
+  const job = make({ random: random.stream('input'), sizes, paceMs, intervalMs })
+  // Functions of these jobs remember nothing, so one plan serves all lives; building it is half the cost of a life.
+  const plan = job.plan()
+  return { seed, profile, job: { ...job, plan: () => plan }, harm }
 }
 
 /** Besides random crashes: a death at some named point, at some disk call, at some time; one disk call that fails. */

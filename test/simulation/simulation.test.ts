@@ -1,8 +1,7 @@
-/** Whole jobs in the simulated world: many seeds, every seed that ever failed, and mistakes that must be found. */
+/** Whole jobs in the simulated world: many seeds, and every seed that ever failed. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { pendingCrashPoints } from '../../tools/tidy.ts'
-import { findBug, plantedBugs } from './bugs/find.ts'
 import { emptyTally, pointsNeverHit, runCampaign, type Tally } from './campaign.ts'
 import { report } from './run.ts'
 
@@ -39,16 +38,5 @@ describe('simulation', () => {
     for (const { seed, job } of regressions) {
       expect(complaints(await runCampaign({ seeds: [seed], job }))).toEqual([])
     }
-  }, 60_000)
-})
-
-describe('planted mistakes', () => {
-  test('there are at least twenty', () => {
-    expect(plantedBugs.length).toBeGreaterThanOrEqual(20)
-  })
-
-  // The others take many seeds; `npm run test:long` looks for all of them.
-  test.each(plantedBugs.filter(({ budget }) => budget <= 200))('$name', async (bug) => {
-    expect(await findBug(bug)).toBeDefined()
   }, 60_000)
 })

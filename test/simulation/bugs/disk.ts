@@ -31,6 +31,10 @@ export const diskBugs: readonly PlantedBug[] = [
   {
     name: 'the old checkpoint goes before the new one is there',
     budget: 100,
+    harm(world) {
+      const nth = 2 + (world.random.u32() % 3)
+      world.disk.inject({ path: '.manifest', call: 'link', nth, effect: { kind: 'crash', crash: 'kill' } })
+    },
     plant: onDisk((disk) => ({
       async link(from, to) {
         const directory = '/state/checkpoints'
