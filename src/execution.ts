@@ -5,7 +5,7 @@
 import type { Env } from './base/env.ts'
 import { installNodeFileClients } from './connectors/file/client.ts'
 import type { Ledger } from './checkpoint/ledger.ts'
-import type { Job, JobExecutor, JobResult, RecordCounts, RunOptions } from './graph/executor.ts'
+import type { Job, JobExecutor, JobResult, RecordCounts, StartOptions } from './graph/executor.ts'
 import { currentHost } from './graph/host.ts'
 import type { Plan } from './graph/plan.ts'
 import { createNodeEnv } from './platform/node.ts'
@@ -17,7 +17,7 @@ const intervalMsDefault = 1_000
 
 /** Runs jobs inside the calling thread and process, with state in a directory. */
 export function inlineExecutor(envOf: () => Env): JobExecutor {
-  const begin = (plan: Plan, options: RunOptions): { job: RunningJob; settled: Promise<JobResult> } => {
+  const begin = (plan: Plan, options: StartOptions): { job: RunningJob; settled: Promise<JobResult> } => {
     const env = envOf()
     const params = Object.fromEntries(currentHost()?.params ?? [])
     const job = startJob({
@@ -29,6 +29,7 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
       stateDirectory: options.state ?? `.tidemill/${plan.job}`,
       intervalMs: options.checkpointInterval ?? intervalMsDefault,
       acceptParameters: false,
+      from: options.from,
       subtasks: 1,
     })
     const { signal } = options
@@ -54,6 +55,9 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
         name: plan.job,
         finished: settled,
         stop,
+        savepoint: async (folder) => {
+          await job.savepoint(folder)
+        },
         [Symbol.asyncDispose]: async () => {
           await stop()
         },

@@ -39,6 +39,8 @@ import { type StateDirectory, withAlternatives, wrapStorageError } from './state
 /** What manifests say about the job itself. */
 export interface JobDescription {
   readonly plan: StoredPlan
+  /** The plan's fingerprint before the renames that the program declares. */
+  readonly formerFingerprint?: string
   readonly parameters: Readonly<Record<string, string>>
   readonly maxParallelism: number
   readonly schemas: readonly StoredSchema[]

@@ -16,6 +16,8 @@ import type { CheckpointStorage } from './storage.ts'
 /** What a program brings to a restore. */
 export interface RestoreTarget {
   readonly plan: StoredPlan
+  /** The fingerprint before the renames that the program declares; state with it fits as well. */
+  readonly formerFingerprint?: string
   readonly parameters: Readonly<Record<string, string>>
   readonly maxParallelism: number
   /** True for `--accept-params`. */
@@ -44,7 +46,8 @@ export interface ParameterChange {
 /** Everything that speaks against the restore; empty when nothing does. */
 export function compareForRestore(manifest: Manifest, target: RestoreTarget): readonly RestoreProblem[] {
   const problems: RestoreProblem[] = []
-  if (manifest.plan.fingerprint !== target.plan.fingerprint) {
+  const fits = [target.plan.fingerprint, target.formerFingerprint].includes(manifest.plan.fingerprint)
+  if (!fits) {
     problems.push({ kind: 'plan', changes: comparePlans(manifest.plan.json, target.plan.json) })
   }
   if (manifest.maxParallelism !== target.maxParallelism) {

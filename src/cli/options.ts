@@ -1,5 +1,6 @@
 /** How texts on the command line become values. Each throws what commander reports as a usage error. */
 import { InvalidArgumentError } from 'commander'
+import { parseName, type SnapshotId } from '../checkpoint/names.ts'
 
 export type Params = ReadonlyMap<string, string>
 
@@ -10,6 +11,13 @@ export function parseParam(text: string, before: Params = new Map()): Params {
   const name = text.slice(0, at)
   if (before.has(name)) throw new InvalidArgumentError(`${name} is given twice`)
   return new Map(before).set(name, text.slice(at + 1))
+}
+
+/** `g7-e418`. */
+export function parseSnapshot(text: string): SnapshotId {
+  const parsed = parseName(`${text}.manifest`)
+  if (parsed.kind !== 'manifest') throw new InvalidArgumentError('write it like g1-e2')
+  return parsed.id
 }
 
 const unitsMs: Readonly<Record<string, number>> = {

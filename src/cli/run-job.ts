@@ -3,6 +3,7 @@
  * operators expect: the first one with a final checkpoint, the second at once.
  */
 import type { Env } from '../base/env.ts'
+import type { SnapshotId } from '../checkpoint/names.ts'
 import { TidemillError } from '../base/errors.ts'
 import { type RunningJob, startJob } from '../runtime/job.ts'
 import { bundleJob } from './bundle-job.ts'
@@ -19,6 +20,8 @@ export interface RunJobOptions {
   readonly stateDirectory: string | undefined
   readonly intervalMs: number | undefined
   readonly acceptParameters: boolean
+  readonly restore?: SnapshotId | undefined
+  readonly from?: string | undefined
 }
 
 export interface StartedJob extends RunningJob {
@@ -50,6 +53,8 @@ export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
     stateDirectory,
     intervalMs: options.intervalMs ?? loaded.options.checkpointInterval ?? intervalMsDefault,
     acceptParameters: options.acceptParameters,
+    restore: options.restore,
+    from: options.from,
     subtasks: 1,
   })
   const outcome = running.outcome.finally(() => host.close())

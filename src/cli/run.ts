@@ -4,7 +4,10 @@ import { recordsOf } from '../execution.ts'
 import type { JobOutcome } from '../runtime/job.ts'
 import { type ProgressForm, startProgress } from './progress.ts'
 import { runJobFile, stopOnSignals } from './run-job.ts'
-import { oneOf, type Params, parseDuration, parseParam } from './options.ts'
+import { TidemillError } from '../base/errors.ts'
+import type { SnapshotId } from '../checkpoint/names.ts'
+import { cliErrors } from './errors.ts'
+import { oneOf, type Params, parseDuration, parseParam, parseSnapshot } from './options.ts'
 import type { Session } from './session.ts'
 
 interface RunFlags {
@@ -13,6 +16,9 @@ interface RunFlags {
   readonly param?: Params
   readonly checkpointInterval?: number
   readonly acceptParams?: boolean
+  readonly from?: string
+  readonly restore?: SnapshotId
+  readonly repeatPublished?: boolean
   readonly progress?: ProgressForm
   readonly json?: boolean
 }
@@ -38,6 +44,9 @@ export function addRunCommand(program: Command, session: Session): void {
       parseDuration,
     )
     .option('--accept-params', 'continue from state that was made with other parameters')
+    .option('--from <folder>', 'begin from this savepoint when the state directory is empty')
+    .option('--restore <snapshot>', 'go back to an older checkpoint, e.g. g1-e2', parseSnapshot)
+    .option('--repeat-published', 'with --restore: results since then may be published twice')
     .option(
       '--progress <form>',
       'on standard error: line, json or none (default: a line on a terminal)',
@@ -51,6 +60,11 @@ export function addRunCommand(program: Command, session: Session): void {
 
 async function run(jobFile: string, flags: RunFlags, session: Session): Promise<number> {
   const { env } = session
+  if (flags.restore !== undefined && flags.repeatPublished !== true) {
+    throw new TidemillError(cliErrors.usage, {
+      message: 'what was published after an older checkpoint is published again: add --repeat-published',
+    })
+  }
   const job = await runJobFile({
     env,
     jobFile,
@@ -59,6 +73,8 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     stateDirectory: flags.state,
     intervalMs: flags.checkpointInterval,
     acceptParameters: flags.acceptParams === true,
+    from: flags.from,
+    restore: flags.restore,
   })
   const release = stopOnSignals(env, job)
   const stopProgress = startProgress(env, job, flags.progress)

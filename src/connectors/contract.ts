@@ -31,6 +31,8 @@ export interface Source<Out> {
   /** Known when rows have a declared structure. */
   readonly schema: Schema<Out> | undefined
   readonly bounded: boolean
+  /** True when the source never ends in stream mode and ends in batch mode, at what is there when it is opened. */
+  readonly endsInBatch?: boolean
   /** Opens the source in the process that reads it. `fields` are the only ones needed, when that is known. */
   open(context: SourceContext): Promise<SourceHandle<Out>>
 }

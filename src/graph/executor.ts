@@ -75,6 +75,11 @@ export interface Job extends AsyncDisposable {
   readonly name: string
   /** Settles when the job ends: rejects with the coded error of a failed job. */
   readonly finished: Promise<JobResult>
+  /**
+   * Takes a checkpoint and copies it to `folder`, where no retention touches it; the job goes on. Start from it with
+   * `start({ from: folder })` on an empty state directory.
+   */
+  savepoint(folder: string): Promise<void>
   /** Takes a final checkpoint and ends the job. Calling it again waits for the same end. */
   stop(): Promise<JobResult>
 }

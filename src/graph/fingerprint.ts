@@ -14,16 +14,33 @@ type Part = string | number | boolean | null | readonly Part[]
 
 /** 16 hex digits. */
 export function fingerprintOf(plan: PlanDraft): string {
-  const parts: Part = ['plan-1', plan.job, plan.options.maxParallelism, plan.nodes.map(nodePart)]
+  return hashOf(plan, (now) => now)
+}
+
+/**
+ * The fingerprint that the plan had before its renames (`was`): state with either fingerprint fits. Equal to the
+ * fingerprint when nothing was renamed.
+ */
+export function formerFingerprintOf(plan: PlanDraft): string {
+  return hashOf(plan, (now, former) => former ?? now)
+}
+
+/** Chooses between the present and the former name of a step or state. */
+type Naming = (now: string, former: string | undefined) => string
+
+function hashOf(plan: PlanDraft, naming: Naming): string {
+  const nodes = plan.nodes.map((node) => nodePart(node, naming))
+  const parts: Part = ['plan-1', plan.job, plan.options.maxParallelism, nodes]
   return fnv1a64(JSON.stringify(parts))
 }
 
-function nodePart(node: PlanNode): Part {
+function nodePart(node: PlanNode, naming: Naming): Part {
   const inputs = node.inputs.map((input): Part => [input.node, input.output])
-  return [node.kind, node.name ?? null, inputs, node.schema?.hash ?? null, detailPart(node)]
+  const name = node.name === undefined ? null : naming(node.name, node.was)
+  return [node.kind, name, inputs, node.schema?.hash ?? null, detailPart(node, naming)]
 }
 
-function detailPart(node: PlanNode): Part {
+function detailPart(node: PlanNode, naming: Naming): Part {
   switch (node.kind) {
     case 'source':
       return [node.source.connector, node.rejects]
@@ -33,7 +50,7 @@ function detailPart(node: PlanNode): Part {
     case 'event-time':
       return node.rejects
     case 'process':
-      return processPart(node.definition)
+      return processPart(node.definition, naming)
     case 'keyed-aggregate':
       return [node.emit, aggregatesPart(node.aggregates)]
     case 'keyed-reduce':
@@ -65,10 +82,10 @@ function aggregatesPart(spec: AggregateSpec): Part {
   })
 }
 
-function processPart(definition: ProcessDefinition): Part {
-  const states = sortedEntries(definition.state).map(
-    ([name, state]): Part => [name, statePart(state)],
-  )
+function processPart(definition: ProcessDefinition, naming: Naming): Part {
+  const states = Object.entries(definition.state)
+    .map(([name, state]): [string, Part] => [naming(name, state.options.was), statePart(state)])
+    .sort(([left], [right]) => (left < right ? -1 : 1))
   const timers = sortedEntries(definition.timers).map(([name, kind]): Part => [name, kind])
   const codecs = sortedEntries(definition.outputCodecs).map(([name, codec]): Part => {
     const hash = 'hash' in codec && typeof codec.hash === 'string' ? codec.hash : null

@@ -2,6 +2,7 @@
 import type { JobDescription } from '../checkpoint/driver.ts'
 import type { StoredSchema } from '../checkpoint/manifest.ts'
 import type { Plan } from '../graph/plan.ts'
+import { formerFingerprintOf } from '../graph/fingerprint.ts'
 import { planJson } from '../graph/plan-json.ts'
 import type { Schema } from '../schema/types.ts'
 
@@ -11,6 +12,7 @@ export const engineVersion = '0.1.0'
 export function describeJob(plan: Plan, parameters: Readonly<Record<string, string>>): JobDescription {
   return {
     plan: { fingerprint: plan.fingerprint, json: JSON.stringify(planJson(plan)) },
+    formerFingerprint: formerFingerprintOf(plan),
     parameters,
     maxParallelism: plan.options.maxParallelism,
     schemas: storedSchemas(plan),

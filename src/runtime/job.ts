@@ -14,7 +14,9 @@ import { type CheckpointDriver, createCheckpointDriver, type DriverStatus, type 
 import { emptyLedger, type Ledger } from '../checkpoint/ledger.ts'
 import type { Manifest } from '../checkpoint/manifest.ts'
 import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
+import type { SnapshotId } from '../checkpoint/names.ts'
 import { assertRestorable } from '../checkpoint/restore.ts'
+import { importSnapshot } from '../checkpoint/snapshot-copy.ts'
 import { openStateDirectory, type StateDirectory, wrapStorageError } from '../checkpoint/state-directory.ts'
 import { runtimeErrors } from './errors.ts'
 import type { SliceProgress } from './slice.ts'
@@ -58,6 +60,10 @@ export interface JobOptions {
   readonly stateDirectory: string
   readonly intervalMs: number
   readonly acceptParameters: boolean
+  /** The first life starts from this older snapshot, and newer ones become invalid. */
+  readonly restore?: SnapshotId | undefined
+  /** Where a state directory without snapshots takes its first one from: a savepoint's folder. */
+  readonly from?: string | undefined
   readonly subtasks: number
   /** Failed lives in a row, without committed work between them, after which the job fails. Default 3. */
   readonly attemptsMax?: number
@@ -109,10 +115,12 @@ class JobController {
   #stopping = false
   #lastProgress: SliceProgress | undefined
   #interruptWait: (() => void) | undefined
+  #restore: SnapshotId | undefined
 
   constructor(options: JobOptions) {
     this.#options = options
     this.#env = options.env
+    this.#restore = options.restore
   }
 
   driver(): CheckpointDriver {
@@ -162,13 +170,20 @@ class JobController {
   }
 
   async #open(): Promise<StateDirectory> {
-    const { env, job, stateDirectory, description, acceptParameters } = this.#options
-    const directory = await openStateDirectory({ env, directory: stateDirectory, job })
+    const { env, job, stateDirectory, description, acceptParameters, from } = this.#options
+    if (from !== undefined) await importSnapshot({ env, from, directory: stateDirectory })
+    const restore = this.#restore
+    const directory = await openStateDirectory({
+      env,
+      directory: stateDirectory,
+      job,
+      ...(restore === undefined ? {} : { restore }),
+    })
+    this.#restore = undefined
     const { adopted } = directory
     try {
       if (adopted !== undefined) {
-        const { plan, parameters, maxParallelism } = description
-        assertRestorable(adopted, { plan, parameters, maxParallelism, acceptParameters })
+        assertRestorable(adopted, { ...description, acceptParameters })
       }
       return directory
     } catch (error) {

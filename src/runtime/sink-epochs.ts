@@ -10,6 +10,8 @@ import type { SinkPolicy } from '../graph/plan.ts'
 
 interface OpenSink {
   readonly name: string
+  /** Its former name, under which a restored snapshot may know it. */
+  readonly was: string | undefined
   readonly writer: SinkWriter<unknown>
 }
 
@@ -33,8 +35,8 @@ export class SinkEpochs {
     this.#pauses = policy === 'pause'
   }
 
-  add(name: string, writer: SinkWriter<unknown>): void {
-    this.#sinks.push({ name, writer })
+  add(name: string, was: string | undefined, writer: SinkWriter<unknown>): void {
+    this.#sinks.push({ name, was, writer })
   }
 
   /** Some sink has no room for more rows. */
@@ -61,8 +63,8 @@ export class SinkEpochs {
 
   /** Finishes what a restored snapshot says was prepared, and removes what nobody knows. */
   async recover(preparations: readonly SinkPreparation[]): Promise<void> {
-    for (const { name, writer } of this.#sinks) {
-      await writer.recover(preparations.filter((p) => p.sink === name))
+    for (const { name, was, writer } of this.#sinks) {
+      await writer.recover(preparations.filter((p) => p.sink === name || p.sink === was))
     }
   }
 

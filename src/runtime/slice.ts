@@ -217,11 +217,15 @@ export class Slice {
   async #openSinks(): Promise<void> {
     const { env } = this.#options
     for (const node of this.#plan.nodes) {
-      if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node.name, node.sink))
+      if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node.name, node.was, node.sink))
     }
     const { deadLetters } = this.#options
     if (this.#policies.needsDeadLetters && deadLetters !== undefined) {
-      this.#policies.deadLetters = await this.#openSink('dead-letters', deadLetters as Sink<unknown>)
+      this.#policies.deadLetters = await this.#openSink(
+        'dead-letters',
+        undefined,
+        deadLetters as Sink<unknown>,
+      )
     }
     const snapshots = this.#options.manifest?.subtasks ?? []
     await this.#sinks.recover(snapshots.flatMap((snapshot) => snapshot.sinks))
@@ -248,7 +252,11 @@ export class Slice {
     for (const origin of this.#parts.inner) origin.open('input')
   }
 
-  async #openSink(name: string, sink: Sink<unknown>): Promise<SinkWriter<unknown>> {
+  async #openSink(
+    name: string,
+    was: string | undefined,
+    sink: Sink<unknown>,
+  ): Promise<SinkWriter<unknown>> {
     const writer = await sink.open({
       env: this.#env,
       name,
@@ -259,7 +267,7 @@ export class Slice {
       fresh: this.#options.manifest === undefined,
       stateDirectory: this.#options.stateDirectory,
     })
-    this.#sinks.add(name, writer)
+    this.#sinks.add(name, was, writer)
     return writer
   }
 
@@ -288,7 +296,7 @@ export class Slice {
   }
 
   async #openSource(node: SourceNode, snapshots: readonly SubtaskSnapshot[]): Promise<void> {
-    if (this.#options.mode === 'batch' && !node.source.bounded) {
+    if (this.#options.mode === 'batch' && !node.source.bounded && node.source.endsInBatch !== true) {
       throw new TidemillError(runtimeErrors.notBounded, { message: `source "${node.name}" never ends` })
     }
     const handle = await node.source.open({
@@ -399,7 +407,7 @@ export class Slice {
       else root.frame(batch.frame, from, to)
       from = to
       if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
-      if (from < count) await this.#giveTurn()
+      await this.#giveTurn()
     }
     if (batch.kind === 'rows') {
       for (const rejected of batch.rejected) this.#policies.undecodable(input.source, rejected, root.rejected)

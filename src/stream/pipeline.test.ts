@@ -461,6 +461,7 @@ describe('running', () => {
       name: 'j',
       finished: Promise.resolve(result),
       stop: () => Promise.resolve(result),
+      savepoint: () => Promise.resolve(),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     }
     const app = pipelineOn({

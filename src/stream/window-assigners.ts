@@ -29,7 +29,7 @@ export interface ProcessingTimeWindow {
   readonly definition: WindowDefinition
 }
 
-/** Options of all event-time windows. */
+/** Options of windows that are aligned to the epoch; a session closes by its gap. */
 export interface QuietOptions {
   /**
    * Closes the open windows when no record arrived for this long in processing time, as if the input had gone on.
@@ -108,9 +108,9 @@ export function sliding(
  * @since 0.1.0
  * @stability experimental
  */
-export function session(gap: Duration, options: QuietOptions = {}): EventTimeWindow {
+export function session(gap: Duration): EventTimeWindow {
   const gapMs = wholeMs(gap, 'the gap of a session window', 1)
-  return eventTime({ kind: 'session', time: 'event-time', gapMs }, options)
+  return eventTime({ kind: 'session', time: 'event-time', gapMs }, {})
 }
 
 /**

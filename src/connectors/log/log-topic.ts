@@ -30,6 +30,7 @@ export function logSource<Value>(options: LogSourceOptions<Value>): Source<Value
     }),
     schema: schemaIn(options.value),
     bounded: options.until === 'end',
+    endsInBatch: true,
     open: (context) => openLogSource(context, options),
   })
 }

@@ -134,7 +134,7 @@ class ChainEmitter {
         const layout = frame.layout; const View = layout.View; const t = NaN; let i = from;
         if (layout.columns.rows === 'value') {
           const rows = []; for (let j = from; j < to; j++) rows.push(layout.plain(frame, j));
-          this.${name('rows', id)}(rows, 0, rows.length); return;
+          this.rows(rows, 0, rows.length); return;
         }
         try { for (; i < to; i++) { let plain; const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
         ${out} += to - from;
