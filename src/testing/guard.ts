@@ -21,9 +21,13 @@ export class UserCodeGuard {
     const caught = (what: string, instead: string): never => this.#caught(what, instead)
     this.#date = new Proxy(realDate, {
       get: (target, name, receiver) =>
-        name === 'now' ? () => caught('Date.now()', 'ctx.now()') : Reflect.get(target, name, receiver),
+        name === 'now'
+          ? () => caught('Date.now()', 'ctx.now()')
+          : Reflect.get(target, name, receiver),
       construct: (target, args, newTarget) =>
-        args.length === 0 ? caught('new Date()', 'new Date(ctx.now())') : Reflect.construct(target, args, newTarget),
+        args.length === 0
+          ? caught('new Date()', 'new Date(ctx.now())')
+          : Reflect.construct(target, args, newTarget),
       apply: () => caught('Date()', 'ctx.now()'),
     })
     this.#random = () => caught('Math.random()', 'ctx.random()')
@@ -62,8 +66,10 @@ export function guardedPlan(plan: Plan, guard: UserCodeGuard): Plan {
 
 function guardedNode(node: PlanNode, plan: Plan, guard: UserCodeGuard): PlanNode {
   const operator = (): string => stepName(plan, node)
-  const wrap = <Args extends readonly unknown[], Result>(fn: (...args: Args) => Result) =>
-    (...args: Args): Result => guard.run(operator, () => fn(...args))
+  const wrap =
+    <Args extends readonly unknown[], Result>(fn: (...args: Args) => Result) =>
+    (...args: Args): Result =>
+      guard.run(operator, () => fn(...args))
   switch (node.kind) {
     case 'map':
     case 'try':
@@ -81,8 +87,13 @@ function guardedNode(node: PlanNode, plan: Plan, guard: UserCodeGuard): PlanNode
       return { ...node, reduce: wrap(node.reduce) }
     case 'process': {
       const { definition } = node
-      const onTimer = Object.fromEntries(Object.entries(definition.onTimer).map(([name, fn]) => [name, wrap(fn)]))
-      return { ...node, definition: { ...definition, onRecord: wrap(definition.onRecord), onTimer } }
+      const onTimer = Object.fromEntries(
+        Object.entries(definition.onTimer).map(([name, fn]) => [name, wrap(fn)]),
+      )
+      return {
+        ...node,
+        definition: { ...definition, onRecord: wrap(definition.onRecord), onTimer },
+      }
     }
     default:
       return node

@@ -41,8 +41,18 @@ export async function verify(app: App, options: VerifyOptions = {}): Promise<voi
   const env = createNodeEnv({ logLevel: 'error' })
   const scratch = await mkdtemp(join(tmpdir(), 'tidemill-verify-'))
   try {
-    const batch = await rowsIn('batch', env, withInput(planOf(app), options), join(scratch, 'batch'))
-    const stream = await rowsIn('stream', env, withInput(planOf(app), options), join(scratch, 'stream'))
+    const batch = await rowsIn(
+      'batch',
+      env,
+      withInput(planOf(app), options),
+      join(scratch, 'batch'),
+    )
+    const stream = await rowsIn(
+      'stream',
+      env,
+      withInput(planOf(app), options),
+      join(scratch, 'stream'),
+    )
     for (const [sink, expected] of batch) {
       const difference = describeDifference(expected, stream.get(sink) ?? [])
       if (difference === undefined) continue
@@ -61,16 +71,25 @@ function withInput(plan: Plan, { input }: VerifyOptions): Plan {
   const sources = plan.nodes.filter((node) => node.kind === 'source')
   const first = sources[0]
   if (typeof input === 'string' && (sources.length !== 1 || first === undefined)) {
-    throw wrong(`the job has ${sources.length} sources; say which file is for which: { input: { name: 'file.jsonl' } }`)
+    throw wrong(
+      `the job has ${sources.length} sources; say which file is for which: { input: { name: 'file.jsonl' } }`,
+    )
   }
   const files = typeof input === 'string' ? { [first?.name ?? '']: input } : input
-  const stranger = Object.keys(files).find((name) => !sources.some((source) => source.name === name))
+  const stranger = Object.keys(files).find(
+    (name) => !sources.some((source) => source.name === name),
+  )
   if (stranger !== undefined) throw wrong(`the job has no source "${stranger}"`)
-  return { ...plan, nodes: plan.nodes.map((node) => (node.kind === 'source' ? fed(node, files[node.name]) : node)) }
+  return {
+    ...plan,
+    nodes: plan.nodes.map((node) => (node.kind === 'source' ? fed(node, files[node.name]) : node)),
+  }
 }
 
 function fed(node: SourceNode, file: string | undefined): PlanNode {
-  return file === undefined ? node : { ...node, source: jsonLines<unknown>(file, node.source.schema) }
+  return file === undefined
+    ? node
+    : { ...node, source: jsonLines<unknown>(file, node.source.schema) }
 }
 
 async function rowsIn(

@@ -18,7 +18,17 @@ export interface Tally {
 }
 
 export function emptyTally(): Tally {
-  return { seeds: 0, steps: 0, lives: 0, crashes: 0, epochs: 0, repeated: 0, hits: {}, deaths: {}, failures: [] }
+  return {
+    seeds: 0,
+    steps: 0,
+    lives: 0,
+    crashes: 0,
+    epochs: 0,
+    repeated: 0,
+    hits: {},
+    deaths: {},
+    failures: [],
+  }
 }
 
 export interface CampaignOptions {
@@ -87,9 +97,12 @@ function add(tally: Tally, result: SeedResult): void {
 }
 
 export function addTally(sum: Tally, part: Tally): void {
-  for (const name of ['seeds', 'steps', 'lives', 'crashes', 'epochs', 'repeated'] as const) sum[name] += part[name]
-  for (const [point, count] of Object.entries(part.hits)) sum.hits[point] = (sum.hits[point] ?? 0) + count
-  for (const [point, count] of Object.entries(part.deaths)) sum.deaths[point] = (sum.deaths[point] ?? 0) + count
+  for (const name of ['seeds', 'steps', 'lives', 'crashes', 'epochs', 'repeated'] as const)
+    sum[name] += part[name]
+  for (const [point, count] of Object.entries(part.hits))
+    sum.hits[point] = (sum.hits[point] ?? 0) + count
+  for (const [point, count] of Object.entries(part.deaths))
+    sum.deaths[point] = (sum.deaths[point] ?? 0) + count
   sum.failures.push(...part.failures)
 }
 
@@ -103,5 +116,7 @@ const elsewhere: ReadonlySet<CrashPoint> = new Set<CrashPoint>([
 ])
 
 export function pointsNeverHit(tally: Tally, notCalled: readonly string[]): string[] {
-  return crashPoints.filter((point) => !(tally.hits[point] ?? 0) && !notCalled.includes(point) && !elsewhere.has(point))
+  return crashPoints.filter(
+    (point) => !(tally.hits[point] ?? 0) && !notCalled.includes(point) && !elsewhere.has(point),
+  )
 }

@@ -33,7 +33,9 @@ const blockSeeds = 1_000
 
 function readLedger(): LedgerLine[] {
   if (!existsSync(ledgerFile)) return []
-  const lines = readFileSync(ledgerFile, 'utf8').split('\n').filter((line) => line !== '')
+  const lines = readFileSync(ledgerFile, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
   return lines.map((line) => JSON.parse(line) as LedgerLine) // written below
 }
 
@@ -56,7 +58,15 @@ async function main(): Promise<number> {
     for (const failure of tally.failures) console.log(report(failure))
     failed += tally.failures.length
     const { lives, crashes, epochs, failures, seeds } = tally
-    const line: LedgerLine = { commit: commit(), from, count: seeds, lives, crashes, epochs, failed: failures.map(({ seed }) => seed) }
+    const line: LedgerLine = {
+      commit: commit(),
+      from,
+      count: seeds,
+      lives,
+      crashes,
+      epochs,
+      failed: failures.map(({ seed }) => seed),
+    }
     appendFileSync(ledgerFile, `${JSON.stringify(line)}\n`)
     // After ten failures a block is over before its end; its other seeds are not in the sum.
     from += blockSeeds
@@ -66,13 +76,20 @@ async function main(): Promise<number> {
   if (!values['no-bugs']) {
     for (const bug of plantedBugs) {
       const found = await findBug(bug)
-      console.log(found === undefined ? `NOT FOUND within ${bug.budget} seeds: ${bug.name}` : `found by ${found.oracle} at seed ${found.seed}: ${bug.name}`)
+      console.log(
+        found === undefined
+          ? `NOT FOUND within ${bug.budget} seeds: ${bug.name}`
+          : `found by ${found.oracle} at seed ${found.seed}: ${bug.name}`,
+      )
       if (found === undefined) failed++
     }
   }
   const sum = readLedger()
-  const total = (pick: (line: LedgerLine) => number): number => sum.reduce((all, line) => all + pick(line), 0)
-  console.log(`in all: ${total((l) => l.count)} seeds, ${total((l) => l.crashes)} crashes survived, ${total((l) => l.failed.length)} failures`)
+  const total = (pick: (line: LedgerLine) => number): number =>
+    sum.reduce((all, line) => all + pick(line), 0)
+  console.log(
+    `in all: ${total((l) => l.count)} seeds, ${total((l) => l.crashes)} crashes survived, ${total((l) => l.failed.length)} failures`,
+  )
   console.log(`${total((l) => l.count)} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
 }

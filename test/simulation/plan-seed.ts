@@ -16,7 +16,13 @@ import { topics } from './jobs/topics.ts'
 import { visits } from './jobs/visits.ts'
 import { wordCount } from './jobs/word-count.ts'
 
-export const jobs: Readonly<Record<string, JobMaker>> = { 'word-count': wordCount, accounts, visits, sales, topics }
+export const jobs: Readonly<Record<string, JobMaker>> = {
+  'word-count': wordCount,
+  accounts,
+  visits,
+  sales,
+  topics,
+}
 
 export function planSeed(seed: number, only?: string): SeedOptions {
   const random = createSeededRandom(seed).stream('job')
@@ -37,10 +43,12 @@ export function planSeed(seed: number, only?: string): SeedOptions {
     ...base,
     sizes,
     crashes: { ...base.crashes, crashesMax: Math.min(base.crashes.crashesMax, 5) },
-    capacityBytes: random.float() < 0.08 ? 3_000 + (random.u32() % 6_000) : Number.POSITIVE_INFINITY,
+    capacityBytes:
+      random.float() < 0.08 ? 3_000 + (random.u32() % 6_000) : Number.POSITIVE_INFINITY,
   }
   const make = jobs[name]
-  if (make === undefined) throw new Error(`no job ${name}; there are ${Object.keys(jobs).join(', ')}`)
+  if (make === undefined)
+    throw new Error(`no job ${name}; there are ${Object.keys(jobs).join(', ')}`)
   const job = make({ random: random.stream('input'), sizes, paceMs, intervalMs })
   // Functions of these jobs remember nothing, so one plan serves all lives; building it is half the cost of a life.
   const plan = job.plan()

@@ -8,7 +8,11 @@ describe('planted mistakes', () => {
   })
 
   // The others take many seeds; `npm run test:long` looks for all of them.
-  test.each(plantedBugs.filter(({ budget }) => budget <= 200))('$name', async (bug) => {
-    expect(await findBug(bug)).toBeDefined()
-  }, 60_000)
+  test.each(plantedBugs.filter(({ budget }) => budget <= 200))(
+    '$name',
+    async (bug) => {
+      expect(await findBug(bug)).toBeDefined()
+    },
+    60_000,
+  )
 })

@@ -32,7 +32,11 @@ export async function runShared(request: RunRequest, processes: number): Promise
   const parts = await Promise.all(
     Array.from({ length: processes }, (_, i) => {
       const start = from + i * share
-      return runInChild({ from: start, count: Math.max(0, Math.min(share, from + count - start)), job })
+      return runInChild({
+        from: start,
+        count: Math.max(0, Math.min(share, from + count - start)),
+        job,
+      })
     }),
   )
   const sum = emptyTally()
@@ -42,7 +46,10 @@ export async function runShared(request: RunRequest, processes: number): Promise
 
 function runInChild(request: RunRequest): Promise<Tally> {
   return new Promise((resolve, reject) => {
-    const child = fork(fileURLToPath(import.meta.url), ['--child'], { execArgv: process.execArgv, stdio: 'inherit' })
+    const child = fork(fileURLToPath(import.meta.url), ['--child'], {
+      execArgv: process.execArgv,
+      stdio: 'inherit',
+    })
     let tally: Tally | undefined
     child.on('message', (message) => {
       tally = message as Tally // the other end is this file
@@ -66,7 +73,10 @@ export function report(result: SeedResult): string {
 
 export function commit(): string {
   try {
-    return execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    return execFileSync('git', ['rev-parse', '--short=10', 'HEAD'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim()
   } catch {
     return 'unknown'
   }
@@ -113,9 +123,13 @@ async function main(): Promise<number> {
   const seconds = (performance.now() - started) / 1000
   const rows = Object.entries(tally.hits).sort(([a], [b]) => (a < b ? -1 : 1))
   if (one === undefined) {
-    for (const [point, hits] of rows) console.log(`${point.padEnd(24)} reached ${hits}, died there ${tally.deaths[point] ?? 0}`)
+    for (const [point, hits] of rows)
+      console.log(`${point.padEnd(24)} reached ${hits}, died there ${tally.deaths[point] ?? 0}`)
   }
-  const missed = one === undefined && count >= 500 && values.profile === undefined ? pointsNeverHit(tally, pendingCrashPoints) : []
+  const missed =
+    one === undefined && count >= 500 && values.profile === undefined
+      ? pointsNeverHit(tally, pendingCrashPoints)
+      : []
   if (missed.length > 0) console.log(`never reached: ${missed.join(', ')}`)
   console.log(
     `${tally.seeds} seeds, ${tally.lives} lives, ${tally.crashes} crashes, ${tally.epochs} epochs, ${tally.steps} steps, ` +

@@ -36,7 +36,10 @@ const idleUsers = (orders: Stream<Order>) =>
           ctx.emit({ user: ctx.key, orders: ctx.state.seen.get() })
         },
         flush(ctx) {
-          ctx.emit({ user: `flush ${ctx.key} ${ctx.now()}`, orders: ctx.state.cents.all().reduce((a, b) => a + b, 0) })
+          ctx.emit({
+            user: `flush ${ctx.key} ${ctx.now()}`,
+            orders: ctx.state.cents.all().reduce((a, b) => a + b, 0),
+          })
         },
       },
     })
@@ -76,15 +79,23 @@ describe('harness', () => {
       again.advance(seconds(30))
       expect(again.take()).toEqual([{ user: 'flush u1 60000', orders: 5 }])
       again.watermark(timestamp(31 * 60_000))
-      expect(again.take()).toEqual([{ user: 'u1', orders: 1 }, { user: 'u2', orders: 1 }])
+      expect(again.take()).toEqual([
+        { user: 'u1', orders: 1 },
+        { user: 'u2', orders: 1 },
+      ])
     }
     const other = (orders: Stream<Order>) => orders.keyBy((o) => o.user).count('orders')
-    expect(await codeOf(() => harness(other, { restoreFrom: snapshot }))).toMatch(/^TM2111 .*other steps/)
+    expect(await codeOf(() => harness(other, { restoreFrom: snapshot }))).toMatch(
+      /^TM2111 .*other steps/,
+    )
   })
 
   test('windows: results by watermark, late rows where the program sends them', async () => {
     const perMinute = (orders: Stream<Order, 'event-time'>) => {
-      const windows = orders.keyBy((o) => o.user).window(tumbling(minutes(1))).aggregate('cents', { cents: sum((o: Order) => o.cents) })
+      const windows = orders
+        .keyBy((o) => o.user)
+        .window(tumbling(minutes(1)))
+        .aggregate('cents', { cents: sum((o: Order) => o.cents) })
       const late = windows.late
         .map(({ record }) => ({ key: `late ${record.user}`, cents: record.cents }))
         .withEventTime({ timestamp: () => timestamp(0), maxOutOfOrderness: seconds(0) })
@@ -118,25 +129,33 @@ describe('harness', () => {
     await using h = await harness(sessions)
     for (const at of [0, 4_000, 30_000]) h.send(orderBy('u', at))
     expect(h.take()).toEqual([[0, 14_000, 2]])
-    const arrivals = (orders: Stream<Order>) => orders.keyBy((o) => o.user).window(tumblingProcessingTime(seconds(10))).count('arrivals')
+    const arrivals = (orders: Stream<Order>) =>
+      orders
+        .keyBy((o) => o.user)
+        .window(tumblingProcessingTime(seconds(10)))
+        .count('arrivals')
     await using p = await harness(arrivals, { startAt: timestamp(5_000) })
     p.send(orderBy('u', 0))
     p.send(orderBy('u', 0), timestamp(8_000))
     p.send(orderBy('u', 0), timestamp(12_000))
     expect(p.take().map(({ count }) => count)).toEqual([2])
     expect(await codeOf(() => p.send(orderBy('u', 0), timestamp(0)))).toMatch(/^TM2111 /)
-    expect(await codeOf(() => p.watermark(timestamp(0)))).toMatch(/^TM2111 .*no step has event time/)
+    expect(await codeOf(() => p.watermark(timestamp(0)))).toMatch(
+      /^TM2111 .*no step has event time/,
+    )
   })
 
   test('rows of untimed input carry processing time; ctx.random follows the seed', async () => {
     const stamped = (names: Stream<string>) =>
-      names.keyBy((name) => name).process('stamp', {
-        state: { rolls: mapState(text, int) },
-        output: struct('stamp', { name: field(1, text), at: field(2, int), roll: field(3, int) }),
-        onRecord(name, ctx) {
-          ctx.emit({ name, at: ctx.timestamp, roll: Math.floor(ctx.random() * 1e9) })
-        },
-      })
+      names
+        .keyBy((name) => name)
+        .process('stamp', {
+          state: { rolls: mapState(text, int) },
+          output: struct('stamp', { name: field(1, text), at: field(2, int), roll: field(3, int) }),
+          onRecord(name, ctx) {
+            ctx.emit({ name, at: ctx.timestamp, roll: Math.floor(ctx.random() * 1e9) })
+          },
+        })
     const runs: TypeOf<typeof alert>[][] = []
     for (const seed of [1, 1, 2]) {
       await using h = await harness(stamped, { seed, startAt: timestamp(7) })
@@ -152,30 +171,37 @@ describe('harness', () => {
 
   test.each([
     ['Date.now()', () => Date.now()],
+    // biome-ignore lint/complexity/useDateNow: this spelling is what the test is about
     ['new Date()', () => new Date().getTime()],
     ['Math.random()', () => Math.random()],
-  ])('a user function that calls %s is refused by name (R7), also under a policy that skips', async (name, fn) => {
-    const step = (onError: 'fail' | 'skip') => (input: Stream<string>) =>
-      input.keyBy((s) => s).process('clocked', {
-        output: int,
-        onError,
-        onRecord(_, ctx) {
-          ctx.emit(Math.floor(fn()))
-        },
-      })
-    for (const policy of ['fail', 'skip'] as const) {
-      await using h = await harness(step(policy))
-      const failure = await codeOf(() => h.send('a'))
-      expect(failure).toMatch(/^TM2110 /)
-      expect(failure).toContain(`step "clocked" calls ${name}`)
-      expect(await codeOf(() => h.send('b'))).toMatch(/^TM2111 .*failed before/)
-    }
-    expect(Date.now()).toBeGreaterThan(0)
-    expect(new Date(5).getTime()).toBe(5)
-  })
+  ])(
+    'a user function that calls %s is refused by name (R7), also under a policy that skips',
+    async (name, fn) => {
+      const step = (onError: 'fail' | 'skip') => (input: Stream<string>) =>
+        input
+          .keyBy((s) => s)
+          .process('clocked', {
+            output: int,
+            onError,
+            onRecord(_, ctx) {
+              ctx.emit(Math.floor(fn()))
+            },
+          })
+      for (const policy of ['fail', 'skip'] as const) {
+        await using h = await harness(step(policy))
+        const failure = await codeOf(() => h.send('a'))
+        expect(failure).toMatch(/^TM2110 /)
+        expect(failure).toContain(`step "clocked" calls ${name}`)
+        expect(await codeOf(() => h.send('b'))).toMatch(/^TM2111 .*failed before/)
+      }
+      expect(Date.now()).toBeGreaterThan(0)
+      expect(new Date(5).getTime()).toBe(5)
+    },
+  )
 
   test('errors of user functions name the step and the record, and end the harness', async () => {
-    const broken = (input: Stream<string>) => input.try('parse', (s): string => JSON.parse(s)).orFail()
+    const broken = (input: Stream<string>) =>
+      input.try('parse', (s): string => JSON.parse(s)).orFail()
     const h = await harness(broken)
     h.send('"fine"')
     const failure = await codeOf(() => h.send('{'))

@@ -18,7 +18,12 @@ import { toPlain } from '../../schema/row.ts'
 import { testingErrors } from '../errors.ts'
 import { guardedPlan, UserCodeGuard } from '../guard.ts'
 import { type Build, harnessPlan, type TimedBuild, timedHarnessPlan } from './plan.ts'
-import { type HarnessSnapshot, readSnapshot, type StoredHarness, writeSnapshot } from './snapshot.ts'
+import {
+  type HarnessSnapshot,
+  readSnapshot,
+  type StoredHarness,
+  writeSnapshot,
+} from './snapshot.ts'
 
 /** How a harness begins. */
 export interface HarnessOptions {
@@ -75,8 +80,14 @@ export interface Harness<In, Out> extends AsyncDisposable {
  * @since 0.1.0
  * @stability experimental
  */
-export function harness<In, Out>(build: Build<In, Out>, options?: HarnessOptions): Promise<Harness<In, Out>>
-export function harness<In, Out>(build: TimedBuild<In, Out>, options: TimedHarnessOptions): Promise<Harness<In, Out>>
+export function harness<In, Out>(
+  build: Build<In, Out>,
+  options?: HarnessOptions,
+): Promise<Harness<In, Out>>
+export function harness<In, Out>(
+  build: TimedBuild<In, Out>,
+  options: TimedHarnessOptions,
+): Promise<Harness<In, Out>>
 export async function harness<In, Out>(
   build: Build<In, Out> | TimedBuild<In, Out>,
   options: HarnessOptions | TimedHarnessOptions = {},
@@ -131,13 +142,16 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
       counters,
       operators: this.#parts.operators,
       origins: this.#parts.origins,
-      sinks: new Map(plan.nodes.flatMap((node) => (node.kind === 'sink' ? [[node.id, this.#sink()]] : []))),
+      sinks: new Map(
+        plan.nodes.flatMap((node) => (node.kind === 'sink' ? [[node.id, this.#sink()]] : [])),
+      ),
       hooks: this.#policies,
       batch: false,
       collected: new Map(),
     })
     this.#source = plan.nodes.find((node) => node.kind === 'source')?.id ?? 0
-    for (const origins of this.#parts.originsOfSource.values()) for (const origin of origins) origin.open('input')
+    for (const origins of this.#parts.originsOfSource.values())
+      for (const origin of origins) origin.open('input')
     for (const origin of this.#parts.inner) origin.open('input')
     if (restored !== undefined) this.#restore(restored)
     for (const origin of this.#parts.origins.values()) origin.select('input')
@@ -147,10 +161,12 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
     this.#assertUsable()
     if (this.#setTime === undefined) {
       if (at !== undefined) {
-        if (!(at >= this.#now)) throw wrongUse(`send: a record cannot arrive at ${at}, it is ${this.#now} already`)
+        if (!(at >= this.#now))
+          throw wrongUse(`send: a record cannot arrive at ${at}, it is ${this.#now} already`)
         this.#advanceTo(at)
       }
-    } else if (at === undefined) throw wrongUse('send: this harness has event time, so it needs the time of the record')
+    } else if (at === undefined)
+      throw wrongUse('send: this harness has event time, so it needs the time of the record')
     else this.#setTime(at)
     this.#sent++
     const root = this.#chain.roots.get(this.#source)
@@ -166,7 +182,8 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
     if (origins.size === 0) throw wrongUse('watermark: no step has event time')
     if (!Number.isFinite(at)) throw wrongUse(`watermark: ${at} is not a time`)
     this.#guarded(() => {
-      for (const origin of origins.values()) if (at > origin.watermark()) origin.fireAt(at + origin.lag)
+      for (const origin of origins.values())
+        if (at > origin.watermark()) origin.fireAt(at + origin.lag)
     })
   }
 
@@ -208,15 +225,20 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
   }
 
   #restore(stored: StoredHarness): void {
-    const byName = new Map([...this.#parts.operators.values()].map((operator) => [operator.name, operator]))
+    const byName = new Map(
+      [...this.#parts.operators.values()].map((operator) => [operator.name, operator]),
+    )
     for (const { operator, blocks } of stored.operators) {
       const target = byName.get(operator)
-      if (target === undefined) throw wrongUse(`restoreFrom: the snapshot has a step "${operator}", these steps do not`)
+      if (target === undefined)
+        throw wrongUse(`restoreFrom: the snapshot has a step "${operator}", these steps do not`)
       for (const block of blocks) target.restore(block)
     }
     for (const operator of byName.values()) operator.finishRestore()
     for (const origin of this.#parts.origins.values()) {
-      origin.restoreWatermarks(stored.watermarks.filter((watermark) => watermark.node === origin.id))
+      origin.restoreWatermarks(
+        stored.watermarks.filter((watermark) => watermark.node === origin.id),
+      )
     }
   }
 
@@ -240,7 +262,8 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
 
   #nextProcessingDue(): number {
     let next = Number.POSITIVE_INFINITY
-    for (const operator of this.#parts.operators.values()) next = Math.min(next, operator.nextProcessingDue())
+    for (const operator of this.#parts.operators.values())
+      next = Math.min(next, operator.nextProcessingDue())
     return next
   }
 

@@ -19,7 +19,10 @@ export function harnessPlan<In, Out>(build: Build<In, Out>): Plan {
 }
 
 /** `timeOf` tells the event time of the record that is being sent. */
-export function timedHarnessPlan<In, Out>(build: TimedBuild<In, Out>, timeOf: () => Timestamp): Plan {
+export function timedHarnessPlan<In, Out>(
+  build: TimedBuild<In, Out>,
+  timeOf: () => Timestamp,
+): Plan {
   const app = pipelineOn(undefined)('harness')
   const time = { timestamp: () => timeOf(), maxOutOfOrderness: milliseconds(neverMs) }
   build(app.from('input', inputSource<In>()).withEventTime(time)).to('output', outputSink<Out>())

@@ -15,7 +15,10 @@ export interface HarnessSnapshot {
 export interface StoredHarness {
   readonly fingerprint: string
   readonly nowMs: number
-  readonly operators: readonly { readonly operator: string; readonly blocks: readonly SnapshotBlock[] }[]
+  readonly operators: readonly {
+    readonly operator: string
+    readonly blocks: readonly SnapshotBlock[]
+  }[]
   readonly watermarks: readonly StoredWatermark[]
 }
 
@@ -31,7 +34,8 @@ export function writeSnapshot(harness: StoredHarness): HarnessSnapshot {
 export function readSnapshot(snapshot: HarnessSnapshot, plan: Plan): StoredHarness {
   const harness = stored.get(snapshot)
   if (harness === undefined) throw wrong('restoreFrom is not a snapshot of a harness')
-  if (harness.fingerprint !== plan.fingerprint) throw wrong('restoreFrom is a snapshot of other steps')
+  if (harness.fingerprint !== plan.fingerprint)
+    throw wrong('restoreFrom is a snapshot of other steps')
   return harness
 }
 

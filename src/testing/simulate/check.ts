@@ -44,14 +44,21 @@ export function exactlyOnce(): Check {
 }
 
 /** How two lists of rows differ, whatever their order. */
-export function describeDifference(expected: readonly string[], found: readonly string[]): string | undefined {
+export function describeDifference(
+  expected: readonly string[],
+  found: readonly string[],
+): string | undefined {
   const counts = new Map<string, number>()
   for (const row of expected) counts.set(row, (counts.get(row) ?? 0) + 1)
   for (const row of found) counts.set(row, (counts.get(row) ?? 0) - 1)
   const missing = [...counts].filter(([, count]) => count > 0)
   const extra = [...counts].filter(([, count]) => count < 0)
   if (missing.length === 0 && extra.length === 0) return undefined
-  return [`${expected.length} rows expected, ${found.length} found`, ...some('missing', missing), ...some('unexpected', extra)].join('; ')
+  return [
+    `${expected.length} rows expected, ${found.length} found`,
+    ...some('missing', missing),
+    ...some('unexpected', extra),
+  ].join('; ')
 }
 
 function some(what: string, rows: readonly (readonly [string, number])[]): string[] {

@@ -8,7 +8,10 @@ export interface FailureContext {
   readonly node: string
 }
 
-export function formatFailure(result: SeedResult, { replay, commit, node }: FailureContext): string {
+export function formatFailure(
+  result: SeedResult,
+  { replay, commit, node }: FailureContext,
+): string {
   const { violation, seed, profile, job, steps, lives, crashes } = result
   return [
     `SIM FAIL  oracle ${violation?.oracle} (${violation?.title})   job "${job}"`,

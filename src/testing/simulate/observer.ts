@@ -35,15 +35,18 @@ export class OutputObserver {
 
   look(): void {
     const visible = new Map<string, string>()
-    for (const { files } of this.#read()) for (const { path, text } of files) visible.set(path, text)
+    for (const { files } of this.#read())
+      for (const { path, text } of files) visible.set(path, text)
     for (const [path, text] of visible) {
       const before = this.#seen.get(path)
-      if (before !== undefined && before !== text) this.#complain(`${path} changed from ${quote(before)} to ${quote(text)}`)
+      if (before !== undefined && before !== text)
+        this.#complain(`${path} changed from ${quote(before)} to ${quote(text)}`)
       this.#seen.set(path, text)
       this.#awaited.delete(path)
     }
     for (const path of this.#seen.keys()) {
-      if (!visible.has(path) && !this.#awaited.has(path)) this.#complain(`${path} was visible and has disappeared`)
+      if (!visible.has(path) && !this.#awaited.has(path))
+        this.#complain(`${path} was visible and has disappeared`)
     }
   }
 
@@ -55,13 +58,17 @@ export class OutputObserver {
   /** The last look: nothing may be missing any more. */
   finish(): ReadonlyMap<string, readonly OutputFile[]> {
     this.look()
-    for (const path of this.#awaited) this.#complain(`${path} was visible before a power cut and never came back`)
+    for (const path of this.#awaited)
+      this.#complain(`${path} was visible before a power cut and never came back`)
     const outputs = new Map<string, readonly OutputFile[]>()
     for (const { sink, files } of this.#read()) outputs.set(sink, files)
     return outputs
   }
 
-  *#read(): Iterable<{ readonly sink: string; readonly files: readonly (OutputFile & { readonly path: string })[] }> {
+  *#read(): Iterable<{
+    readonly sink: string
+    readonly files: readonly (OutputFile & { readonly path: string })[]
+  }> {
     const all = this.#disk.files()
     for (const { sink, directory, extension } of this.#outputs) {
       const files = []

@@ -110,7 +110,12 @@ class SeedRun {
 
   constructor(options: SeedOptions) {
     this.#options = options
-    this.#world = createWorld({ seed: options.seed, profile: options.profile, stepsMax: 400_000, traceLength: 200 })
+    this.#world = createWorld({
+      seed: options.seed,
+      profile: options.profile,
+      stepsMax: 400_000,
+      traceLength: 200,
+    })
     this.#observer = new OutputObserver(this.#world.disk, options.job.outputs)
   }
 
@@ -143,7 +148,10 @@ class SeedRun {
     const world = this.#world
     const { job } = this.#options
     for (const [path, content] of Object.entries(job.files)) {
-      world.disk.write(path, typeof content === 'string' ? new TextEncoder().encode(content) : content)
+      world.disk.write(
+        path,
+        typeof content === 'string' ? new TextEncoder().encode(content) : content,
+      )
     }
     if (job.prepare !== undefined) {
       world.setFaults(false)
@@ -165,14 +173,22 @@ class SeedRun {
     const last = await this.#life(world.nowMs + livenessMs)
     if (last?.kind !== 'done') return lifeViolation(last) ?? stuck()
     if (last.value.status !== 'already-finished') {
-      return { oracle: 'O04', title: 'a finished job began again', message: `after a power cut it ${last.value.status}` }
+      return {
+        oracle: 'O04',
+        title: 'a finished job began again',
+        message: `after a power cut it ${last.value.status}`,
+      }
     }
     const files = this.#observer.finish()
-    const outputs = job.collect === undefined ? files : new Map([...files, ...(await this.#outside(job.collect))])
+    const outputs =
+      job.collect === undefined ? files : new Map([...files, ...(await this.#outside(job.collect))])
     return this.#observer.violation ?? job.check({ outputs, ledger: last.value.ledger })
   }
 
-  async #withFaults(): Promise<{ readonly finished: boolean; readonly violation: Violation | undefined }> {
+  async #withFaults(): Promise<{
+    readonly finished: boolean
+    readonly violation: Violation | undefined
+  }> {
     const livesMax = this.#options.livesWithFaults ?? 15
     while (this.#lives < livesMax && this.#world.nowMs < faultsMs) {
       const end = await this.#life()
@@ -180,7 +196,8 @@ class SeedRun {
       if (end === undefined) break
       const violation = this.#observer.violation ?? lifeViolation(end)
       if (violation !== undefined) return { finished: false, violation }
-      if (end.kind === 'done' && end.value.status !== 'stopped') return { finished: true, violation: undefined }
+      if (end.kind === 'done' && end.value.status !== 'stopped')
+        return { finished: true, violation: undefined }
     }
     return { finished: false, violation: undefined }
   }
@@ -194,7 +211,11 @@ class SeedRun {
       if (violation !== undefined) return violation
       if (end.kind === 'done' && end.value.status !== 'stopped') return undefined
       if (end.kind === 'failed' && failures === livesToFinish - 1) {
-        return { oracle: 'O08', title: 'the job fails without faults', message: messageOf(end.error) }
+        return {
+          oracle: 'O08',
+          title: 'the job fails without faults',
+          message: messageOf(end.error),
+        }
       }
     }
     return stuck()
@@ -248,19 +269,24 @@ class SeedRun {
     })
     // Now and then somebody stops the job in an orderly way; the next life continues.
     const orderly = this.#world.random.stream(`stop ${this.#lives}`)
-    if (this.#options.orderlyStops !== false && orderly.float() < 0.15) env.clock.timer(200 * orderly.float(), () => running.stop())
+    if (this.#options.orderlyStops !== false && orderly.float() < 0.15)
+      env.clock.timer(200 * orderly.float(), () => running.stop())
     return running.outcome
   }
 
   #changed(path: string): void {
-    if (this.#options.job.outputs.some(({ directory }) => path.startsWith(directory))) this.#observer.look()
+    if (this.#options.job.outputs.some(({ directory }) => path.startsWith(directory)))
+      this.#observer.look()
   }
 
   /** Something that is no life of the job. */
   async #outside<Result>(main: (env: Env) => Promise<Result>): Promise<Result> {
     const end = await this.#world.run(main)
     if (end.kind === 'done') return end.value
-    throw new Error(`preparing or reading ended: ${end.kind}`, end.kind === 'failed' ? { cause: end.error } : {})
+    throw new Error(
+      `preparing or reading ended: ${end.kind}`,
+      end.kind === 'failed' ? { cause: end.error } : {},
+    )
   }
 
   #calm(): void {
@@ -272,11 +298,14 @@ class SeedRun {
 
 /** What may never happen, faults or not: damage, a broken invariant, an error without a code. */
 function lifeViolation(end: LifeEnd<JobOutcome> | undefined): Violation | undefined {
-  if (end?.kind === 'exited') return { oracle: 'O04', title: 'the job left the process', message: `exit ${end.code}` }
+  if (end?.kind === 'exited')
+    return { oracle: 'O04', title: 'the job left the process', message: `exit ${end.code}` }
   if (end?.kind !== 'failed') return undefined
   const { error } = end
-  if (!isTidemillError(error)) return { oracle: 'O04', title: 'an error without a code', message: messageOf(error) }
-  if (error.code === 'TM1508') return { oracle: 'O13', title: 'the ledger does not balance', message: messageOf(error) }
+  if (!isTidemillError(error))
+    return { oracle: 'O04', title: 'an error without a code', message: messageOf(error) }
+  if (error.code === 'TM1508')
+    return { oracle: 'O13', title: 'the ledger does not balance', message: messageOf(error) }
   if (error.kind === 'bug' || error.kind === 'fatal') {
     return { oracle: 'O04', title: 'the job cannot go on', message: messageOf(error) }
   }
@@ -284,11 +313,16 @@ function lifeViolation(end: LifeEnd<JobOutcome> | undefined): Violation | undefi
 }
 
 function stuck(): Violation {
-  return { oracle: 'O08', title: 'the job does not end', message: `not finished ${livenessMs / 1000} s after the last fault` }
+  return {
+    oracle: 'O08',
+    title: 'the job does not end',
+    message: `not finished ${livenessMs / 1000} s after the last fault`,
+  }
 }
 
 function messageOf(error: unknown): string {
-  if (isTidemillError(error)) return `${error.code} ${error.message} ${JSON.stringify(error.details)}${causeOf(error)}`
+  if (isTidemillError(error))
+    return `${error.code} ${error.message} ${JSON.stringify(error.details)}${causeOf(error)}`
   return error instanceof Error ? `${error.stack ?? error.message}${causeOf(error)}` : String(error)
 }
 

@@ -38,7 +38,9 @@ function words(sink: Sink<unknown> = fileSink({ directory: 'out' })): Pipeline {
   return app
 }
 
-async function failureOf(work: Promise<unknown>): Promise<{ readonly code: string; readonly message: string }> {
+async function failureOf(
+  work: Promise<unknown>,
+): Promise<{ readonly code: string; readonly message: string }> {
   const error = await work.then(
     () => new Error('nothing was thrown'),
     (thrown: unknown) => thrown,
@@ -55,7 +57,13 @@ describe('simulate', () => {
   }, 60_000)
 
   test('sinks of the outside world are replaced by files', async () => {
-    const elsewhere: Sink<unknown> = { role: 'sink', connector: 'http', describe: {}, guarantee: 'at-least-once', open: () => Promise.reject(new Error('no')) }
+    const elsewhere: Sink<unknown> = {
+      role: 'sink',
+      connector: 'http',
+      describe: {},
+      guarantee: 'at-least-once',
+      open: () => Promise.reject(new Error('no')),
+    }
     await simulate(words(elsewhere), { ...small, seeds: 3 })
   })
 
@@ -96,7 +104,9 @@ describe('simulate', () => {
 
   test('what cannot be simulated is refused', async () => {
     expect((await failureOf(simulate(words(), { ...small, seeds: 0 }))).code).toBe('TM2114')
-    expect((await failureOf(simulate(words(), { ...small, seeds: 1, faults: { crash: 2 } }))).code).toBe('TM2114')
+    expect(
+      (await failureOf(simulate(words(), { ...small, seeds: 1, faults: { crash: 2 } }))).code,
+    ).toBe('TM2114')
     const missing = await failureOf(simulate(words(), { ...small, seeds: 1, files: {} }))
     expect(missing.message).toMatch(/without any fault.*TM1700/s)
   })
@@ -107,7 +117,9 @@ describe('verify', () => {
   const file = (name: string): string => join(directory, name)
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'tidemill-verify-test-'))
-    const rows = Array.from({ length: 50 }, (_, i) => JSON.stringify({ at: 1_000 * i, shop: i % 3 }))
+    const rows = Array.from({ length: 50 }, (_, i) =>
+      JSON.stringify({ at: 1_000 * i, shop: i % 3 }),
+    )
     await writeFile(file('sorted.jsonl'), rows.join('\n'))
     await writeFile(file('reversed.jsonl'), rows.reverse().join('\n'))
   })

@@ -75,18 +75,27 @@ export interface SimulationSummary {
  * @stability experimental
  */
 export async function simulate(app: App, options: SimulateOptions): Promise<SimulationSummary> {
-  const seeds = typeof options.seeds === 'number' ? Array.from({ length: options.seeds }, (_, i) => i + 1) : options.seeds
+  const seeds =
+    typeof options.seeds === 'number'
+      ? Array.from({ length: options.seeds }, (_, i) => i + 1)
+      : options.seeds
   if (seeds.length === 0 || !seeds.every((seed) => Number.isSafeInteger(seed) && seed >= 0)) {
-    throw new TidemillError(testingErrors.simulationUse, { message: 'seeds must be at least 1, or a list of whole numbers' })
+    throw new TidemillError(testingErrors.simulationUse, {
+      message: 'seeds must be at least 1, or a list of whole numbers',
+    })
   }
   for (const rate of [options.faults.crash ?? 0, options.faults.diskError ?? 0]) {
     if (!(rate >= 0 && rate <= 1)) {
-      throw new TidemillError(testingErrors.simulationUse, { message: `a chance is between 0 and 1, got ${rate}` })
+      throw new TidemillError(testingErrors.simulationUse, {
+        message: `a chance is between 0 and 1, got ${rate}`,
+      })
     }
   }
   const guard = new UserCodeGuard()
   const undisturbedRows = await undisturbed(app, options, guard)
-  const job = jobOf(app, options, guard, ({ rows, ledger }) => options.check.problem({ rows, undisturbedRows, ledger }))
+  const job = jobOf(app, options, guard, ({ rows, ledger }) =>
+    options.check.problem({ rows, undisturbedRows, ledger }),
+  )
   const profile = profileFor(options.faults)
   let [crashes, lives, epochs] = [0, 0, 0]
   for (const [index, seed] of seeds.entries()) {
@@ -101,7 +110,11 @@ export async function simulate(app: App, options: SimulateOptions): Promise<Simu
   return { seeds: seeds.length, crashes, lives, epochs }
 }
 
-async function undisturbed(app: App, options: SimulateOptions, guard: UserCodeGuard): Promise<CommittedRows> {
+async function undisturbed(
+  app: App,
+  options: SimulateOptions,
+  guard: UserCodeGuard,
+): Promise<CommittedRows> {
   let rows: CommittedRows = new Map()
   const job = jobOf(app, options, guard, (run) => {
     rows = run.rows
@@ -117,9 +130,17 @@ async function undisturbed(app: App, options: SimulateOptions, guard: UserCodeGu
   return rows
 }
 
-type Problem = (run: { readonly rows: CommittedRows; readonly ledger: Parameters<Check['problem']>[0]['ledger'] }) => string | undefined
+type Problem = (run: {
+  readonly rows: CommittedRows
+  readonly ledger: Parameters<Check['problem']>[0]['ledger']
+}) => string | undefined
 
-function jobOf(app: App, options: SimulateOptions, guard: UserCodeGuard, problem: Problem): JobUnderTest {
+function jobOf(
+  app: App,
+  options: SimulateOptions,
+  guard: UserCodeGuard,
+  problem: Problem,
+): JobUnderTest {
   const plan = planOf(app)
   return {
     name: plan.job,
@@ -129,7 +150,9 @@ function jobOf(app: App, options: SimulateOptions, guard: UserCodeGuard, problem
     intervalMs: options.checkpointIntervalMs ?? 20,
     check({ outputs, ledger }) {
       const message = problem({ rows: rowsOf(outputs), ledger })
-      return message === undefined ? undefined : { oracle: 'O01', title: `not ${options.check.name}`, message }
+      return message === undefined
+        ? undefined
+        : { oracle: 'O01', title: `not ${options.check.name}`, message }
     },
   }
 }
@@ -150,7 +173,10 @@ function profileFor({ crash = 0, diskError = 0, reorder = false }: Faults): Worl
   }
 }
 
-async function assertRepeatable(first: SeedResult, again: () => Promise<SeedResult>): Promise<void> {
+async function assertRepeatable(
+  first: SeedResult,
+  again: () => Promise<SeedResult>,
+): Promise<void> {
   const second = await again()
   if (second.traceHash === first.traceHash) return
   throw new TidemillError(testingErrors.simulationFailed, {

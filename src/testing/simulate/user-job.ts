@@ -29,7 +29,10 @@ export function simulatedPlan(plan: Plan, guard: UserCodeGuard): Plan {
   const nodes = plan.nodes.map((node) =>
     node.kind !== 'sink' || isFileSink(node)
       ? node
-      : { ...node, sink: fileSink<unknown>({ directory: elsewhere, bigint: 'text', nonFinite: 'null' }) },
+      : {
+          ...node,
+          sink: fileSink<unknown>({ directory: elsewhere, bigint: 'text', nonFinite: 'null' }),
+        },
   )
   return guardedPlan({ ...plan, nodes }, guard)
 }
@@ -37,17 +40,26 @@ export function simulatedPlan(plan: Plan, guard: UserCodeGuard): Plan {
 export function outputsOf(plan: Plan): OutputDirectory[] {
   return plan.nodes.flatMap((node) => {
     if (node.kind !== 'sink') return []
-    const { directory, format } = isFileSink(node) ? node.sink.describe : { directory: elsewhere, format: 'jsonl' }
-    const path = `/${String(directory).replace(/^(\.?\/)+/, '').replace(/\/+$/, '')}/${node.name}`
+    const { directory, format } = isFileSink(node)
+      ? node.sink.describe
+      : { directory: elsewhere, format: 'jsonl' }
+    const path = `/${String(directory)
+      .replace(/^(\.?\/)+/, '')
+      .replace(/\/+$/, '')}/${node.name}`
     return [{ sink: node.name, directory: path, extension: `.${String(format)}` }]
   })
 }
 
 /** Rows of each sink, in the order of the files' names. */
-export function rowsOf(outputs: ReadonlyMap<string, readonly OutputFile[]>): ReadonlyMap<string, readonly string[]> {
+export function rowsOf(
+  outputs: ReadonlyMap<string, readonly OutputFile[]>,
+): ReadonlyMap<string, readonly string[]> {
   const rows = new Map<string, readonly string[]>()
   for (const [sink, files] of outputs) {
-    rows.set(sink, files.flatMap(({ text }) => text.split('\n').filter((line) => line !== '')))
+    rows.set(
+      sink,
+      files.flatMap(({ text }) => text.split('\n').filter((line) => line !== '')),
+    )
   }
   return rows
 }

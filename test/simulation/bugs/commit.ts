@@ -1,13 +1,22 @@
 /** Mistakes in the order of a commit and in what recovery does with sources and sinks. */
 import type { PartitionReader, SourceBatch } from '../../../src/connectors/contract.ts'
-import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '../../../src/runtime/job.ts'
+import type {
+  SubtaskCallbacks,
+  SubtaskHandle,
+  SubtaskHost,
+  SubtaskSpec,
+} from '../../../src/runtime/job.ts'
 import type { Interference } from '../../../src/testing/simulate/run-seed.ts'
 import { onReaders, onSinks, type PlantedBug } from './support.ts'
 
 export const commitBugs: readonly PlantedBug[] = [
   { name: 'the position of a source is one batch too low', budget: 20, plant: onReaders(behind) },
   { name: 'the position of a source is one batch too high', budget: 20, plant: onReaders(ahead) },
-  { name: 'output is shown before the manifest is durable', budget: 100, plant: onHost(shownEarly) },
+  {
+    name: 'output is shown before the manifest is durable',
+    budget: 100,
+    plant: onHost(shownEarly),
+  },
   {
     name: 'recovery forgets to show what was prepared',
     budget: 100,
@@ -20,7 +29,8 @@ export const commitBugs: readonly PlantedBug[] = [
       async recover(committed) {
         const directory = `/out/${sink}`
         for (const name of await disk.list(directory)) {
-          if (name.endsWith('.pending')) await disk.link(`${directory}/${name}`, `${directory}/e99999999-${name.slice(1)}.jsonl`)
+          if (name.endsWith('.pending'))
+            await disk.link(`${directory}/${name}`, `${directory}/e99999999-${name.slice(1)}.jsonl`)
         }
         await writer.recover(committed)
       },
@@ -36,7 +46,8 @@ export const commitBugs: readonly PlantedBug[] = [
         const names = await disk.list(directory)
         for (const { epoch } of committed) {
           for (const name of names) {
-            if (Number(name.slice(1, 9)) === epoch) await disk.link(`${directory}/${name}`, `${directory}/e${generation}-${name}`)
+            if (Number(name.slice(1, 9)) === epoch)
+              await disk.link(`${directory}/${name}`, `${directory}/e${generation}-${name}`)
           }
         }
       },
@@ -47,7 +58,12 @@ export const commitBugs: readonly PlantedBug[] = [
     budget: 100,
     harm(world) {
       const nth = 1 + (world.random.u32() % 4)
-      world.disk.inject({ path: '.manifest', call: 'pwrite', nth, effect: { kind: 'fail', errno: 'ENOSPC' } })
+      world.disk.inject({
+        path: '.manifest',
+        call: 'pwrite',
+        nth,
+        effect: { kind: 'fail', errno: 'ENOSPC' },
+      })
     },
     plant: onSinks((writer) => {
       let latest = 0
@@ -56,12 +72,21 @@ export const commitBugs: readonly PlantedBug[] = [
           latest = epoch
           return writer.prepare(epoch)
         },
-        commit: (epoch, prepared) => (epoch === latest ? writer.commit(epoch, prepared) : Promise.resolve()),
+        commit: (epoch, prepared) =>
+          epoch === latest ? writer.commit(epoch, prepared) : Promise.resolve(),
       }
     }),
   },
-  { name: 'a failed attempt is never reported, so that the job waits for ever', budget: 60, plant: onHost(silent) },
-  { name: 'the last epoch of a finished job is not shown after a crash', budget: 300, plant: onHost(finishedAlready) },
+  {
+    name: 'a failed attempt is never reported, so that the job waits for ever',
+    budget: 60,
+    plant: onHost(silent),
+  },
+  {
+    name: 'the last epoch of a finished job is not shown after a crash',
+    budget: 300,
+    plant: onHost(finishedAlready),
+  },
 ]
 
 /** Says where it was before the last batch. */
@@ -101,7 +126,11 @@ function onHost(start: Start): () => Interference {
   return () => ({ host: (host) => ({ start: (spec, callbacks) => start(host, spec, callbacks) }) })
 }
 
-function shownEarly(host: SubtaskHost, spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
+function shownEarly(
+  host: SubtaskHost,
+  spec: SubtaskSpec,
+  callbacks: SubtaskCallbacks,
+): SubtaskHandle {
   if (spec.manifest?.finished === true) return host.start(spec, callbacks)
   const handle = host.start(spec, {
     failed: (error) => callbacks.failed(error),
@@ -115,7 +144,8 @@ function shownEarly(host: SubtaskHost, spec: SubtaskSpec, callbacks: SubtaskCall
     stop: () => handle.stop(),
     progress: () => handle.progress(),
     send(message) {
-      if (message.kind === 'commit') callbacks.report({ kind: 'committed', subtask: spec.subtask, epoch: message.epoch })
+      if (message.kind === 'commit')
+        callbacks.report({ kind: 'committed', subtask: spec.subtask, epoch: message.epoch })
       else handle.send(message)
     },
   }
@@ -128,7 +158,11 @@ function silent(host: SubtaskHost, spec: SubtaskSpec, callbacks: SubtaskCallback
   })
 }
 
-function finishedAlready(host: SubtaskHost, spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
+function finishedAlready(
+  host: SubtaskHost,
+  spec: SubtaskSpec,
+  callbacks: SubtaskCallbacks,
+): SubtaskHandle {
   const { manifest, subtask } = spec
   if (manifest?.finished !== true) return host.start(spec, callbacks)
   callbacks.report({ kind: 'committed', subtask, epoch: manifest.epoch })

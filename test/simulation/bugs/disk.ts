@@ -5,9 +5,21 @@ const nothing = (): Promise<void> => Promise.resolve()
 
 export const diskBugs: readonly PlantedBug[] = [
   { name: 'directories are never synced', budget: 20, plant: onDisk(() => ({ syncDir: nothing })) },
-  { name: 'result files are not synced', budget: 60, plant: onFiles(/\.pending$/, () => ({ fdatasync: nothing })) },
-  { name: 'manifests are not synced', budget: 100, plant: onFiles(/\.manifest/, () => ({ fdatasync: nothing })) },
-  { name: 'state is not synced before its manifest', budget: 100, plant: onFiles(/\.data/, () => ({ fdatasync: nothing })) },
+  {
+    name: 'result files are not synced',
+    budget: 60,
+    plant: onFiles(/\.pending$/, () => ({ fdatasync: nothing })),
+  },
+  {
+    name: 'manifests are not synced',
+    budget: 100,
+    plant: onFiles(/\.manifest/, () => ({ fdatasync: nothing })),
+  },
+  {
+    name: 'state is not synced before its manifest',
+    budget: 100,
+    plant: onFiles(/\.data/, () => ({ fdatasync: nothing })),
+  },
   {
     name: 'EIO of a sync is ignored',
     budget: 300,
@@ -16,12 +28,16 @@ export const diskBugs: readonly PlantedBug[] = [
   {
     name: 'a failed sync is tried again',
     budget: 300,
-    plant: onFiles(/./, (file) => ({ fdatasync: () => file.fdatasync().catch(() => file.fdatasync()) })),
+    plant: onFiles(/./, (file) => ({
+      fdatasync: () => file.fdatasync().catch(() => file.fdatasync()),
+    })),
   },
   {
     name: 'a short write is not continued',
     budget: 40,
-    plant: onFiles(/./, (file) => ({ pwrite: (source, position) => file.pwrite(source, position).then(() => source.length) })),
+    plant: onFiles(/./, (file) => ({
+      pwrite: (source, position) => file.pwrite(source, position).then(() => source.length),
+    })),
   },
   {
     name: 'a name that could not be given is taken for given',
@@ -33,7 +49,12 @@ export const diskBugs: readonly PlantedBug[] = [
     budget: 100,
     harm(world) {
       const nth = 2 + (world.random.u32() % 3)
-      world.disk.inject({ path: '.manifest', call: 'link', nth, effect: { kind: 'crash', crash: 'kill' } })
+      world.disk.inject({
+        path: '.manifest',
+        call: 'link',
+        nth,
+        effect: { kind: 'crash', crash: 'kill' },
+      })
     },
     plant: onDisk((disk) => ({
       async link(from, to) {
@@ -77,7 +98,8 @@ export const diskBugs: readonly PlantedBug[] = [
           linked ||= to.startsWith('/state/checkpoints')
           return disk.link(from, to)
         },
-        syncDir: (path) => (path === '/state/checkpoints' && !linked ? Promise.resolve() : disk.syncDir(path)),
+        syncDir: (path) =>
+          path === '/state/checkpoints' && !linked ? Promise.resolve() : disk.syncDir(path),
       }
     }),
   },
@@ -95,7 +117,8 @@ export const diskBugs: readonly PlantedBug[] = [
           made.add(path.slice(0, path.lastIndexOf('/')) || '/')
           return disk.mkdir(path)
         },
-        syncDir: (path) => (/^\/(out)?$/.test(path) && !made.has(path) ? Promise.resolve() : disk.syncDir(path)),
+        syncDir: (path) =>
+          /^\/(out)?$/.test(path) && !made.has(path) ? Promise.resolve() : disk.syncDir(path),
       }
     }),
   },

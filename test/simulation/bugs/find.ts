@@ -22,14 +22,25 @@ export async function findBug(bug: PlantedBug, from: number = 1): Promise<Findin
     seeds,
     job: bug.job,
     failuresMax: 1,
-    change: (options) => ({ ...options, interference: bug.plant(), harm: withHarm(options.harm, bug.harm) }),
+    change: (options) => ({
+      ...options,
+      interference: bug.plant(),
+      harm: withHarm(options.harm, bug.harm),
+    }),
   })
   const found = failures[0]
   if (found?.violation === undefined) return undefined
-  return { seed: found.seed, oracle: found.violation.oracle, message: `${found.violation.title}: ${found.violation.message}` }
+  return {
+    seed: found.seed,
+    oracle: found.violation.oracle,
+    message: `${found.violation.title}: ${found.violation.message}`,
+  }
 }
 
-function withHarm(usual: SeedOptions['harm'], special: PlantedBug['harm']): (world: World) => () => void {
+function withHarm(
+  usual: SeedOptions['harm'],
+  special: PlantedBug['harm'],
+): (world: World) => () => void {
   return (world) => {
     special?.(world)
     return usual?.(world) ?? (() => {})

@@ -8,10 +8,13 @@ import { onMethod, onNodes, type PlantedBug } from './support.ts'
 
 /** Restores only blocks that pass. */
 function onlyBlocks(keep: (block: SnapshotBlock) => boolean): PlantedBug['plant'] {
-  return onMethod(ProcessOperator.prototype, 'restore', (original) =>
-    function restore(this: ProcessOperator, block: SnapshotBlock) {
-      if (keep(block)) original.call(this, block)
-    },
+  return onMethod(
+    ProcessOperator.prototype,
+    'restore',
+    (original) =>
+      function restore(this: ProcessOperator, block: SnapshotBlock) {
+        if (keep(block)) original.call(this, block)
+      },
   )
 }
 
@@ -22,7 +25,12 @@ export const stateBugs: readonly PlantedBug[] = [
     budget: 100,
     plant: onMethod(ProcessOperator.prototype, 'finishRestore', () => () => {}),
   },
-  { name: 'some key groups are not restored', job: 'accounts', budget: 60, plant: onlyBlocks(({ keyGroup }) => keyGroup % 5 !== 2) },
+  {
+    name: 'some key groups are not restored',
+    job: 'accounts',
+    budget: 60,
+    plant: onlyBlocks(({ keyGroup }) => keyGroup % 5 !== 2),
+  },
   {
     name: 'the watermark goes back on restore',
     job: 'sales',
@@ -33,15 +41,22 @@ export const stateBugs: readonly PlantedBug[] = [
     name: 'a snapshot sees writes made after its barrier',
     job: 'accounts',
     budget: 200,
-    plant: onMethod(ProcessOperator.prototype, 'freeze', (original) =>
-      function freeze(this: ProcessOperator): FrozenState {
-        let frozen: FrozenState | undefined
-        let calls = 0
-        return {
-          next: (budgetBytes) => (++calls < 4 ? [] : (frozen ??= original.call(this)).next(budgetBytes)),
-          abandon: () => frozen?.abandon(),
-        }
-      },
+    plant: onMethod(
+      ProcessOperator.prototype,
+      'freeze',
+      (original) =>
+        function freeze(this: ProcessOperator): FrozenState {
+          let frozen: FrozenState | undefined
+          let calls = 0
+          return {
+            next: (budgetBytes) => {
+              if (++calls < 4) return []
+              frozen ??= original.call(this)
+              return frozen.next(budgetBytes)
+            },
+            abandon: () => frozen?.abandon(),
+          }
+        },
     ),
   },
   {
@@ -54,10 +69,13 @@ export const stateBugs: readonly PlantedBug[] = [
     name: 'late records are not counted',
     job: 'sales',
     budget: 30,
-    plant: onMethod(PaneWindowOperator.prototype, 'counts', (original) =>
-      function counts(this: PaneWindowOperator) {
-        return { ...original.call(this), late: 0 }
-      },
+    plant: onMethod(
+      PaneWindowOperator.prototype,
+      'counts',
+      (original) =>
+        function counts(this: PaneWindowOperator) {
+          return { ...original.call(this), late: 0 }
+        },
     ),
   },
   {

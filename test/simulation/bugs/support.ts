@@ -1,6 +1,11 @@
 /** How mistakes are planted: around the disk, the sources and sinks of a plan, the subtasks of a job, or in a class. */
 import type { Disk, DiskFile } from '../../../src/base/env.ts'
-import type { PartitionReader, SinkContext, SinkWriter, Source } from '../../../src/connectors/contract.ts'
+import type {
+  PartitionReader,
+  SinkContext,
+  SinkWriter,
+  Source,
+} from '../../../src/connectors/contract.ts'
 import type { Plan, PlanNode } from '../../../src/graph/plan.ts'
 import type { Interference } from '../../../src/testing/simulate/run-seed.ts'
 import type { World } from '../../../src/testing/world/world.ts'
@@ -23,7 +28,10 @@ export function onDisk(change: (disk: Disk) => Partial<Disk>): () => Interferenc
 }
 
 /** Replaces some calls of the files whose path matches. */
-export function onFiles(path: RegExp, change: (file: DiskFile) => Partial<DiskFile>): () => Interference {
+export function onFiles(
+  path: RegExp,
+  change: (file: DiskFile) => Partial<DiskFile>,
+): () => Interference {
   return onDisk((disk) => ({
     async open(name, mode) {
       const file = await disk.open(name, mode)
@@ -47,8 +55,12 @@ export function onNodes(change: (node: PlanNode) => PlanNode): () => Interferenc
   return () => ({ plan: (plan: Plan) => ({ ...plan, nodes: plan.nodes.map(change) }) })
 }
 
-export function onReaders(change: (reader: PartitionReader<unknown>) => PartitionReader<unknown>): () => Interference {
-  return onNodes((node) => (node.kind === 'source' ? { ...node, source: changedSource(node.source, change) } : node))
+export function onReaders(
+  change: (reader: PartitionReader<unknown>) => PartitionReader<unknown>,
+): () => Interference {
+  return onNodes((node) =>
+    node.kind === 'source' ? { ...node, source: changedSource(node.source, change) } : node,
+  )
 }
 
 function changedSource(
@@ -93,7 +105,10 @@ export function onSinks(
             counts: () => writer.counts(),
             close: () => writer.close(),
           }
-          return Object.defineProperties(whole, Object.getOwnPropertyDescriptors(change(writer, context)))
+          return Object.defineProperties(
+            whole,
+            Object.getOwnPropertyDescriptors(change(writer, context)),
+          )
         },
       },
     }

@@ -12,7 +12,11 @@ import type { OutputFile } from '../../../src/testing/simulate/observer.ts'
 import type { Violation } from '../../../src/testing/simulate/violation.ts'
 import { compareLines, type JobMaker, paced } from './support.ts'
 
-const balance = struct('balance', { account: field(1, int), serial: field(2, int), cents: field(3, int) })
+const balance = struct('balance', {
+  account: field(1, int),
+  serial: field(2, int),
+  cents: field(3, int),
+})
 
 interface Posting {
   readonly account: number
@@ -23,7 +27,11 @@ export const accounts: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
   const count = Math.max(2, sizes.keys)
   const transfers = Array.from({ length: sizes.records }, () => {
     const from = random.u32() % count
-    return { from, to: (from + 1 + (random.u32() % (count - 1))) % count, cents: 1 + (random.u32() % 500) }
+    return {
+      from,
+      to: (from + 1 + (random.u32() % (count - 1))) % count,
+      cents: 1 + (random.u32() % 500),
+    }
   })
   const totals = new Map<number, { serial: number; cents: number }>()
   const expected: string[] = []
@@ -35,19 +43,29 @@ export const accounts: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
   }
   return {
     name: 'accounts',
-    files: { '/in/transfers.jsonl': transfers.map((transfer) => `${JSON.stringify(transfer)}\n`).join('') },
+    files: {
+      '/in/transfers.jsonl': transfers.map((transfer) => `${JSON.stringify(transfer)}\n`).join(''),
+    },
     outputs: [{ sink: 'balances', directory: '/out/balances', extension: '.jsonl' }],
     intervalMs,
     plan() {
       const app = pipelineOn(undefined)('accounts')
-      const source = lines('/in/transfers.jsonl', { chunkBytes: sizes.segmentBytes, batchRowsMax: sizes.bufferRecords })
+      const source = lines('/in/transfers.jsonl', {
+        chunkBytes: sizes.segmentBytes,
+        batchRowsMax: sizes.bufferRecords,
+      })
       app
         .from('transfers', paced(source, paceMs))
-        .map((line): { readonly from: number; readonly to: number; readonly cents: number } => JSON.parse(line))
+        .map((line): { readonly from: number; readonly to: number; readonly cents: number } =>
+          JSON.parse(line),
+        )
         .flatMap(postings)
         .keyBy((posting) => posting.account)
         .process('balance', {
-          state: { serial: valueState(int, { initial: 0 }), cents: valueState(int, { initial: 0 }) },
+          state: {
+            serial: valueState(int, { initial: 0 }),
+            cents: valueState(int, { initial: 0 }),
+          },
           output: balance,
           onRecord(posting, ctx) {
             const { serial, cents } = ctx.state
@@ -59,11 +77,20 @@ export const accounts: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
         .to('balances', fileSink({ directory: '/out' }))
       return app.plan()
     },
-    check: ({ outputs }) => conserved(outputs.get('balances') ?? []) ?? compareLines('balances', outputs, expected),
+    check: ({ outputs }) =>
+      conserved(outputs.get('balances') ?? []) ?? compareLines('balances', outputs, expected),
   }
 }
 
-function postings({ from, to, cents }: { readonly from: number; readonly to: number; readonly cents: number }): readonly Posting[] {
+function postings({
+  from,
+  to,
+  cents,
+}: {
+  readonly from: number
+  readonly to: number
+  readonly cents: number
+}): readonly Posting[] {
   return [
     { account: from, cents: -cents },
     { account: to, cents },
@@ -78,12 +105,20 @@ function conserved(files: readonly OutputFile[]): Violation | undefined {
     const texts = files.filter(({ name }) => name.startsWith(epoch)).map(({ text }) => text)
     for (const line of texts.join('').split('\n')) {
       if (line === '') continue
-      const { account, cents } = JSON.parse(line) as { readonly account: number; readonly cents: number }
+      const { account, cents } = JSON.parse(line) as {
+        readonly account: number
+        readonly cents: number
+      }
       latest.set(account, cents)
     }
     let sum = 0
     for (const cents of latest.values()) sum += cents
-    if (sum !== 0) return { oracle: 'O03', title: 'money was lost or made', message: `the balances of epoch ${epoch} sum up to ${sum}` }
+    if (sum !== 0)
+      return {
+        oracle: 'O03',
+        title: 'money was lost or made',
+        message: `the balances of epoch ${epoch} sum up to ${sum}`,
+      }
   }
   return undefined
 }

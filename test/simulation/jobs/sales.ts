@@ -28,41 +28,84 @@ export const sales: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
     let clock = 10_000
     return Array.from({ length: count }, () => {
       clock += random.u32() % 15
-      const behind = random.u32() % 8 === 0 ? random.u32() % (lateBy + 1) : random.u32() % (disorderMs + 1)
+      const behind =
+        random.u32() % 8 === 0 ? random.u32() % (lateBy + 1) : random.u32() % (disorderMs + 1)
       return { shop: random.u32() % sizes.keys, at: clock - behind, cents: random.u32() % 900 }
     })
   }
   const half = Math.ceil(sizes.records / 2)
-  const [east, west, late] = [draw(half, disorderMs), draw(half, disorderMs), draw(half, 6 * latenessMs)]
+  const [east, west, late] = [
+    draw(half, disorderMs),
+    draw(half, disorderMs),
+    draw(half, 6 * latenessMs),
+  ]
   const both = [...east, ...west]
   const tumblingModel = tumblingOf(late)
-  const file = (rows: readonly Sale[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join('')
+  const file = (rows: readonly Sale[]): string =>
+    rows.map((row) => `${JSON.stringify(row)}\n`).join('')
   return {
     name: 'sales',
-    files: { '/in/east.jsonl': file(east), '/in/west.jsonl': file(west), '/in/late.jsonl': file(late) },
-    outputs: ['sliding', 'sessions', 'tumbling', 'late'].map((sink) => ({ sink, directory: `/out/${sink}`, extension: '.jsonl' })),
+    files: {
+      '/in/east.jsonl': file(east),
+      '/in/west.jsonl': file(west),
+      '/in/late.jsonl': file(late),
+    },
+    outputs: ['sliding', 'sessions', 'tumbling', 'late'].map((sink) => ({
+      sink,
+      directory: `/out/${sink}`,
+      extension: '.jsonl',
+    })),
     intervalMs,
     plan() {
       const app = pipelineOn(undefined)('sales')
       const source = (name: string) =>
         app
-          .from(name, paced(lines(`/in/${name}.jsonl`, { chunkBytes: sizes.segmentBytes, batchRowsMax: sizes.bufferRecords }), paceMs))
+          .from(
+            name,
+            paced(
+              lines(`/in/${name}.jsonl`, {
+                chunkBytes: sizes.segmentBytes,
+                batchRowsMax: sizes.bufferRecords,
+              }),
+              paceMs,
+            ),
+          )
           .map((line): Sale => JSON.parse(line))
-      const time = { timestamp: (sale: Sale) => timestamp(sale.at), maxOutOfOrderness: milliseconds(disorderMs) }
+      const time = {
+        timestamp: (sale: Sale) => timestamp(sale.at),
+        maxOutOfOrderness: milliseconds(disorderMs),
+      }
       const timed = source('east').withEventTime(time).union(source('west').withEventTime(time))
       timed
         .keyBy((sale) => sale.shop)
         .window(sliding(milliseconds(sizeMs), milliseconds(slideMs)))
-        .aggregate('by-shop', { sales: count(), cents: sum((sale) => sale.cents), most: max((sale) => sale.cents) })
+        .aggregate('by-shop', {
+          sales: count(),
+          cents: sum((sale) => sale.cents),
+          most: max((sale) => sale.cents),
+        })
         .dropLate('nothing is late: both files keep to the disorder')
-        .map(({ key, window, sales, cents, most }) => ({ shop: key, from: window.start, to: window.end, sales, cents, most }))
+        .map(({ key, window, sales, cents, most }) => ({
+          shop: key,
+          from: window.start,
+          to: window.end,
+          sales,
+          cents,
+          most,
+        }))
         .to('sliding', fileSink({ directory: '/out' }))
       timed
         .keyBy((sale) => sale.shop)
         .window(session(milliseconds(gapMs)))
         .aggregate('rushes', { sales: count(), average: mean((sale) => sale.cents) })
         .dropLate('nothing is late: both files keep to the disorder')
-        .map(({ key, window, sales, average }) => ({ shop: key, from: window.start, to: window.end, sales, average }))
+        .map(({ key, window, sales, average }) => ({
+          shop: key,
+          from: window.start,
+          to: window.end,
+          sales,
+          average,
+        }))
         .to('sessions', fileSink({ directory: '/out' }))
       const tumblings = source('late')
         .withEventTime(time)
@@ -82,12 +125,17 @@ export const sales: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       compareLines('sessions', outputs, sessionsOf(both)) ??
       compareLines('tumbling', outputs, tumblingModel.results) ??
       compareLines('late', outputs, tumblingModel.late) ??
-      (tumblingModel.late.length === linesOf(outputs, 'late').length ? undefined : { oracle: 'O13', title: 'late rows are not counted', message: '' }),
+      (tumblingModel.late.length === linesOf(outputs, 'late').length
+        ? undefined
+        : { oracle: 'O13', title: 'late rows are not counted', message: '' }),
   }
 }
 
 function slidingOf(rows: readonly Sale[]): string[] {
-  const windows = new Map<string, { readonly shop: number; readonly from: number; readonly rows: Sale[] }>()
+  const windows = new Map<
+    string,
+    { readonly shop: number; readonly from: number; readonly rows: Sale[] }
+  >()
   for (const row of rows) {
     const last = Math.floor(row.at / slideMs) * slideMs
     for (let from = last; from > row.at - sizeMs; from -= slideMs) {
@@ -119,7 +167,15 @@ function sessionsOf(rows: readonly Sale[]): string[] {
     const close = (): void => {
       if (open.length === 0) return
       const total = open.reduce((all, row) => all + row.cents, 0)
-      out.push(JSON.stringify({ shop, from: open[0]!.at, to: open.at(-1)!.at + gapMs, sales: open.length, average: total / open.length }))
+      out.push(
+        JSON.stringify({
+          shop,
+          from: open[0]!.at,
+          to: open.at(-1)!.at + gapMs,
+          sales: open.length,
+          average: total / open.length,
+        }),
+      )
       open = []
     }
     for (const row of own) {
@@ -134,8 +190,14 @@ function sessionsOf(rows: readonly Sale[]): string[] {
 }
 
 /** One file: the watermark before a row is the largest earlier time minus the disorder and 1 ms. */
-function tumblingOf(rows: readonly Sale[]): { readonly results: string[]; readonly late: string[] } {
-  const windows = new Map<string, { readonly shop: number; readonly from: number; sales: number; cents: number }>()
+function tumblingOf(rows: readonly Sale[]): {
+  readonly results: string[]
+  readonly late: string[]
+} {
+  const windows = new Map<
+    string,
+    { readonly shop: number; readonly from: number; sales: number; cents: number }
+  >()
   const late: string[] = []
   let largest = Number.NEGATIVE_INFINITY
   for (const row of rows) {

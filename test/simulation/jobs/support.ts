@@ -17,7 +17,20 @@ export interface JobSizes {
 
 export type JobMaker = (options: JobSizes) => JobUnderTest
 
-export const words = ['to', 'be', 'or', 'not', 'that', 'is', 'the', 'question', 'whether', 'nobler', 'mind', 'suffer'] as const
+export const words = [
+  'to',
+  'be',
+  'or',
+  'not',
+  'that',
+  'is',
+  'the',
+  'question',
+  'whether',
+  'nobler',
+  'mind',
+  'suffer',
+] as const
 
 /** The same rows, later: so that time passes and epochs divide the input. */
 export function paced<Row>(source: Source<Row>, paceMs: number): Source<Row> {
@@ -47,8 +60,13 @@ export function paced<Row>(source: Source<Row>, paceMs: number): Source<Row> {
   }
 }
 
-export function linesOf(outputs: ReadonlyMap<string, readonly OutputFile[]>, sink: string): string[] {
-  return (outputs.get(sink) ?? []).flatMap(({ text }) => text.split('\n').filter((line) => line !== ''))
+export function linesOf(
+  outputs: ReadonlyMap<string, readonly OutputFile[]>,
+  sink: string,
+): string[] {
+  return (outputs.get(sink) ?? []).flatMap(({ text }) =>
+    text.split('\n').filter((line) => line !== ''),
+  )
 }
 
 /** Each expected line exactly once, in any order (O01, O02). */
@@ -64,7 +82,10 @@ export function compareLines(
   const extra = [...left].filter(([, count]) => count < 0)
   if (lost.length === 0 && extra.length === 0) return undefined
   const some = (entries: readonly (readonly [string, number])[]): string =>
-    entries.slice(0, 5).map(([line, count]) => `${Math.abs(count)} x ${line}`).join(', ')
+    entries
+      .slice(0, 5)
+      .map(([line, count]) => `${Math.abs(count)} x ${line}`)
+      .join(', ')
   return {
     oracle: 'O01',
     title: 'the output differs from the model',

@@ -40,21 +40,41 @@ export const topics: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       await log.createTopic('readings', { partitions: 2, segmentBytes: 4_096 })
       await log.createTopic('sums', { partitions: 2, segmentBytes: 4_096 })
       await log.close()
-      const sink = logSink<Reading>({ directory, topic: 'readings', value: reading, key: (row) => row.meter })
-      const writer = await sink.open({ env, name: 'readings', job: 'meters', subtask: 0, subtasks: 1, generation: 1, fresh: true })
+      const sink = logSink<Reading>({
+        directory,
+        topic: 'readings',
+        value: reading,
+        key: (row) => row.meter,
+      })
+      const writer = await sink.open({
+        env,
+        name: 'readings',
+        job: 'meters',
+        subtask: 0,
+        subtasks: 1,
+        generation: 1,
+        fresh: true,
+      })
       await writer.recover([])
       for (const row of rows) writer.write(row, Number.NaN)
       await writer.commit(1, await writer.prepare(1))
       await writer.close()
     },
-    collect: async (env) => new Map([['sums', [{ name: 'sums', text: (await read(env, sumCodec)).join('\n') }]]]),
+    collect: async (env) =>
+      new Map([['sums', [{ name: 'sums', text: (await read(env, sumCodec)).join('\n') }]]]),
     plan() {
       const app = pipelineOn(undefined)('topics')
       app
-        .from('readings', paced(logSource({ directory, topic: 'readings', value: reading, until: 'end' }), paceMs))
+        .from(
+          'readings',
+          paced(logSource({ directory, topic: 'readings', value: reading, until: 'end' }), paceMs),
+        )
         .keyBy((row) => row.meter)
         .process('sum', {
-          state: { serial: valueState(int, { initial: 0 }), total: valueState(int, { initial: 0 }) },
+          state: {
+            serial: valueState(int, { initial: 0 }),
+            total: valueState(int, { initial: 0 }),
+          },
           output: sum,
           onRecord({ meter, amount }, ctx) {
             const { serial, total } = ctx.state
@@ -63,7 +83,15 @@ export const topics: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
             ctx.emit({ meter, serial: serial.get(), total: total.get() })
           },
         })
-        .to('sums', logSink<Sum>({ directory, topic: 'sums', value: sumCodec, ...(framed ? {} : { key: (row: Sum) => row.meter }) }))
+        .to(
+          'sums',
+          logSink<Sum>({
+            directory,
+            topic: 'sums',
+            value: sumCodec,
+            ...(framed ? {} : { key: (row: Sum) => row.meter }),
+          }),
+        )
       return app.plan()
     },
     check: ({ outputs }) => compareLines('sums', outputs, expected),
@@ -71,10 +99,19 @@ export const topics: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
 }
 
 /** All committed rows, as a reader of another process sees them. */
-async function read(env: Env, value: Parameters<typeof logSource<Sum>>[0]['value']): Promise<string[]> {
-  const handle = await logSource<Sum>({ directory, topic: 'sums', value, until: 'end' }).open({ env, name: 'reader', fields: undefined, mode: 'batch' })
+async function read(
+  env: Env,
+  value: Parameters<typeof logSource<Sum>>[0]['value'],
+): Promise<string[]> {
+  const handle = await logSource<Sum>({ directory, topic: 'sums', value, until: 'end' }).open({
+    env,
+    name: 'reader',
+    fields: undefined,
+    mode: 'batch',
+  })
   const lines: string[] = []
-  const add = ({ meter, serial, total }: Sum): void => void lines.push(JSON.stringify({ meter, serial, total }))
+  const add = ({ meter, serial, total }: Sum): void =>
+    void lines.push(JSON.stringify({ meter, serial, total }))
   for (const partition of await handle.partitions()) {
     const reader = await handle.reader(partition, undefined)
     for (let batch = await reader.read(); batch !== 'end'; batch = await reader.read()) {

@@ -9,7 +9,12 @@ import { int, text } from '../../../src/schema/scalars.ts'
 import { field, struct } from '../../../src/schema/struct.ts'
 import { pipelineOn } from '../../../src/stream/pipeline.ts'
 import {
-  aggregatingState, listState, mapState, reducingState, sortedMapState, valueState,
+  aggregatingState,
+  listState,
+  mapState,
+  reducingState,
+  sortedMapState,
+  valueState,
 } from '../../../src/stream/state.ts'
 import type { Violation } from '../../../src/testing/simulate/violation.ts'
 import { compareLines, type JobMaker, linesOf, paced, words } from './support.ts'
@@ -59,12 +64,20 @@ export const visits: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
   return {
     name: 'visits',
     files: { '/in/visits.jsonl': rows.map((row) => `${row}\n`).join('') },
-    outputs: ['reports', 'bursts', 'rejected'].map((sink) => ({ sink, directory: `/out/${sink}`, extension: '.jsonl' })),
+    outputs: ['reports', 'bursts', 'rejected'].map((sink) => ({
+      sink,
+      directory: `/out/${sink}`,
+      extension: '.jsonl',
+    })),
     intervalMs,
     plan: () => plan(sizes, paceMs),
     check: ({ outputs }) =>
       compareLines('reports', outputs, expected) ??
-      compareLines('rejected', outputs, rows.filter((row) => row.startsWith('not')).map((row) => JSON.stringify(row))) ??
+      compareLines(
+        'rejected',
+        outputs,
+        rows.filter((row) => row.startsWith('not')).map((row) => JSON.stringify(row)),
+      ) ??
       eachOnce(linesOf(outputs, 'bursts'), good),
   }
 }
@@ -75,11 +88,19 @@ function parsed(row: string): Visit[] {
 
 function plan(sizes: Parameters<JobMaker>[0]['sizes'], paceMs: number) {
   const app = pipelineOn(undefined)('visits')
-  const source = lines('/in/visits.jsonl', { chunkBytes: sizes.segmentBytes, batchRowsMax: sizes.bufferRecords })
-  const visit = app.from('visits', paced(source, paceMs)).try('parse', (line): Visit => JSON.parse(line))
+  const source = lines('/in/visits.jsonl', {
+    chunkBytes: sizes.segmentBytes,
+    batchRowsMax: sizes.bufferRecords,
+  })
+  const visit = app
+    .from('visits', paced(source, paceMs))
+    .try('parse', (line): Visit => JSON.parse(line))
   visit.rejected.map(({ input }) => input).to('rejected', fileSink({ directory: '/out' }))
   const out = visit.results
-    .withEventTime({ timestamp: ({ at }) => timestamp(at), maxOutOfOrderness: milliseconds(disorderMs) })
+    .withEventTime({
+      timestamp: ({ at }) => timestamp(at),
+      maxOutOfOrderness: milliseconds(disorderMs),
+    })
     .keyBy(({ user }) => user)
     .process('sessions', {
       state: {
@@ -134,7 +155,9 @@ function plan(sizes: Parameters<JobMaker>[0]['sizes'], paceMs: number) {
             visits: visits.get(),
             pages: pages.all().join(),
             perPage: [...perPage.entries()].map(([page, n]) => `${page}:${n}`).join(),
-            late: [...times.range(ctx.timestamp - 2 * idleMs)].map(([at, page]) => `${at}:${page}`).join(),
+            late: [...times.range(ctx.timestamp - 2 * idleMs)]
+              .map(([at, page]) => `${at}:${page}`)
+              .join(),
             longest: longest.get() ?? -1,
             total: total.get() ?? -1,
           })
@@ -152,7 +175,11 @@ function eachOnce(bursts: readonly string[], good: number): Violation | undefine
   let sum = 0
   for (const line of bursts) sum += (JSON.parse(line) as { readonly visits: number }).visits
   if (sum === good) return undefined
-  return { oracle: 'O02', title: 'visits lost or counted twice', message: `${sum} visits in bursts, ${good} in the input` }
+  return {
+    oracle: 'O02',
+    title: 'visits lost or counted twice',
+    message: `${sum} visits in bursts, ${good} in the input`,
+  }
 }
 
 interface Session {
@@ -171,7 +198,9 @@ function model(rows: readonly string[]): string[] {
   const out: string[] = []
   let largest = Number.NEGATIVE_INFINITY
   const fire = (watermark: number): void => {
-    const due = [...sessions].filter(([, session]) => session.due <= watermark).sort(([, a], [, b]) => a.due - b.due)
+    const due = [...sessions]
+      .filter(([, session]) => session.due <= watermark)
+      .sort(([, a], [, b]) => a.due - b.due)
     for (const [user, session] of due) {
       const at = session.due
       const times = [...session.times].sort(([a], [b]) => a - b)
@@ -182,7 +211,10 @@ function model(rows: readonly string[]): string[] {
           visits: session.visits,
           pages: session.pages.join(),
           perPage: [...session.perPage].map(([page, n]) => `${page}:${n}`).join(),
-          late: times.filter(([t]) => t >= at - 2 * idleMs).map(([t, page]) => `${t}:${page}`).join(),
+          late: times
+            .filter(([t]) => t >= at - 2 * idleMs)
+            .map(([t, page]) => `${t}:${page}`)
+            .join(),
           longest: session.longest,
           total: session.total,
         }),
@@ -214,5 +246,13 @@ function model(rows: readonly string[]): string[] {
 }
 
 function fresh(): Session {
-  return { visits: 0, pages: [], perPage: new Map(), times: new Map(), longest: -1, total: 0, due: Number.POSITIVE_INFINITY }
+  return {
+    visits: 0,
+    pages: [],
+    perPage: new Map(),
+    times: new Map(),
+    longest: -1,
+    total: 0,
+    due: Number.POSITIVE_INFINITY,
+  }
 }

@@ -7,7 +7,10 @@ import { compareLines, type JobMaker, paced, words } from './support.ts'
 export const wordCount: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
   const text = Array.from({ length: sizes.records }, () => {
     const count = random.u32() % 4
-    return Array.from({ length: count }, () => words[random.u32() % Math.min(words.length, sizes.keys)]!).join(' ')
+    return Array.from(
+      { length: count },
+      () => words[random.u32() % Math.min(words.length, sizes.keys)]!,
+    ).join(' ')
   })
   const counts = new Map<string, number>()
   const expected: string[] = []
@@ -26,7 +29,10 @@ export const wordCount: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
     intervalMs,
     plan() {
       const app = pipelineOn(undefined)('word-count')
-      const source = lines('/in/book.txt', { chunkBytes: sizes.segmentBytes, batchRowsMax: sizes.bufferRecords })
+      const source = lines('/in/book.txt', {
+        chunkBytes: sizes.segmentBytes,
+        batchRowsMax: sizes.bufferRecords,
+      })
       app
         .from('book', paced(source, paceMs))
         .flatMap((line) => line.split(' '))
@@ -40,6 +46,10 @@ export const wordCount: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       compareLines('counts', outputs, expected) ??
       (ledger.sources[0]?.read === text.length
         ? undefined
-        : { oracle: 'O13', title: 'the ledger is wrong', message: `read ${ledger.sources[0]?.read} of ${text.length}` }),
+        : {
+            oracle: 'O13',
+            title: 'the ledger is wrong',
+            message: `read ${ledger.sources[0]?.read} of ${text.length}`,
+          }),
   }
 }
