@@ -17,7 +17,10 @@ const intervalMsDefault = 1_000
 
 /** Runs jobs inside the calling thread and process, with state in a directory. */
 export function inlineExecutor(envOf: () => Env): JobExecutor {
-  const begin = (plan: Plan, options: StartOptions): { job: RunningJob; settled: Promise<JobResult> } => {
+  const begin = (
+    plan: Plan,
+    options: StartOptions,
+  ): { job: RunningJob; settled: Promise<JobResult> } => {
     const env = envOf()
     const params = Object.fromEntries(currentHost()?.params ?? [])
     const job = startJob({

@@ -56,10 +56,15 @@ export const empty: Code = new Code(secret, '')
  * Compiles `body` as a strict function body whose free names are the given constants, runs it once and returns what
  * it returns (usually the generated function or class). Constants are passed by value under numbered names.
  */
-export function compile<Result>(constants: readonly (readonly [Code, unknown])[], body: Code): Result {
+export function compile<Result>(
+  constants: readonly (readonly [Code, unknown])[],
+  body: Code,
+): Result {
   const names = constants.map(([constant]) => constant.text)
   // The emitted text is composed of repository text, numbers and quoted literals only; see the head comment.
-  const make = new Function(...names, `'use strict';\n${body.text}`) as (...values: readonly unknown[]) => Result
+  const make = new Function(...names, `'use strict';\n${body.text}`) as (
+    ...values: readonly unknown[]
+  ) => Result
   return make(...constants.map(([, value]) => value))
 }
 
@@ -84,6 +89,9 @@ export function forbidCodeGeneration(forbidden: boolean): void {
 
 function render(value: Code | number | undefined): string {
   if (value instanceof Code) return value.text
-  if (typeof value === 'number') return value < 0 || Object.is(value, -0) ? `(${Object.is(value, -0) ? '-0' : value})` : String(value)
+  if (typeof value === 'number')
+    return value < 0 || Object.is(value, -0)
+      ? `(${Object.is(value, -0) ? '-0' : value})`
+      : String(value)
   throw new TypeError('a value of the code template must be Code or a number')
 }

@@ -43,7 +43,8 @@ function makeTable(): Int32Array {
     t[n] = c
   }
   for (let n = 0; n < 256; n++) {
-    for (let k = 1; k < 4; k++) t[k * 256 + n] = (t[(k - 1) * 256 + n]! >>> 8) ^ t[t[(k - 1) * 256 + n]! & 255]!
+    for (let k = 1; k < 4; k++)
+      t[k * 256 + n] = (t[(k - 1) * 256 + n]! >>> 8) ^ t[t[(k - 1) * 256 + n]! & 255]!
   }
   return t
 }

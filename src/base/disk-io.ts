@@ -2,7 +2,11 @@
 import { type Disk, DiskError, type DiskFile } from './env.ts'
 
 /** Writes all bytes. A write that makes no progress is an `EIO`. */
-export async function writeFully(file: DiskFile, bytes: Uint8Array, position: number): Promise<void> {
+export async function writeFully(
+  file: DiskFile,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
   let done = 0
   while (done < bytes.length) {
     const count = await file.pwrite(done === 0 ? bytes : bytes.subarray(done), position + done)
@@ -12,7 +16,11 @@ export async function writeFully(file: DiskFile, bytes: Uint8Array, position: nu
 }
 
 /** Reads exactly `target.length` bytes unless the file ends before; resolves to the count. */
-export async function readFully(file: DiskFile, target: Uint8Array, position: number): Promise<number> {
+export async function readFully(
+  file: DiskFile,
+  target: Uint8Array,
+  position: number,
+): Promise<number> {
   let done = 0
   while (done < target.length) {
     const count = await file.pread(done === 0 ? target : target.subarray(done), position + done)

@@ -58,7 +58,9 @@ export class TidemillError extends Error {
   readonly details: ErrorDetails
 
   constructor(definition: ErrorDefinition, occurrence: ErrorOccurrence = {}) {
-    const text = occurrence.message ? `${definition.title}: ${occurrence.message}` : definition.title
+    const text = occurrence.message
+      ? `${definition.title}: ${occurrence.message}`
+      : definition.title
     super(text, occurrence.cause === undefined ? undefined : { cause: occurrence.cause })
     this.name = 'TidemillError'
     this.code = definition.code
@@ -72,7 +74,10 @@ export class TidemillError extends Error {
   with(details: ErrorDetails): TidemillError {
     const copy = new TidemillError(
       { code: this.code, kind: this.kind, title: this.message, remedy: this.remedy },
-      { details: { ...details, ...this.details }, ...(this.cause === undefined ? {} : { cause: this.cause }) },
+      {
+        details: { ...details, ...this.details },
+        ...(this.cause === undefined ? {} : { cause: this.cause }),
+      },
     )
     if (this.stack !== undefined) copy.stack = this.stack
     return copy
@@ -81,7 +86,9 @@ export class TidemillError extends Error {
 
 /** True for errors of any copy of this package, also after a duplicate install. */
 export function isTidemillError(value: unknown): value is TidemillError {
-  return typeof value === 'object' && value !== null && (value as { [brand]?: unknown })[brand] === true
+  return (
+    typeof value === 'object' && value !== null && (value as { [brand]?: unknown })[brand] === true
+  )
 }
 
 /** The catalogue of one folder; the definitions stay literal so that `catalogue.name.code` is known to the compiler. */
@@ -98,11 +105,18 @@ export function formatError(error: unknown): string {
     return `thrown value: ${String(error)}`
   }
   const lines = [`${error.code} (${error.kind})  ${error.message}`]
-  for (const [name, value] of Object.entries(error.details)) lines.push(`  ${name.padEnd(10)} ${value}`)
+  for (const [name, value] of Object.entries(error.details))
+    lines.push(`  ${name.padEnd(10)} ${value}`)
   if (error.cause !== undefined) {
     const cause = error.cause
-    const text = cause instanceof Error ? (cause.stack ?? String(cause)) : `thrown value: ${String(cause)}`
-    lines.push(...text.split('\n').slice(0, 12).map((line) => `  ${line}`))
+    const text =
+      cause instanceof Error ? (cause.stack ?? String(cause)) : `thrown value: ${String(cause)}`
+    lines.push(
+      ...text
+        .split('\n')
+        .slice(0, 12)
+        .map((line) => `  ${line}`),
+    )
   }
   lines.push(`  to do      ${error.remedy}`, `  more       tidemill explain ${error.code}`)
   return lines.join('\n')

@@ -45,12 +45,15 @@ export function days(n: number): Duration {
  */
 export function timestamp(at: number | string): Timestamp {
   if (typeof at === 'number') {
-    if (!Number.isFinite(at)) throw new RangeError(`timestamp: ${at} is not a finite number of milliseconds`)
+    if (!Number.isFinite(at))
+      throw new RangeError(`timestamp: ${at} is not a finite number of milliseconds`)
     return at as Timestamp
   }
   const ms = /(?:Z|[+-]\d\d:?\d\d)$/i.test(at) ? Date.parse(at) : Number.NaN
   if (Number.isNaN(ms)) {
-    throw new RangeError(`timestamp: "${at}" is not an ISO 8601 date and time with an offset such as Z or +01:00`)
+    throw new RangeError(
+      `timestamp: "${at}" is not an ISO 8601 date and time with an offset such as Z or +01:00`,
+    )
   }
   return ms as Timestamp
 }

@@ -29,7 +29,9 @@ export function decodeText(bytes: Uint8Array): string {
 }
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-const digits: ReadonlyMap<string, number> = new Map([...alphabet].map((char, index) => [char, index]))
+const digits: ReadonlyMap<string, number> = new Map(
+  [...alphabet].map((char, index) => [char, index]),
+)
 
 /** Standard base64 with padding. */
 export function toBase64(bytes: Uint8Array): string {
@@ -60,7 +62,8 @@ export function fromBase64(text: string): Uint8Array | undefined {
       if (digit === undefined) return undefined
       four = (four << 6) | digit
     }
-    for (let shift = 16; shift >= 0 && at < bytes.length; shift -= 8) bytes[at++] = (four >>> shift) & 255
+    for (let shift = 16; shift >= 0 && at < bytes.length; shift -= 8)
+      bytes[at++] = (four >>> shift) & 255
   }
   return toBase64(bytes) === text ? bytes : undefined
 }

@@ -32,8 +32,16 @@ function play(
   return { state, steps }
 }
 
-const prepared = (epoch: number, subtask: number): CoordinatorEvent => ({ kind: 'prepared', epoch, subtask })
-const committed = (epoch: number, subtask: number): CoordinatorEvent => ({ kind: 'committed', epoch, subtask })
+const prepared = (epoch: number, subtask: number): CoordinatorEvent => ({
+  kind: 'prepared',
+  epoch,
+  subtask,
+})
+const committed = (epoch: number, subtask: number): CoordinatorEvent => ({
+  kind: 'committed',
+  epoch,
+  subtask,
+})
 const reason = { message: 'no space' }
 
 describe('the coordinator', () => {
@@ -91,7 +99,9 @@ describe('the coordinator', () => {
       [prepared(4, 1), 9_000],
       [{ kind: 'published' }, 9_000],
     ])
-    const failures = steps.flat().flatMap((command) => (command.kind === 'abort' ? [command.failures] : []))
+    const failures = steps
+      .flat()
+      .flatMap((command) => (command.kind === 'abort' ? [command.failures] : []))
     expect(failures).toEqual([1, 2, 3])
     expect(state).toMatchObject({ phase: 'committing', failures: 0, nextEpoch: 5 })
   })
@@ -154,9 +164,19 @@ describe('the coordinator', () => {
       [{ kind: 'prepare-failed', epoch: 1, subtask: 1, reason }, 30],
       [{ kind: 'due' }, 1_030],
     ])
-    expect(steps[2]?.at(-1)).toEqual({ kind: 'trigger', epoch: 1, snapshot: 'final', finished: true })
+    expect(steps[2]?.at(-1)).toEqual({
+      kind: 'trigger',
+      epoch: 1,
+      snapshot: 'final',
+      finished: true,
+    })
     expect(steps[3]?.at(-1)).toEqual({ kind: 'schedule', atMs: 1_030 })
-    expect(steps[4]?.at(-1)).toEqual({ kind: 'trigger', epoch: 2, snapshot: 'final', finished: true })
+    expect(steps[4]?.at(-1)).toEqual({
+      kind: 'trigger',
+      epoch: 2,
+      snapshot: 'final',
+      finished: true,
+    })
     expect(state.phase).toBe('collecting')
   })
 
@@ -165,7 +185,9 @@ describe('the coordinator', () => {
       [{ kind: 'broken', reason }, 10],
       [{ kind: 'request', request: { id: 4, kind: 'savepoint' } }, 20],
     ])
-    expect(steps.at(-1)).toEqual([{ kind: 'refuse', requests: [4], reason: { message: 'the job has failed' } }])
+    expect(steps.at(-1)).toEqual([
+      { kind: 'refuse', requests: [4], reason: { message: 'the job has failed' } },
+    ])
   })
 })
 
@@ -191,7 +213,13 @@ interface World {
 
 describe('all interleavings', () => {
   it('never shows an epoch without manifest, never publishes one that is not prepared, always recovers', () => {
-    const options: CoordinatorOptions = { subtasks: 3, intervalMs: 1, minPauseMs: 0, timeoutMs: 9, failuresMax: 0 }
+    const options: CoordinatorOptions = {
+      subtasks: 3,
+      intervalMs: 1,
+      minPauseMs: 0,
+      timeoutMs: 9,
+      failuresMax: 0,
+    }
     const epochsMax = 3
     const subtasks = [0, 1, 2]
     const seen = new Set<string>()
@@ -213,7 +241,14 @@ describe('all interleavings', () => {
     }
     const apply = (world: World, event: CoordinatorEvent): World => {
       const { state, commands } = stepCoordinator(world.machine, event, 0)
-      let next: World = { ...world, machine: { ...state, dueMs: 0, attempt: state.attempt && { ...state.attempt, startedMs: 0 } } }
+      let next: World = {
+        ...world,
+        machine: {
+          ...state,
+          dueMs: 0,
+          attempt: state.attempt && { ...state.attempt, startedMs: 0 },
+        },
+      }
       const send = (text: string): void => {
         next = { ...next, inboxes: next.inboxes.map((inbox) => [...inbox, text]) }
       }
@@ -224,11 +259,14 @@ describe('all interleavings', () => {
           expect(next.manifests, 'commit only what is published').toContain(command.epoch)
           send(`commit ${command.epoch}`)
         } else if (command.kind === 'publish') {
-          for (const held of next.held) expect(held, 'publish only what all prepared').toContain(command.epoch)
+          for (const held of next.held)
+            expect(held, 'publish only what all prepared').toContain(command.epoch)
           expect(next.publishing, 'one publication at a time').toBe(0)
           next = { ...next, publishing: command.epoch }
         } else if (command.kind === 'retire') {
-          expect(next.shown, 'retire only what is shown everywhere').toEqual(subtasks.map(() => command.epoch))
+          expect(next.shown, 'retire only what is shown everywhere').toEqual(
+            subtasks.map(() => command.epoch),
+          )
           next = { ...next, retiring: true }
         }
       }
@@ -238,7 +276,10 @@ describe('all interleavings', () => {
       const [message, ...rest] = world.inboxes[subtask]!
       const [kind, number] = message!.split(' ')
       const epoch = Number(number)
-      const emptied = { ...world, inboxes: world.inboxes.map((inbox, i) => (i === subtask ? rest : inbox)) }
+      const emptied = {
+        ...world,
+        inboxes: world.inboxes.map((inbox, i) => (i === subtask ? rest : inbox)),
+      }
       if (kind === 'abort') return emptied
       if (kind === 'checkpoint') {
         const held = world.held.map((epochs, i) => (i === subtask ? [...epochs, epoch] : epochs))
@@ -246,26 +287,33 @@ describe('all interleavings', () => {
       }
       expect(world.shown[subtask]!, 'output never goes back').toBeLessThan(epoch)
       const shown = world.shown.map((old, i) => (i === subtask ? epoch : old))
-      const held = world.held.map((epochs, i) => (i === subtask ? epochs.filter((other) => other > epoch) : epochs))
+      const held = world.held.map((epochs, i) =>
+        i === subtask ? epochs.filter((other) => other > epoch) : epochs,
+      )
       return apply({ ...emptied, shown, held }, { kind: 'committed', epoch, subtask })
     }
     const moves = (world: World): World[] => {
       const next: World[] = []
       const { machine, publishing } = world
-      if (machine.phase === 'idle' && machine.nextEpoch <= epochsMax) next.push(apply(world, { kind: 'due' }))
-      for (const subtask of subtasks) if (world.inboxes[subtask]!.length > 0) next.push(deliver(world, subtask))
+      if (machine.phase === 'idle' && machine.nextEpoch <= epochsMax)
+        next.push(apply(world, { kind: 'due' }))
+      for (const subtask of subtasks)
+        if (world.inboxes[subtask]!.length > 0) next.push(deliver(world, subtask))
       if (publishing > 0) {
         const idle = { ...world, publishing: 0 }
         const manifests = [...world.manifests, publishing]
         expect(manifests, 'epochs only grow').toEqual([...new Set(manifests)].sort((a, b) => a - b))
         next.push(apply({ ...idle, manifests }, { kind: 'published' }))
-        if (world.failures < 1) next.push(apply({ ...idle, failures: 1 }, { kind: 'publish-failed', reason }))
+        if (world.failures < 1)
+          next.push(apply({ ...idle, failures: 1 }, { kind: 'publish-failed', reason }))
         // The manifest may be visible although the process died before it knew.
         if (world.crashes < 2) next.push(life({ ...world, manifests, crashes: world.crashes + 1 }))
       }
       if (world.retiring) next.push(apply({ ...world, retiring: false }, { kind: 'retired' }))
       if (machine.phase === 'collecting' && world.failures < 1) {
-        next.push(apply({ ...world, failures: 1 }, { kind: 'timed-out', epoch: machine.attempt!.epoch }))
+        next.push(
+          apply({ ...world, failures: 1 }, { kind: 'timed-out', epoch: machine.attempt!.epoch }),
+        )
       }
       if (world.crashes < 2) next.push(life({ ...world, crashes: world.crashes + 1 }))
       return next

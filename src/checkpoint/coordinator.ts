@@ -31,7 +31,14 @@ export interface CoordinatorOptions {
   readonly failuresMax: number
 }
 
-export type Phase = 'idle' | 'collecting' | 'publishing' | 'committing' | 'retiring' | 'ended' | 'failed'
+export type Phase =
+  | 'idle'
+  | 'collecting'
+  | 'publishing'
+  | 'committing'
+  | 'retiring'
+  | 'ended'
+  | 'failed'
 
 export interface Attempt {
   readonly epoch: number
@@ -77,13 +84,23 @@ export type CoordinatorEvent =
   /** Take a final checkpoint, then end. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'prepared'; readonly epoch: number; readonly subtask: number }
-  | { readonly kind: 'prepare-failed'; readonly epoch: number; readonly subtask: number; readonly reason: FailureReason }
+  | {
+      readonly kind: 'prepare-failed'
+      readonly epoch: number
+      readonly subtask: number
+      readonly reason: FailureReason
+    }
   | { readonly kind: 'timed-out'; readonly epoch: number }
   | { readonly kind: 'published' }
   /** Nothing was published. */
   | { readonly kind: 'publish-failed'; readonly reason: FailureReason }
   | { readonly kind: 'committed'; readonly epoch: number; readonly subtask: number }
-  | { readonly kind: 'commit-failed'; readonly epoch: number; readonly subtask: number; readonly reason: FailureReason }
+  | {
+      readonly kind: 'commit-failed'
+      readonly epoch: number
+      readonly subtask: number
+      readonly reason: FailureReason
+    }
   | { readonly kind: 'retired' }
   | { readonly kind: 'finished'; readonly subtask: number }
   /** Something that only a restart with recovery can repair. */
@@ -92,15 +109,34 @@ export type CoordinatorEvent =
 export type CoordinatorCommand =
   /** Call back with `due` at this monotonic time; replaces an earlier call. */
   | { readonly kind: 'schedule'; readonly atMs: number }
-  | { readonly kind: 'trigger'; readonly epoch: number; readonly snapshot: SnapshotKind; readonly finished: boolean }
+  | {
+      readonly kind: 'trigger'
+      readonly epoch: number
+      readonly snapshot: SnapshotKind
+      readonly finished: boolean
+    }
   | { readonly kind: 'arm-timeout'; readonly epoch: number; readonly atMs: number }
-  | { readonly kind: 'publish'; readonly epoch: number; readonly snapshot: SnapshotKind; readonly finished: boolean }
+  | {
+      readonly kind: 'publish'
+      readonly epoch: number
+      readonly snapshot: SnapshotKind
+      readonly finished: boolean
+    }
   | { readonly kind: 'commit'; readonly epoch: number }
   | { readonly kind: 'retire'; readonly epoch: number; readonly requests: readonly number[] }
   /** The attempt is over; subtasks drop what they kept for it, but not the output they prepared. */
-  | { readonly kind: 'abort'; readonly epoch: number; readonly failures: number; readonly reason: FailureReason }
+  | {
+      readonly kind: 'abort'
+      readonly epoch: number
+      readonly failures: number
+      readonly reason: FailureReason
+    }
   | { readonly kind: 'answer'; readonly requests: readonly number[]; readonly epoch: number }
-  | { readonly kind: 'refuse'; readonly requests: readonly number[]; readonly reason: FailureReason }
+  | {
+      readonly kind: 'refuse'
+      readonly requests: readonly number[]
+      readonly reason: FailureReason
+    }
   /** `final`: the last epoch holds everything that was read. */
   | { readonly kind: 'end'; readonly final: boolean; readonly finished: boolean }
   | { readonly kind: 'fail'; readonly reason: FailureReason; readonly tooMany: boolean }
@@ -111,7 +147,11 @@ export interface Step {
 }
 
 /** The state at the start of a life; the first command schedules the first attempt. */
-export function startCoordinator(options: CoordinatorOptions, nextEpoch: number, nowMs: number): Step {
+export function startCoordinator(
+  options: CoordinatorOptions,
+  nextEpoch: number,
+  nowMs: number,
+): Step {
   const state: CoordinatorState = {
     options,
     phase: 'idle',
@@ -146,7 +186,8 @@ type Row = { readonly [Kind in EventKind]: Rule<EventOf<Kind>> | 'ignore' | 'imp
 /** Late news of an earlier attempt are ignored; what only the driver can say at the wrong time is impossible. */
 const table: Readonly<Record<Phase, Row>> = {
   idle: {
-    due: (state, _event, nowMs) => (nowMs < state.dueMs ? { state, commands: schedule(state) } : trigger(state, nowMs)),
+    due: (state, _event, nowMs) =>
+      nowMs < state.dueMs ? { state, commands: schedule(state) } : trigger(state, nowMs),
     request: (state, event, nowMs) => trigger(queued(state, event.request), nowMs),
     stop: (state, _event, nowMs) => trigger({ ...state, stopping: true }, nowMs),
     finished: (state, event, nowMs) => {
@@ -173,7 +214,9 @@ const table: Readonly<Record<Phase, Row>> = {
       return { state: next, commands: [{ kind: 'publish', epoch, snapshot, finished }] }
     },
     'prepare-failed': (state, event, nowMs) =>
-      event.epoch === state.attempt?.epoch ? attemptFailed(state, event.reason, nowMs) : { state, commands: [] },
+      event.epoch === state.attempt?.epoch
+        ? attemptFailed(state, event.reason, nowMs)
+        : { state, commands: [] },
     'timed-out'(state, event, nowMs) {
       const { attempt, options } = state
       if (attempt?.epoch !== event.epoch) return { state, commands: [] }
@@ -246,7 +289,8 @@ const table: Readonly<Record<Phase, Row>> = {
   retiring: {
     retired(state, _event, nowMs) {
       const { epoch, requests, kind, finished } = running(state)
-      const answer: readonly CoordinatorCommand[] = requests.length > 0 ? [{ kind: 'answer', requests, epoch }] : []
+      const answer: readonly CoordinatorCommand[] =
+        requests.length > 0 ? [{ kind: 'answer', requests, epoch }] : []
       if (kind === 'final') return end(state, answer, true, finished)
       const next = goIdle(state, nowMs)
       return { state: next.state, commands: [...answer, ...next.commands] }
@@ -326,7 +370,10 @@ function goIdle(state: CoordinatorState, nowMs: number, patient: boolean = false
   if (idle.requests.length > 0 || (urgent && !patient)) return trigger(idle, nowMs)
   if (!urgent) return { state: idle, commands: schedule(idle) }
   // A final attempt that failed is repeated, but not in a tight loop and not only after a long interval.
-  const soon = { ...idle, dueMs: nowMs + Math.max(options.minPauseMs, Math.min(options.intervalMs, 1_000)) }
+  const soon = {
+    ...idle,
+    dueMs: nowMs + Math.max(options.minPauseMs, Math.min(options.intervalMs, 1_000)),
+  }
   return { state: soon, commands: schedule(soon) }
 }
 
@@ -337,7 +384,8 @@ function attemptFailed(state: CoordinatorState, reason: FailureReason, nowMs: nu
   if (requests.length > 0) commands.push({ kind: 'refuse', requests, reason })
   const next: CoordinatorState = { ...state, failures }
   const { failuresMax } = state.options
-  if (failuresMax > 0 && failures >= failuresMax) return withFirst(commands, fail({ ...next, attempt: undefined }, reason, true))
+  if (failuresMax > 0 && failures >= failuresMax)
+    return withFirst(commands, fail({ ...next, attempt: undefined }, reason, true))
   // Somebody wants the process to go away: what was not committed is read again by the next life.
   if (kind === 'final' && state.stopping) return end(next, commands, false, false)
   return withFirst(commands, goIdle(next, nowMs, kind === 'final'))
@@ -351,14 +399,19 @@ function end(
 ): Step {
   const refused = state.requests.map((request) => request.id)
   const commands: CoordinatorCommand[] = [...first]
-  if (refused.length > 0) commands.push({ kind: 'refuse', requests: refused, reason: { message: 'the job has ended' } })
+  if (refused.length > 0)
+    commands.push({ kind: 'refuse', requests: refused, reason: { message: 'the job has ended' } })
   commands.push({ kind: 'end', final, finished })
   return { state: { ...state, phase: 'ended', attempt: undefined, requests: [] }, commands }
 }
 
 function fail(state: CoordinatorState, reason: FailureReason, tooMany: boolean): Step {
-  const requests = [...(state.attempt?.requests ?? []), ...state.requests.map((request) => request.id)]
-  const commands: CoordinatorCommand[] = requests.length > 0 ? [{ kind: 'refuse', requests, reason }] : []
+  const requests = [
+    ...(state.attempt?.requests ?? []),
+    ...state.requests.map((request) => request.id),
+  ]
+  const commands: CoordinatorCommand[] =
+    requests.length > 0 ? [{ kind: 'refuse', requests, reason }] : []
   commands.push({ kind: 'fail', reason, tooMany })
   return { state: { ...state, phase: 'failed', attempt: undefined, requests: [] }, commands }
 }

@@ -64,7 +64,10 @@ export function encodeHeader(identity: ObjectIdentity): Uint8Array {
 /** The identity a header claims, a newer version number, or `undefined` when it is damaged. */
 export function decodeHeader(
   bytes: Uint8Array,
-): { readonly identity: ObjectIdentity; readonly sizeBytes: number } | { readonly version: number } | undefined {
+):
+  | { readonly identity: ObjectIdentity; readonly sizeBytes: number }
+  | { readonly version: number }
+  | undefined {
   if (bytes.length < headerFixedBytes) return undefined
   const view = viewOf(bytes)
   if (view.getUint32(0, true) !== headerMagic) return undefined
@@ -72,7 +75,8 @@ export function decodeHeader(
   if (version > dataFormatVersion) return { version }
   const sizeBytes = headerFixedBytes + view.getUint16(6, true)
   if (version !== dataFormatVersion || bytes.length < sizeBytes) return undefined
-  if (view.getUint32(sizeBytes - 4, true) !== crc32(bytes.subarray(0, sizeBytes - 4))) return undefined
+  if (view.getUint32(sizeBytes - 4, true) !== crc32(bytes.subarray(0, sizeBytes - 4)))
+    return undefined
   return {
     sizeBytes,
     identity: {

@@ -12,7 +12,10 @@ import { directoryStorage, openDirectoryStorage } from './directory-storage.ts'
 const file = '/s/g7-e418-s0.data'
 
 /** Runs in one simulated process; what it throws is thrown here. */
-async function inWorld<Result>(main: (env: Env) => Promise<Result>, world = createWorld({ seed: 1 })): Promise<Result> {
+async function inWorld<Result>(
+  main: (env: Env) => Promise<Result>,
+  world = createWorld({ seed: 1 }),
+): Promise<Result> {
   const end = await world.run(main)
   if (end.kind === 'failed') throw end.error
   if (end.kind !== 'done') throw new Error(`the process ${end.kind}`)
@@ -61,7 +64,12 @@ describe('a data object', () => {
     await inWorld(async (env) => {
       const storage = await directoryStorage(env, '/s')
       const pool = createBufferPool(3, 128)
-      const writer = await createDataObjectWriter({ host: env.host, storage, identity: sampleIdentity, pool })
+      const writer = await createDataObjectWriter({
+        host: env.host,
+        storage,
+        identity: sampleIdentity,
+        pool,
+      })
       const bytes = Uint8Array.from({ length: 1_000 }, (_, i) => i & 255)
       expect(writer.full).toBe(false)
       writer.append('a', { section: 'x', keyGroup: 1, bytes })
@@ -88,10 +96,15 @@ describe('a data object', () => {
         world.disk.corrupt(file, bit)
         const error = await openDataObject(storage, ref, sampleIdentity).then(
           async (reader) => {
-            const failure = await reader.read(() => true, () => {}).then(
-              () => undefined,
-              (cause: unknown) => cause,
-            )
+            const failure = await reader
+              .read(
+                () => true,
+                () => {},
+              )
+              .then(
+                () => undefined,
+                (cause: unknown) => cause,
+              )
             await reader.close()
             return failure
           },
@@ -111,9 +124,16 @@ describe('a data object', () => {
       const storage = await directoryStorage(env, '/s')
       const ref = await writeSample(storage)
       const reader = await openDataObject(storage, ref, sampleIdentity)
-      const at = world.disk.read(file).findIndex((_, i, all) => String.fromCharCode(...all.slice(i, i + 3)) === 'b=2')
+      const at = world.disk
+        .read(file)
+        .findIndex((_, i, all) => String.fromCharCode(...all.slice(i, i + 3)) === 'b=2')
       world.disk.corrupt(file, at * 8)
-      await expect(reader.read(() => true, () => {})).rejects.toMatchObject({
+      await expect(
+        reader.read(
+          () => true,
+          () => {},
+        ),
+      ).rejects.toMatchObject({
         code: 'TM1502',
         details: { operator: 'totals', section: 'values', keyGroup: 3, offset: at - 24 },
       })
@@ -127,13 +147,19 @@ describe('a data object', () => {
       const storage = await directoryStorage(env, '/s')
       const ref = await writeSample(storage)
       for (const other of [{ epoch: 419 }, { generation: 8 }, { subtask: 1 }, { job: 'click2' }]) {
-        await expect(openDataObject(storage, ref, { ...sampleIdentity, ...other })).rejects.toMatchObject({ code: 'TM1502' })
+        await expect(
+          openDataObject(storage, ref, { ...sampleIdentity, ...other }),
+        ).rejects.toMatchObject({ code: 'TM1502' })
       }
       const bytes = world.disk.read(file)
       world.disk.write(file, bytes.subarray(0, bytes.length - 1))
-      await expect(openDataObject(storage, ref, sampleIdentity)).rejects.toMatchObject({ code: 'TM1503' })
+      await expect(openDataObject(storage, ref, sampleIdentity)).rejects.toMatchObject({
+        code: 'TM1503',
+      })
       world.disk.remove(file)
-      await expect(openDataObject(storage, ref, sampleIdentity)).rejects.toMatchObject({ code: 'TM1503' })
+      await expect(openDataObject(storage, ref, sampleIdentity)).rejects.toMatchObject({
+        code: 'TM1503',
+      })
     }, world)
   })
 
@@ -144,7 +170,12 @@ describe('a data object', () => {
         const storage = await directoryStorage(env, '/s')
         world.disk.inject({ path: 'data', call, effect: { kind: 'fail', errno: 'ENOSPC' } })
         const pool = createBufferPool(2, 64)
-        const writer = await createDataObjectWriter({ host: env.host, storage, identity: sampleIdentity, pool })
+        const writer = await createDataObjectWriter({
+          host: env.host,
+          storage,
+          identity: sampleIdentity,
+          pool,
+        })
         writer.append('a', { section: 'x', keyGroup: 1, bytes: new Uint8Array(500) })
         await expect(writer.finish()).rejects.toMatchObject({ errno: 'ENOSPC' })
         await expect(writer.finish()).rejects.toThrow()

@@ -66,7 +66,11 @@ export async function openDataObject(
   if (source === undefined) throw missing(file, 'there is no such file', ref)
   try {
     if (source.sizeBytes !== ref.sizeBytes) {
-      throw missing(file, `it has ${source.sizeBytes} bytes, the manifest says ${ref.sizeBytes}`, ref)
+      throw missing(
+        file,
+        `it has ${source.sizeBytes} bytes, the manifest says ${ref.sizeBytes}`,
+        ref,
+      )
     }
     const crc = identityCrc(identity)
     const firstOffset = await readHeader(source, file, identity)
@@ -93,7 +97,11 @@ async function readHeader(
       details: { file, found: header.version, supported: dataFormatVersion },
     })
   }
-  if (count < bytes.length || header === undefined || bytes.some((byte, i) => byte !== expected[i])) {
+  if (
+    count < bytes.length ||
+    header === undefined ||
+    bytes.some((byte, i) => byte !== expected[i])
+  ) {
     throw corrupt(file, 0, 'the header is not the one this checkpoint wrote')
   }
   return expected.length
@@ -106,8 +114,12 @@ async function readIndex(
   firstOffset: number,
 ): Promise<DataIndex> {
   const trailerOffset = source.sizeBytes - trailerBytes
-  if (trailerOffset < firstOffset + blockHeaderBytes) throw corrupt(file, 0, 'the file is too short')
-  const trailer = decodeTrailer(await readExactly(source, file, trailerOffset, trailerBytes), identity)
+  if (trailerOffset < firstOffset + blockHeaderBytes)
+    throw corrupt(file, 0, 'the file is too short')
+  const trailer = decodeTrailer(
+    await readExactly(source, file, trailerOffset, trailerBytes),
+    identity,
+  )
   if (trailer === undefined) throw corrupt(file, trailerOffset, 'the trailer does not verify')
   const { indexOffset, indexLength } = trailer
   if (
@@ -122,7 +134,10 @@ async function readIndex(
   const payload = bytes.subarray(blockHeaderBytes)
   const crc = blockCrc(bytes, payload, indexOffset, identity)
   if (header.magic !== indexMagic || header.length !== indexLength || header.crc !== crc) {
-    throw corrupt(file, indexOffset, 'the index does not verify', { expected: hex(header.crc), found: hex(crc) })
+    throw corrupt(file, indexOffset, 'the index does not verify', {
+      expected: hex(header.crc),
+      found: hex(crc),
+    })
   }
   const index = decodeIndex(payload)
   if (index === undefined || !isContiguous(index, firstOffset, indexOffset)) {
@@ -136,7 +151,8 @@ function isContiguous(index: DataIndex, first: number, end: number): boolean {
   let at = first
   for (const place of index.places) {
     if (place.offset !== at || place.keyGroup < -1) return false
-    if (place.operator >= index.operators.length || place.section >= index.sections.length) return false
+    if (place.operator >= index.operators.length || place.section >= index.sections.length)
+      return false
     at += blockHeaderBytes + place.length
   }
   return at === end
@@ -185,7 +201,11 @@ class Reader implements DataObjectReader {
       const start = this.#places[at]!.offset
       let end = at
       do end++
-      while (end < blocks.length && endOf(this.#places[end]!) - start <= readBytesMax && accept(blocks[end]!))
+      while (
+        end < blocks.length &&
+        endOf(this.#places[end]!) - start <= readBytesMax &&
+        accept(blocks[end]!)
+      )
       const bytes = await this.#readRange(start, endOf(this.#places[end - 1]!))
       for (; at < end; at++) {
         const block = this.#check(at, bytes, this.#places[at]!.offset - start)
@@ -228,13 +248,18 @@ class Reader implements DataObjectReader {
       found.keyGroup !== place.keyGroup ||
       found.length !== place.length
     ) {
-      throw corrupt(this.#file, place.offset, `block of ${place.length} bytes of "${info.operator}"`, {
-        operator: info.operator,
-        section: info.section,
-        keyGroup: info.keyGroup,
-        expected: hex(found.crc),
-        found: hex(crc),
-      })
+      throw corrupt(
+        this.#file,
+        place.offset,
+        `block of ${place.length} bytes of "${info.operator}"`,
+        {
+          operator: info.operator,
+          section: info.section,
+          keyGroup: info.keyGroup,
+          expected: hex(found.crc),
+          found: hex(crc),
+        },
+      )
     }
     return { section: info.section, keyGroup: info.keyGroup, bytes: payload }
   }

@@ -57,7 +57,9 @@ export interface DataObjectWriter {
   abort(): Promise<void>
 }
 
-export async function createDataObjectWriter(options: DataObjectOptions): Promise<DataObjectWriter> {
+export async function createDataObjectWriter(
+  options: DataObjectOptions,
+): Promise<DataObjectWriter> {
   const { host, storage, identity, pool } = options
   const name = dataObjectName(identity, identity.subtask)
   const object = await storage.put(name, { onStep: (step) => dataCrashPoint(host, step) })
@@ -226,7 +228,10 @@ class NameTable {
     const known = this.#indexes.get(name)
     if (known !== undefined) return known
     const index = this.names.length
-    assert(index < 65_535 && name.length <= 4_096, 'names of operators and sections fit their table')
+    assert(
+      index < 65_535 && name.length <= 4_096,
+      'names of operators and sections fit their table',
+    )
     this.names.push(name)
     this.#indexes.set(name, index)
     return index

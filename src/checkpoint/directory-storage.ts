@@ -45,10 +45,7 @@ export async function directoryStorage(
 }
 
 /** The same without touching the disk: for a directory that exists, and for readers that must not create one. */
-export function openDirectoryStorage(
-  env: StorageEnv,
-  directory: string,
-): CheckpointStorage {
+export function openDirectoryStorage(env: StorageEnv, directory: string): CheckpointStorage {
   const { disk } = env
   return {
     location: directory,
@@ -128,7 +125,14 @@ async function startObject(
 ): Promise<DirectoryWriter> {
   const temporary = `${pathOf(directory, name)}.${env.random.u32().toString(16)}${temporarySuffix}`
   const file = await env.disk.open(temporary, 'create')
-  return new DirectoryWriter(env.disk, directory, name, temporary, file, options.onStep ?? ignoreStep)
+  return new DirectoryWriter(
+    env.disk,
+    directory,
+    name,
+    temporary,
+    file,
+    options.onStep ?? ignoreStep,
+  )
 }
 
 class DirectoryWriter implements ObjectWriter {
@@ -282,7 +286,15 @@ class DirectoryWriter implements ObjectWriter {
   }
 }
 
-const harmless: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EACCES', 'EROFS', 'ENOENT', 'EMFILE', 'ENFILE'])
+const harmless: ReadonlySet<string> = new Set([
+  'ENOSPC',
+  'EDQUOT',
+  'EACCES',
+  'EROFS',
+  'ENOENT',
+  'EMFILE',
+  'ENFILE',
+])
 
 function ignoreStep(): void {}
 

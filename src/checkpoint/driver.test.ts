@@ -10,7 +10,12 @@ import { createWorld, type World } from '../testing/world/world.ts'
 import { createBufferPool } from './buffer-pool.ts'
 import { createDataObjectWriter } from './data-writer.ts'
 import { checkpointDirectory, openStateDirectory, type StateDirectory } from './state-directory.ts'
-import { type CheckpointDriver, createCheckpointDriver, type DriverOptions, type DriverOutcome } from './driver.ts'
+import {
+  type CheckpointDriver,
+  createCheckpointDriver,
+  type DriverOptions,
+  type DriverOutcome,
+} from './driver.ts'
 import { checkSnapshots, inspectSnapshot } from './inspect.ts'
 import { emptyLedger, type Ledger } from './ledger.ts'
 import type { Manifest, SinkPreparation } from './manifest.ts'
@@ -96,9 +101,18 @@ class Subtask implements SubtaskPort {
     const { generation, job, storage } = this.#directory
     const identity = { job, generation, epoch, subtask: this.#index }
     try {
-      const writer = await createDataObjectWriter({ host: this.#env.host, storage, identity, pool: this.#pool })
+      const writer = await createDataObjectWriter({
+        host: this.#env.host,
+        storage,
+        identity,
+        pool: this.#pool,
+      })
       try {
-        writer.append('sum', { section: 'value', keyGroup: this.#index, bytes: new TextEncoder().encode(String(sum)) })
+        writer.append('sum', {
+          section: 'value',
+          keyGroup: this.#index,
+          bytes: new TextEncoder().encode(String(sum)),
+        })
         const object = await writer.finish()
         this.#env.host.crashPoint('op.ack')
         this.driver?.receive({
@@ -107,7 +121,9 @@ class Subtask implements SubtaskPort {
             epoch,
             subtask: this.#index,
             object,
-            positions: [{ source: 'in', partition: `p${this.#index}`, position: Uint8Array.of(next) }],
+            positions: [
+              { source: 'in', partition: `p${this.#index}`, position: Uint8Array.of(next) },
+            ],
             watermarks: [],
             sinks,
             random: new Uint8Array(0),
@@ -120,7 +136,12 @@ class Subtask implements SubtaskPort {
       }
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error)
-      this.driver?.receive({ kind: 'prepare-failed', subtask: this.#index, epoch, error: { message } })
+      this.driver?.receive({
+        kind: 'prepare-failed',
+        subtask: this.#index,
+        epoch,
+        error: { message },
+      })
     }
   }
 
@@ -168,9 +189,19 @@ async function runJob(env: Env, shown: Shown, options: JobOptions = {}): Promise
     await directory.release()
     return { kind: 'finished', manifest: directory.adopted }
   }
-  const ports = Array.from({ length: subtasks }, (_, i) => new Subtask(env, directory, i, shown, options.loses ?? false))
+  const ports = Array.from(
+    { length: subtasks },
+    (_, i) => new Subtask(env, directory, i, shown, options.loses ?? false),
+  )
   for (const port of ports) if (directory.adopted) await port.restore(directory.adopted)
-  const driver = createCheckpointDriver({ env, directory, subtasks: ports, job, intervalMs: 20, ...options })
+  const driver = createCheckpointDriver({
+    env,
+    directory,
+    subtasks: ports,
+    job,
+    intervalMs: 20,
+    ...options,
+  })
   for (const port of ports) port.driver = driver
   let outcome: DriverOutcome | undefined
   void driver.outcome.then((value) => {
@@ -186,10 +217,16 @@ async function runJob(env: Env, shown: Shown, options: JobOptions = {}): Promise
 }
 
 const fresh = (): Shown => Array.from({ length: subtasks }, () => [])
-const complete = Array.from({ length: subtasks }, () => Array.from({ length: records }, (_, i) => i))
+const complete = Array.from({ length: subtasks }, () =>
+  Array.from({ length: records }, (_, i) => i),
+)
 
 /** Lives until one ends by itself. */
-async function untilDone(world: World, shown: Shown, options: JobOptions = {}): Promise<DriverOutcome> {
+async function untilDone(
+  world: World,
+  shown: Shown,
+  options: JobOptions = {},
+): Promise<DriverOutcome> {
   for (let lives = 0; lives < 60; lives++) {
     const end = await world.run((env) => runJob(env, shown, options))
     if (end.kind === 'done' && end.value.kind !== 'failed') return end.value
@@ -216,15 +253,35 @@ async function expectExact(world: World, shown: Shown): Promise<void> {
   const { summary } = end.value
   expect(summary).toMatchObject({ finished: true, kind: 'final' })
   const [source] = summary.ledger.total.sources
-  expect(source, 'every record is counted once, over all lives').toMatchObject({ read: 2 * records, emitted: 2 * records })
+  expect(source, 'every record is counted once, over all lives').toMatchObject({
+    read: 2 * records,
+    emitted: 2 * records,
+  })
 }
 
 const points: readonly CrashPoint[] = [
-  'own.lock', 'own.claim', 'own.seal', 'own.release', 'recover.manifest', 'recover.verify',
-  'op.slice.write', 'op.data.sync', 'op.data.publish', 'op.data.dirsync', 'op.ack',
-  'coord.trigger', 'coord.ack.first', 'coord.ack.last',
-  'coord.manifest.temp', 'coord.manifest.sync', 'coord.manifest.publish', 'coord.manifest.dirsync',
-  'coord.notify.before', 'coord.notify.after', 'coord.readback', 'coord.retire',
+  'own.lock',
+  'own.claim',
+  'own.seal',
+  'own.release',
+  'recover.manifest',
+  'recover.verify',
+  'op.slice.write',
+  'op.data.sync',
+  'op.data.publish',
+  'op.data.dirsync',
+  'op.ack',
+  'coord.trigger',
+  'coord.ack.first',
+  'coord.ack.last',
+  'coord.manifest.temp',
+  'coord.manifest.sync',
+  'coord.manifest.publish',
+  'coord.manifest.dirsync',
+  'coord.notify.before',
+  'coord.notify.after',
+  'coord.readback',
+  'coord.retire',
 ]
 
 describe('a job under the driver', () => {
@@ -232,7 +289,10 @@ describe('a job under the driver', () => {
     const world = createWorld({ seed: 1 })
     const shown = fresh()
     const end = await world.run((env) => runJob(env, shown))
-    expect(end, end.kind === 'failed' ? String((end.error as Error).stack) : '').toMatchObject({ kind: 'done', value: { kind: 'finished' } })
+    expect(end, end.kind === 'failed' ? String((end.error as Error).stack) : '').toMatchObject({
+      kind: 'done',
+      value: { kind: 'finished' },
+    })
     await expectExact(world, shown)
     const names = world.disk.files().map(({ path }) => path.replace('/state/', ''))
     expect(names.filter((name) => name.endsWith('.manifest'))).toHaveLength(2)
@@ -241,7 +301,10 @@ describe('a job under the driver', () => {
     expect(world.disk.files().every(({ unsynced }) => unsynced === 0)).toBe(true)
     // A finished job that is started again says so and reads nothing.
     const again = await world.run((env) => runJob(env, shown))
-    expect(again).toMatchObject({ kind: 'done', value: { kind: 'finished', manifest: { finished: true } } })
+    expect(again).toMatchObject({
+      kind: 'done',
+      value: { kind: 'finished', manifest: { finished: true } },
+    })
   })
 
   for (const point of points) {
@@ -277,7 +340,11 @@ describe('a job under the driver', () => {
       for (let nth = 1; nth <= 300; nth += 9) {
         const world = createWorld({ seed: nth })
         const shown = fresh()
-        world.disk.inject({ nth, call: ['open', 'pwrite', 'fdatasync', 'link', 'unlink', 'syncDir', 'list', 'mkdir'], effect: { kind: 'fail', errno } })
+        world.disk.inject({
+          nth,
+          call: ['open', 'pwrite', 'fdatasync', 'link', 'unlink', 'syncDir', 'list', 'mkdir'],
+          effect: { kind: 'fail', errno },
+        })
         await untilDone(world, shown)
         await expectExact(world, shown)
       }
@@ -288,7 +355,13 @@ describe('a job under the driver', () => {
     const world = createWorld({ seed: 3 })
     const shown = fresh()
     const failures: number[] = []
-    const full = world.disk.inject({ path: 'checkpoints/', call: 'pwrite', nth: 9, times: Infinity, effect: { kind: 'fail', errno: 'ENOSPC' } })
+    const full = world.disk.inject({
+      path: 'checkpoints/',
+      call: 'pwrite',
+      nth: 9,
+      times: Infinity,
+      effect: { kind: 'fail', errno: 'ENOSPC' },
+    })
     const end = await world.run((env) =>
       runJob(env, shown, {
         onAttemptFailed: (failure) => {
@@ -305,16 +378,27 @@ describe('a job under the driver', () => {
 
   it('fails after the configured number of failed attempts', async () => {
     const world = createWorld({ seed: 3 })
-    world.disk.inject({ path: '.data', call: 'pwrite', times: Infinity, effect: { kind: 'fail', errno: 'ENOSPC' } })
+    world.disk.inject({
+      path: '.data',
+      call: 'pwrite',
+      times: Infinity,
+      effect: { kind: 'fail', errno: 'ENOSPC' },
+    })
     const end = await world.run((env) => runJob(env, fresh(), { failuresMax: 3 }))
-    expect(end).toMatchObject({ kind: 'done', value: { kind: 'failed', error: { code: 'TM1517' } } })
+    expect(end).toMatchObject({
+      kind: 'done',
+      value: { kind: 'failed', error: { code: 'TM1517' } },
+    })
   })
 
   it('does not commit an epoch whose ledger does not balance', async () => {
     const world = createWorld({ seed: 3 })
     const shown = fresh()
     const end = await world.run((env) => runJob(env, shown, { loses: true }))
-    expect(end).toMatchObject({ kind: 'done', value: { kind: 'failed', error: { code: 'TM1508', kind: 'bug' } } })
+    expect(end).toMatchObject({
+      kind: 'done',
+      value: { kind: 'failed', error: { code: 'TM1508', kind: 'bug' } },
+    })
     expect(shown).toEqual(fresh())
     expect(world.disk.files().some(({ path }) => path.endsWith('.manifest'))).toBe(false)
   })
@@ -324,9 +408,15 @@ describe('a job under the driver', () => {
     const shown = fresh()
     const stopAt = 7
     const end = await world.run((env) =>
-      runJob(env, shown, { intervalMs: Infinity, onRound: (driver, round) => void (round === stopAt && driver.stop()) }),
+      runJob(env, shown, {
+        intervalMs: Infinity,
+        onRound: (driver, round) => void (round === stopAt && driver.stop()),
+      }),
     )
-    expect(end).toMatchObject({ kind: 'done', value: { kind: 'stopped', final: true, manifest: { kind: 'final', finished: false } } })
+    expect(end).toMatchObject({
+      kind: 'done',
+      value: { kind: 'stopped', final: true, manifest: { kind: 'final', finished: false } },
+    })
     expect(shown[0]).toHaveLength(stopAt)
     await untilDone(world, shown)
     await expectExact(world, shown)
@@ -351,7 +441,10 @@ describe('a job under the driver', () => {
       const directory = await openStateDirectory({ env, directory: '/other', job: 'mini' })
       return { adopted: directory.adopted, generation: directory.generation }
     })
-    expect(end).toMatchObject({ kind: 'done', value: { adopted: { kind: 'savepoint' }, generation: 2 } })
+    expect(end).toMatchObject({
+      kind: 'done',
+      value: { adopted: { kind: 'savepoint' }, generation: 2 },
+    })
   })
 
   it('lets go of an attempt that takes too long', async () => {
@@ -360,7 +453,10 @@ describe('a job under the driver', () => {
     world.disk.inject({ path: '.data', call: 'fdatasync', effect: { kind: 'delay', ms: 1_000 } })
     const errors: string[] = []
     const end = await world.run((env) =>
-      runJob(env, shown, { timeoutMs: 300, onAttemptFailed: ({ error }) => void errors.push(error.message) }),
+      runJob(env, shown, {
+        timeoutMs: 300,
+        onAttemptFailed: ({ error }) => void errors.push(error.message),
+      }),
     )
     expect(end).toMatchObject({ kind: 'done', value: { kind: 'finished' } })
     expect(errors[0]).toMatch(/took longer than 300 ms; subtasks not prepared: \d/)
@@ -375,7 +471,13 @@ describe('an old owner', () => {
       const shown = fresh()
       const old = await openStateDirectory({ env, directory: '/state', job: 'mini' })
       const port = new Subtask(env, old, 0, shown, false)
-      const driver = createCheckpointDriver({ env, directory: old, subtasks: [port], job, intervalMs: Infinity })
+      const driver = createCheckpointDriver({
+        env,
+        directory: old,
+        subtasks: [port],
+        job,
+        intervalMs: Infinity,
+      })
       port.driver = driver
       port.work()
       const first = await driver.checkpoint()
@@ -396,6 +498,6 @@ describe('an old owner', () => {
       expect(third.adopted).toMatchObject({ generation: 1, epoch: first.epoch })
       expect(await third.storage.list()).not.toContain('g1-e9.manifest')
     })
-    expect(end.kind, end.kind === 'failed' ? (end.error as Error).stack ?? '' : '').toBe('done')
+    expect(end.kind, end.kind === 'failed' ? ((end.error as Error).stack ?? '') : '').toBe('done')
   })
 })

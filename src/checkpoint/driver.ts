@@ -30,7 +30,13 @@ import {
   type Ledger,
   mergeLedgers,
 } from './ledger.ts'
-import type { Manifest, SnapshotKind, StoredPlan, StoredSchema, SubtaskSnapshot } from './manifest.ts'
+import type {
+  Manifest,
+  SnapshotKind,
+  StoredPlan,
+  StoredSchema,
+  SubtaskSnapshot,
+} from './manifest.ts'
 import type { SubtaskAck, SubtaskPort, SubtaskReport } from './messages.ts'
 import type { SnapshotId } from './names.ts'
 import { copySnapshot } from './snapshot-copy.ts'
@@ -249,11 +255,15 @@ class Driver implements CheckpointDriver {
 
   #prepared(ack: SubtaskAck): void {
     const { attempt, phase } = this.#state
-    const current = phase === 'collecting' && attempt?.epoch === ack.epoch && attempt.missing.includes(ack.subtask)
+    const current =
+      phase === 'collecting' &&
+      attempt?.epoch === ack.epoch &&
+      attempt.missing.includes(ack.subtask)
     if (current) {
       if (this.#acks.size === 0) this.#env.host.crashPoint('coord.ack.first')
       this.#acks.set(ack.subtask, ack)
-      if (this.#acks.size === this.#options.subtasks.length) this.#env.host.crashPoint('coord.ack.last')
+      if (this.#acks.size === this.#options.subtasks.length)
+        this.#env.host.crashPoint('coord.ack.last')
     }
     this.#apply({ kind: 'prepared', epoch: ack.epoch, subtask: ack.subtask })
   }
@@ -292,7 +302,8 @@ class Driver implements CheckpointDriver {
         return
       case 'commit':
         this.#env.host.crashPoint('coord.notify.before')
-        for (const port of this.#options.subtasks) port.send({ kind: 'commit', epoch: command.epoch })
+        for (const port of this.#options.subtasks)
+          port.send({ kind: 'commit', epoch: command.epoch })
         this.#env.host.crashPoint('coord.notify.after')
         return
       case 'retire':
@@ -303,10 +314,12 @@ class Driver implements CheckpointDriver {
         this.#abort(command.epoch, command.failures, command.reason)
         return
       case 'answer':
-        for (const id of command.requests) this.#answer(id, (request) => request.resolve(this.#last()))
+        for (const id of command.requests)
+          this.#answer(id, (request) => request.resolve(this.#last()))
         return
       case 'refuse':
-        for (const id of command.requests) this.#answer(id, (request) => request.reject(this.#error(command.reason)))
+        for (const id of command.requests)
+          this.#answer(id, (request) => request.reject(this.#error(command.reason)))
         return
       case 'end':
         this.#finish(
@@ -406,7 +419,8 @@ class Driver implements CheckpointDriver {
         this.#env.host.crashPoint('coord.retire')
       }
     } catch (error) {
-      if (!(error instanceof DiskError)) throw await withAlternatives(this.#directory.storage, older, error)
+      if (!(error instanceof DiskError))
+        throw await withAlternatives(this.#directory.storage, older, error)
       // The epoch is committed; old files that could not be removed go with the next one.
       this.#env.host.log('warn', `older checkpoints could not be removed: ${error.message}`)
     }
@@ -418,7 +432,11 @@ class Driver implements CheckpointDriver {
     const folder = this.#requests.get(id)?.folder
     if (folder === undefined) return
     try {
-      await copySnapshot(this.#directory.storage, manifest, await directoryStorage(this.#env, folder))
+      await copySnapshot(
+        this.#directory.storage,
+        manifest,
+        await directoryStorage(this.#env, folder),
+      )
     } catch (error) {
       const wrapped = wrapStorageError(error, `writing a savepoint to ${folder}`)
       if (!isTidemillError(wrapped)) throw error
@@ -495,7 +513,8 @@ class Driver implements CheckpointDriver {
     this.#due?.cancel()
     this.#timeout?.cancel()
     const reason = attemptError({ message: 'the job has ended' }, undefined)
-    for (const id of [...this.#requests.keys()]) this.#answer(id, (request) => request.reject(reason))
+    for (const id of [...this.#requests.keys()])
+      this.#answer(id, (request) => request.reject(reason))
     this.#settle(outcome)
   }
 }
@@ -525,5 +544,7 @@ function idOf(manifest: Manifest): SnapshotId {
 
 function atLeast(name: string, value: number, min: number): number {
   if (value >= min) return value
-  throw new TidemillError(checkpointErrors.optionInvalid, { message: `${name} is ${value}, it must be at least ${min}` })
+  throw new TidemillError(checkpointErrors.optionInvalid, {
+    message: `${name} is ${value}, it must be at least ${min}`,
+  })
 }

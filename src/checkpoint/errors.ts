@@ -6,7 +6,8 @@ export const checkpointErrors = defineErrors({
     code: 'TM1500',
     kind: 'user',
     title: 'the state directory is in use by another process',
-    remedy: 'Stop the process named here, or start this job with another state directory (--state).',
+    remedy:
+      'Stop the process named here, or start this job with another state directory (--state).',
   },
   manifestCorrupt: {
     code: 'TM1501',
@@ -98,8 +99,7 @@ export const checkpointErrors = defineErrors({
     code: 'TM1514',
     kind: 'transient',
     title: 'a published epoch could not be committed by its sinks',
-    remedy:
-      'Look at the cause. The epoch is safe: the job restarts from it and commits it again.',
+    remedy: 'Look at the cause. The epoch is safe: the job restarts from it and commits it again.',
   },
   sealCorrupt: {
     code: 'TM1515',

@@ -10,9 +10,20 @@ import type { StorageEnv } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { checkLedger, formatLedgerProblem, type Ledger } from './ledger.ts'
 import type { Manifest, SnapshotKind } from './manifest.ts'
-import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
+import {
+  compareSnapshotIds,
+  manifestName,
+  parseName,
+  type SnapshotId,
+  snapshotName,
+} from './names.ts'
 import { compareText } from './order.ts'
-import { listStateDirectory, objectIdentity, readManifest, type SnapshotListing } from './state-directory.ts'
+import {
+  listStateDirectory,
+  objectIdentity,
+  readManifest,
+  type SnapshotListing,
+} from './state-directory.ts'
 import type { CheckpointStorage } from './storage.ts'
 
 /** A snapshot in numbers and names; plain data, `--json` prints it as it is. */
@@ -35,9 +46,18 @@ export interface SnapshotSummary {
   readonly objects: readonly { readonly name: string; readonly sizeBytes: number }[]
   readonly operators: readonly OperatorSummary[]
   readonly positions: readonly PositionSummary[]
-  readonly watermarks: readonly { readonly node: number; readonly partition: string; readonly watermarkMs: number }[]
+  readonly watermarks: readonly {
+    readonly node: number
+    readonly partition: string
+    readonly watermarkMs: number
+  }[]
   /** Bytes of prepared output per sink and epoch. */
-  readonly sinks: readonly { readonly sink: string; readonly subtask: number; readonly epoch: number; readonly preparedBytes: number }[]
+  readonly sinks: readonly {
+    readonly sink: string
+    readonly subtask: number
+    readonly epoch: number
+    readonly preparedBytes: number
+  }[]
   readonly schemas: readonly { readonly name: string; readonly hash: string }[]
   readonly ledger: { readonly total: Ledger; readonly epoch: Ledger }
 }
@@ -74,7 +94,10 @@ export async function inspectSnapshot(
   const listing = await listStateDirectory(env, directory)
   const chosen = id ?? listing.valid.at(-1)
   if (chosen === undefined) {
-    throw new TidemillError(checkpointErrors.noSnapshot, { message: directory, details: { directory } })
+    throw new TidemillError(checkpointErrors.noSnapshot, {
+      message: directory,
+      details: { directory },
+    })
   }
   return summarize(listing.storage, await readManifest(listing.storage, chosen))
 }
@@ -101,11 +124,21 @@ async function summarize(storage: CheckpointStorage, manifest: Manifest): Promis
     objects: objects.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
     operators: await operatorsOf(storage, manifest),
     positions: manifest.subtasks.flatMap(({ subtask, positions }) =>
-      positions.map(({ source, partition, position }) => ({ source, partition, subtask, position: hexOf(position) })),
+      positions.map(({ source, partition, position }) => ({
+        source,
+        partition,
+        subtask,
+        position: hexOf(position),
+      })),
     ),
     watermarks: manifest.subtasks.flatMap(({ watermarks }) => watermarks),
     sinks: manifest.subtasks.flatMap(({ subtask, sinks }) =>
-      sinks.map(({ sink, epoch, prepared }) => ({ sink, subtask, epoch, preparedBytes: prepared.length })),
+      sinks.map(({ sink, epoch, prepared }) => ({
+        sink,
+        subtask,
+        epoch,
+        preparedBytes: prepared.length,
+      })),
     ),
     schemas: manifest.schemas.map(({ name, hash }) => ({ name, hash })),
     ledger: manifest.ledger,
@@ -118,7 +151,10 @@ interface SectionCount {
   readonly keyGroups: Set<number>
 }
 
-async function operatorsOf(storage: CheckpointStorage, manifest: Manifest): Promise<readonly OperatorSummary[]> {
+async function operatorsOf(
+  storage: CheckpointStorage,
+  manifest: Manifest,
+): Promise<readonly OperatorSummary[]> {
   const operators = new Map<string, Map<string, SectionCount>>()
   for (const { object, subtask } of manifest.subtasks) {
     if (object === undefined) continue
@@ -167,7 +203,12 @@ export interface SnapshotCheck {
   readonly status: 'intact' | 'damaged' | 'superseded'
   readonly sizeBytes: number
   /** For `damaged`. */
-  readonly problems: readonly { readonly code: string; readonly message: string; readonly file: string | undefined; readonly offset: number | undefined }[]
+  readonly problems: readonly {
+    readonly code: string
+    readonly message: string
+    readonly file: string | undefined
+    readonly offset: number | undefined
+  }[]
 }
 
 /** Reads every byte of every snapshot. Damage is part of the report; only a missing directory is an error. */
@@ -176,7 +217,10 @@ export async function checkSnapshots(env: StorageEnv, directory: string): Promis
   const snapshots: SnapshotCheck[] = []
   const known = [...listing.valid, ...listing.superseded].sort(compareSnapshotIds)
   if (known.length === 0) {
-    throw new TidemillError(checkpointErrors.noSnapshot, { message: directory, details: { directory } })
+    throw new TidemillError(checkpointErrors.noSnapshot, {
+      message: directory,
+      details: { directory },
+    })
   }
   for (const id of known) snapshots.push(await checkOne(listing, id))
   const names = (await listing.storage.list()).map((name) => ({ name, parsed: parseName(name) }))
@@ -188,7 +232,9 @@ export async function checkSnapshots(env: StorageEnv, directory: string): Promis
     directory,
     snapshots,
     garbage: names.filter(isGarbage).map(({ name }) => name),
-    foreign: names.filter(({ name, parsed }) => parsed.kind === 'foreign' && !directories.has(name)).map(({ name }) => name),
+    foreign: names
+      .filter(({ name, parsed }) => parsed.kind === 'foreign' && !directories.has(name))
+      .map(({ name }) => name),
     intact: snapshots.every(({ status }) => status !== 'damaged'),
   }
 }
@@ -196,7 +242,10 @@ export async function checkSnapshots(env: StorageEnv, directory: string): Promis
 /** Sub-directories of a state directory or of a bundle that are no foreign files. */
 const directories: ReadonlySet<string> = new Set(['owner'])
 
-async function checkOne({ storage, superseded }: SnapshotListing, id: SnapshotId): Promise<SnapshotCheck> {
+async function checkOne(
+  { storage, superseded }: SnapshotListing,
+  id: SnapshotId,
+): Promise<SnapshotCheck> {
   const snapshot = snapshotName(id)
   const problems: SnapshotCheck['problems'][number][] = []
   let sizeBytes = 0
@@ -209,9 +258,17 @@ async function checkOne({ storage, superseded }: SnapshotListing, id: SnapshotId
   }
   await attempt(async () => {
     const manifest = await readManifest(storage, id)
-    for (const problem of [...checkLedger(manifest.ledger.total), ...checkLedger(manifest.ledger.epoch)]) {
+    for (const problem of [
+      ...checkLedger(manifest.ledger.total),
+      ...checkLedger(manifest.ledger.epoch),
+    ]) {
       const message = formatLedgerProblem(problem)
-      problems.push({ code: checkpointErrors.ledgerImbalance.code, message, file: undefined, offset: undefined })
+      problems.push({
+        code: checkpointErrors.ledgerImbalance.code,
+        message,
+        file: undefined,
+        offset: undefined,
+      })
     }
     for (const { object, subtask } of manifest.subtasks) {
       if (object === undefined) continue
@@ -227,7 +284,12 @@ async function checkOne({ storage, superseded }: SnapshotListing, id: SnapshotId
     }
   })
   const old = superseded.some((other) => compareSnapshotIds(other, id) === 0)
-  return { snapshot, status: old ? 'superseded' : problems.length > 0 ? 'damaged' : 'intact', sizeBytes, problems }
+  return {
+    snapshot,
+    status: old ? 'superseded' : problems.length > 0 ? 'damaged' : 'intact',
+    sizeBytes,
+    problems,
+  }
 }
 
 function problemOf(error: unknown): SnapshotCheck['problems'][number] {
@@ -241,7 +303,12 @@ function problemOf(error: unknown): SnapshotCheck['problems'][number] {
     }
   }
   if (!(error instanceof DiskError)) throw error
-  return { code: checkpointErrors.storageFailed.code, message: error.message, file: error.path, offset: undefined }
+  return {
+    code: checkpointErrors.storageFailed.code,
+    message: error.message,
+    file: error.path,
+    offset: undefined,
+  }
 }
 
 function hexOf(bytes: Uint8Array): string {

@@ -58,7 +58,8 @@ export class Field {
 
   /** Any finite number. */
   number(): number {
-    if (typeof this.value !== 'number' || !Number.isFinite(this.value)) throw this.#unfit('a number')
+    if (typeof this.value !== 'number' || !Number.isFinite(this.value))
+      throw this.#unfit('a number')
     return this.value
   }
 
@@ -87,7 +88,8 @@ export class Field {
   }
 
   #unfit(expected: string): FieldError {
-    const found = this.value === undefined ? 'nothing' : (JSON.stringify(this.value) ?? 'nothing').slice(0, 60)
+    const found =
+      this.value === undefined ? 'nothing' : (JSON.stringify(this.value) ?? 'nothing').slice(0, 60)
     return new FieldError(`${this.path || 'content'}: expected ${expected}, found ${found}`)
   }
 }

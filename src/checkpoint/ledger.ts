@@ -140,7 +140,9 @@ export function mergeLedgers(ledgers: readonly Ledger[]): Ledger {
       for (const entry of entriesOf(ledger, part)) {
         const sum = byName.get(entry.name)
         if (sum === undefined) byName.set(entry.name, { ...entry })
-        else for (const count of ledgerCounts(part)) sum[count] = (sum[count] ?? 0) + (entry[count] ?? 0)
+        else
+          for (const count of ledgerCounts(part))
+            sum[count] = (sum[count] ?? 0) + (entry[count] ?? 0)
       }
     }
     return [...byName.values()] as unknown as Entry[]
@@ -149,28 +151,32 @@ export function mergeLedgers(ledgers: readonly Ledger[]): Ledger {
 
 /** The span `before` followed by the span `next`. An entry that only one of them has is taken as it is. */
 export function continueLedger(before: Ledger, next: Ledger): Ledger {
-  return build((part) => combine(entriesOf(before, part), entriesOf(next, part), part, (old, add) => {
-    const entry: Record<string, number> = {}
-    for (const flow of shapes[part].flows) entry[flow] = (old[flow] ?? 0) + (add[flow] ?? 0)
-    for (const [first, last] of shapes[part].levels) {
-      entry[first] = old[first] ?? 0
-      entry[last] = add[last] ?? 0
-    }
-    return entry
-  }))
+  return build((part) =>
+    combine(entriesOf(before, part), entriesOf(next, part), part, (old, add) => {
+      const entry: Record<string, number> = {}
+      for (const flow of shapes[part].flows) entry[flow] = (old[flow] ?? 0) + (add[flow] ?? 0)
+      for (const [first, last] of shapes[part].levels) {
+        entry[first] = old[first] ?? 0
+        entry[last] = add[last] ?? 0
+      }
+      return entry
+    }),
+  )
 }
 
 /** What happened between two ledgers that start at the same moment, `earlier` being the shorter span. */
 export function epochLedger(earlier: Ledger, later: Ledger): Ledger {
-  return build((part) => combine(entriesOf(earlier, part), entriesOf(later, part), part, (old, all) => {
-    const entry: Record<string, number> = {}
-    for (const flow of shapes[part].flows) entry[flow] = (all[flow] ?? 0) - (old[flow] ?? 0)
-    for (const [first, last] of shapes[part].levels) {
-      entry[first] = old[last] ?? 0
-      entry[last] = all[last] ?? 0
-    }
-    return entry
-  }))
+  return build((part) =>
+    combine(entriesOf(earlier, part), entriesOf(later, part), part, (old, all) => {
+      const entry: Record<string, number> = {}
+      for (const flow of shapes[part].flows) entry[flow] = (all[flow] ?? 0) - (old[flow] ?? 0)
+      for (const [first, last] of shapes[part].levels) {
+        entry[first] = old[last] ?? 0
+        entry[last] = all[last] ?? 0
+      }
+      return entry
+    }),
+  )
 }
 
 function combine(
@@ -251,7 +257,13 @@ export function checkLedger(ledger: Ledger): readonly LedgerProblem[] {
       for (const count of ledgerCounts(part)) {
         const value = entry[count] ?? Number.NaN
         if (!Number.isSafeInteger(value) || value < 0) {
-          problems.push({ part, name: entry.name, equation: `${count} >= 0`, left: value, right: 0 })
+          problems.push({
+            part,
+            name: entry.name,
+            equation: `${count} >= 0`,
+            left: value,
+            right: 0,
+          })
         }
       }
       for (const { text, left, right } of equations[part]) {

@@ -3,7 +3,12 @@ import { describe, expect, it } from 'vitest'
 import { crc32 } from '../base/crc32.ts'
 import { isTidemillError } from '../base/errors.ts'
 import { createWorld } from '../testing/world/world.ts'
-import { sampleBlocks, sampleIdentity, sampleManifest, writeSample } from '../../test/golden/snapshot/sample.ts'
+import {
+  sampleBlocks,
+  sampleIdentity,
+  sampleManifest,
+  writeSample,
+} from '../../test/golden/snapshot/sample.ts'
 import { openDataObject } from './data-reader.ts'
 import { openDirectoryStorage } from './directory-storage.ts'
 import { decodeManifest, encodeManifest } from './manifest.ts'
@@ -35,10 +40,18 @@ describe('a manifest', () => {
     const shuffled = {
       ...manifest,
       parameters: Object.fromEntries(Object.entries(parameters).reverse()),
-      subtasks: [{ ...first!, positions: [...first!.positions].reverse(), sinks: [...first!.sinks].reverse() }],
+      subtasks: [
+        {
+          ...first!,
+          positions: [...first!.positions].reverse(),
+          sinks: [...first!.sinks].reverse(),
+        },
+      ],
     }
     expect(encodeManifest(shuffled)).toEqual(encodeManifest(manifest))
-    expect(encodeManifest(decodeManifest(encodeManifest(manifest), id, 'f'))).toEqual(encodeManifest(manifest))
+    expect(encodeManifest(decodeManifest(encodeManifest(manifest), id, 'f'))).toEqual(
+      encodeManifest(manifest),
+    )
   })
 
   it('refuses every flipped bit and every cut, naming the file', () => {
@@ -60,25 +73,34 @@ describe('a manifest', () => {
       damaged[bit >> 3] = damaged[bit >> 3]! ^ (1 << (bit & 7))
       check(damaged, `bit ${bit}`)
     }
-    for (let length = 0; length < bytes.length; length++) check(bytes.subarray(0, length), `cut at ${length}`)
+    for (let length = 0; length < bytes.length; length++)
+      check(bytes.subarray(0, length), `cut at ${length}`)
     check(Uint8Array.of(...bytes, 0), 'a byte too many')
   })
 
   it('refuses the manifest of another epoch or generation under this name', () => {
     const bytes = encodeManifest(manifest)
-    expect(() => decodeManifest(bytes, { ...id, epoch: 419 }, 'f')).toThrow(/generation 7, epoch 418/)
-    expect(() => decodeManifest(bytes, { ...id, generation: 8 }, 'f')).toThrow(/generation 7, epoch 418/)
+    expect(() => decodeManifest(bytes, { ...id, epoch: 419 }, 'f')).toThrow(
+      /generation 7, epoch 418/,
+    )
+    expect(() => decodeManifest(bytes, { ...id, generation: 8 }, 'f')).toThrow(
+      /generation 7, epoch 418/,
+    )
   })
 
   it('refuses a newer format with both versions', () => {
     const bytes = encodeManifest(manifest)
     bytes[4] = 2
-    expect(() => decodeManifest(resign(bytes), id, 'f')).toThrow(/manifest format 2, this version reads up to 1/)
+    expect(() => decodeManifest(resign(bytes), id, 'f')).toThrow(
+      /manifest format 2, this version reads up to 1/,
+    )
   })
 
   it('says which field does not fit', () => {
     const wrong = { ...manifest, kind: 'backup' } as unknown as typeof manifest
-    expect(() => decodeManifest(encodeManifest(wrong), id, 'f')).toThrow(/kind: expected one of checkpoint/)
+    expect(() => decodeManifest(encodeManifest(wrong), id, 'f')).toThrow(
+      /kind: expected one of checkpoint/,
+    )
   })
 
   it('reads the golden files of version 1, and writes the same bytes', async () => {
@@ -114,7 +136,13 @@ describe('names', () => {
     for (const name of ['g7-e418.manifest.tmp', 'g7-e418-s0.data.publishing']) {
       expect(parseName(name)).toEqual({ kind: 'temporary' })
     }
-    for (const name of ['g07-e1.manifest', 'g0-e1.manifest', 'g1-e1.manifest.bak', 'notes.txt', 'g1-e1-s01.data']) {
+    for (const name of [
+      'g07-e1.manifest',
+      'g0-e1.manifest',
+      'g1-e1.manifest.bak',
+      'notes.txt',
+      'g1-e1-s01.data',
+    ]) {
       expect(parseName(name)).toEqual({ kind: 'foreign' })
     }
   })

@@ -119,7 +119,8 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 
 /** Rejects anything but the manifest of this id: TM1501, or TM1504 for a newer format. `file` is for messages. */
 export function decodeManifest(bytes: Uint8Array, id: SnapshotId, file: string): Manifest {
-  if (bytes.length < headerBytes) throw corrupt(file, bytes.length, 'the file ends inside its header')
+  if (bytes.length < headerBytes)
+    throw corrupt(file, bytes.length, 'the file ends inside its header')
   const view = viewOf(bytes)
   if (view.getUint32(0, true) !== magic) throw corrupt(file, 0, 'it does not begin with "TMMF"')
   const version = view.getUint16(4, true)
@@ -131,7 +132,11 @@ export function decodeManifest(bytes: Uint8Array, id: SnapshotId, file: string):
   }
   const length = view.getUint32(24, true)
   if (length !== bytes.length - headerBytes) {
-    throw corrupt(file, 24, `the content has ${bytes.length - headerBytes} bytes, its header says ${length}`)
+    throw corrupt(
+      file,
+      24,
+      `the content has ${bytes.length - headerBytes} bytes, its header says ${length}`,
+    )
   }
   const content = bytes.subarray(headerBytes)
   const expected = view.getUint32(28, true)
@@ -169,7 +174,10 @@ function toStored(manifest: Manifest): unknown {
     versions: pairs(manifest.versions),
     schemas: [...manifest.schemas].sort((a, b) => compareText(a.name, b.name)),
     subtasks: [...manifest.subtasks].sort((a, b) => a.subtask - b.subtask).map(subtaskToStored),
-    ledger: { total: ledgerToStored(manifest.ledger.total), epoch: ledgerToStored(manifest.ledger.epoch) },
+    ledger: {
+      total: ledgerToStored(manifest.ledger.total),
+      epoch: ledgerToStored(manifest.ledger.epoch),
+    },
   }
 }
 
@@ -193,7 +201,13 @@ function ledgerToStored(ledger: Ledger): unknown {
   return Object.fromEntries(
     ledgerParts.map((part) => {
       const entries = [...ledger[part]].sort((a, b) => compareText(a.name, b.name))
-      return [part, entries.map((entry) => [entry.name, ...ledgerCounts(part).map((count) => numberOf(entry, count))])]
+      return [
+        part,
+        entries.map((entry) => [
+          entry.name,
+          ...ledgerCounts(part).map((count) => numberOf(entry, count)),
+        ]),
+      ]
     }),
   )
 }
@@ -225,7 +239,10 @@ function fromStored(field: Field, id: SnapshotId): Manifest {
       hash: item.get('hash').text(),
       json: item.get('json').text(),
     })),
-    ledger: { total: ledgerFromStored(ledger.get('total')), epoch: ledgerFromStored(ledger.get('epoch')) },
+    ledger: {
+      total: ledgerFromStored(ledger.get('total')),
+      epoch: ledgerFromStored(ledger.get('epoch')),
+    },
     createdMs: field.get('createdMs').number(),
     bootId: field.get('bootId').text(),
     versions: recordOf(field.get('versions')),
@@ -268,7 +285,8 @@ function ledgerFromStored(field: Field): Ledger {
     const counts = ledgerCounts(part)
     const entries = field.get(part).list((item) => {
       const cells = item.list((cell) => cell)
-      if (cells.length !== counts.length + 1) throw new FieldError(`${item.path}: wrong number of counts`)
+      if (cells.length !== counts.length + 1)
+        throw new FieldError(`${item.path}: wrong number of counts`)
       const values = counts.map((count, index) => [count, cells[index + 1]!.integer()] as const)
       return { name: cells[0]!.text(), ...Object.fromEntries(values) }
     })

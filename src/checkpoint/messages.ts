@@ -37,9 +37,19 @@ export interface SubtaskAck extends SubtaskSnapshot {
 
 export type SubtaskReport =
   | { readonly kind: 'prepared'; readonly ack: SubtaskAck }
-  | { readonly kind: 'prepare-failed'; readonly subtask: number; readonly epoch: number; readonly error: ReportedError }
+  | {
+      readonly kind: 'prepare-failed'
+      readonly subtask: number
+      readonly epoch: number
+      readonly error: ReportedError
+    }
   | { readonly kind: 'committed'; readonly subtask: number; readonly epoch: number }
-  | { readonly kind: 'commit-failed'; readonly subtask: number; readonly epoch: number; readonly error: ReportedError }
+  | {
+      readonly kind: 'commit-failed'
+      readonly subtask: number
+      readonly epoch: number
+      readonly error: ReportedError
+    }
   /** The input of this subtask is used up; it still takes part in checkpoints. */
   | { readonly kind: 'finished'; readonly subtask: number }
 

@@ -158,7 +158,12 @@ function generationsOf(names: readonly string[], suffix: 'claim' | 'seal'): read
 
 function encodeSeal(seal: Seal): Uint8Array {
   const base = seal.base ?? null
-  const content = canonicalJson({ format: sealFormatVersion, generation: seal.generation, job: seal.job, base })
+  const content = canonicalJson({
+    format: sealFormatVersion,
+    generation: seal.generation,
+    job: seal.job,
+    base,
+  })
   return encodeText(`${content}\n${crc32(encodeText(content)).toString(16).padStart(8, '0')}\n`)
 }
 
@@ -177,7 +182,8 @@ function decodeSeal(bytes: Uint8Array, generation: number, file: string): Seal {
         details: { file, found: version, supported: sealFormatVersion },
       })
     }
-    if (field.get('generation').count(1) !== generation) throw new FieldError('it is of another generation')
+    if (field.get('generation').count(1) !== generation)
+      throw new FieldError('it is of another generation')
     const base = field.get('base')
     return {
       generation,
@@ -188,7 +194,10 @@ function decodeSeal(bytes: Uint8Array, generation: number, file: string): Seal {
           : { generation: base.get('generation').count(1), epoch: base.get('epoch').count(1) },
     }
   } catch (error) {
-    if (!(error instanceof FieldError || error instanceof SyntaxError || error instanceof TypeError)) throw error
+    if (
+      !(error instanceof FieldError || error instanceof SyntaxError || error instanceof TypeError)
+    )
+      throw error
     throw new TidemillError(checkpointErrors.sealCorrupt, {
       message: `${file}: ${error.message}`,
       details: { file, offset: 0 },

@@ -44,14 +44,23 @@ export interface ParameterChange {
 }
 
 /** Everything that speaks against the restore; empty when nothing does. */
-export function compareForRestore(manifest: Manifest, target: RestoreTarget): readonly RestoreProblem[] {
+export function compareForRestore(
+  manifest: Manifest,
+  target: RestoreTarget,
+): readonly RestoreProblem[] {
   const problems: RestoreProblem[] = []
-  const fits = [target.plan.fingerprint, target.formerFingerprint].includes(manifest.plan.fingerprint)
+  const fits = [target.plan.fingerprint, target.formerFingerprint].includes(
+    manifest.plan.fingerprint,
+  )
   if (!fits) {
     problems.push({ kind: 'plan', changes: comparePlans(manifest.plan.json, target.plan.json) })
   }
   if (manifest.maxParallelism !== target.maxParallelism) {
-    problems.push({ kind: 'max-parallelism', stored: manifest.maxParallelism, given: target.maxParallelism })
+    problems.push({
+      kind: 'max-parallelism',
+      stored: manifest.maxParallelism,
+      given: target.maxParallelism,
+    })
   }
   const parameters = compareParameters(manifest.parameters, target.parameters)
   if (parameters.length > 0 && target.acceptParameters !== true) {
@@ -72,11 +81,17 @@ export function restoreError(
   problem: RestoreProblem,
 ): TidemillError {
   const snapshot = snapshotName(manifest)
-  const make = (definition: ErrorDefinition, message: string, details: Record<string, string | number>): TidemillError =>
+  const make = (
+    definition: ErrorDefinition,
+    message: string,
+    details: Record<string, string | number>,
+  ): TidemillError =>
     new TidemillError(definition, { message: `checkpoint ${snapshot}: ${message}`, details })
   switch (problem.kind) {
     case 'plan': {
-      const listed = problem.changes.map(formatChange).join('; ') || 'the steps are the same, their description is not'
+      const listed =
+        problem.changes.map(formatChange).join('; ') ||
+        'the steps are the same, their description is not'
       return make(checkpointErrors.planChanged, listed, {
         stored: manifest.plan.fingerprint,
         given: target.plan.fingerprint,
@@ -84,7 +99,11 @@ export function restoreError(
     }
     case 'max-parallelism': {
       const { stored, given } = problem
-      return make(checkpointErrors.maxParallelismChanged, `${stored} is stored, ${given} was given`, { stored, given })
+      return make(
+        checkpointErrors.maxParallelismChanged,
+        `${stored} is stored, ${given} was given`,
+        { stored, given },
+      )
     }
     case 'parameters': {
       const listed = problem.changes.map(
@@ -135,7 +154,8 @@ export function comparePlans(stored: string, given: string): readonly PlanChange
     const fields = differences(old, node, '').filter((field) => !ignored.has(field))
     if (fields.length > 0) changes.push({ change: 'changed', node: describeNode(node), fields })
   }
-  for (const node of before.values()) changes.push({ change: 'removed', node: describeNode(node), fields: [] })
+  for (const node of before.values())
+    changes.push({ change: 'removed', node: describeNode(node), fields: [] })
   return changes
 }
 
@@ -170,7 +190,9 @@ function parseRecord(json: string): PlanNodeJson | undefined {
 
 function describeNode(node: PlanNodeJson): string {
   const kind = String(node['kind'])
-  return typeof node['name'] === 'string' ? `${kind} ${JSON.stringify(node['name'])}` : `a ${kind} step`
+  return typeof node['name'] === 'string'
+    ? `${kind} ${JSON.stringify(node['name'])}`
+    : `a ${kind} step`
 }
 
 /** Paths of the fields that differ, at most two levels deep. */

@@ -10,7 +10,13 @@ import { openDataObject } from './data-reader.ts'
 import { directoryStorage } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { encodeManifest, type Manifest } from './manifest.ts'
-import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
+import {
+  compareSnapshotIds,
+  manifestName,
+  parseName,
+  type SnapshotId,
+  snapshotName,
+} from './names.ts'
 import {
   checkpointDirectory,
   listStateDirectory,
@@ -48,7 +54,8 @@ export async function copySnapshot(
     if (other.length === own.length && crc32(other) === crc32(own)) return
     throw taken(to, manifest)
   }
-  if (!(await to.publish(manifestName(manifest), encodeManifest(manifest)))) throw taken(to, manifest)
+  if (!(await to.publish(manifestName(manifest), encodeManifest(manifest))))
+    throw taken(to, manifest)
 }
 
 export interface ImportOptions {
@@ -70,7 +77,9 @@ export async function importSnapshot(options: ImportOptions): Promise<boolean> {
   const existing = await listStateDirectory(env, directory)
   if (existing.valid.length > 0) return false
   const source = await listStateDirectory(env, from)
-  const chosen = id ? source.valid.find((other) => compareSnapshotIds(other, id) === 0) : source.valid.at(-1)
+  const chosen = id
+    ? source.valid.find((other) => compareSnapshotIds(other, id) === 0)
+    : source.valid.at(-1)
   if (chosen === undefined) {
     throw new TidemillError(checkpointErrors.noSnapshot, {
       message: id ? `${snapshotName(id)} in ${from}` : from,
@@ -78,7 +87,11 @@ export async function importSnapshot(options: ImportOptions): Promise<boolean> {
     })
   }
   const manifest = await readManifest(source.storage, chosen)
-  await copySnapshot(source.storage, manifest, await directoryStorage(env, checkpointDirectory(directory)))
+  await copySnapshot(
+    source.storage,
+    manifest,
+    await directoryStorage(env, checkpointDirectory(directory)),
+  )
   return true
 }
 

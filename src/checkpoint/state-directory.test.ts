@@ -40,7 +40,9 @@ describe('opening a state directory', () => {
     await world.advance(1_000)
     const second = await world.run((env) => open(env))
     expect(second).toMatchObject({ kind: 'failed', error: { code: 'TM1500', kind: 'user' } })
-    expect(String((second as { error: unknown }).error)).toMatch(/job "clicks", process \d+ on \S+, started 2026-/)
+    expect(String((second as { error: unknown }).error)).toMatch(
+      /job "clicks", process \d+ on \S+, started 2026-/,
+    )
   })
 
   it('adopts the newest snapshot, counts generations and removes garbage', async () => {
@@ -54,7 +56,12 @@ describe('opening a state directory', () => {
       const state = await open(env)
       expect(state).toMatchObject({ generation: 8, nextEpoch: 420, adopted: { epoch: 418 } })
       expect(state.retained.map(({ epoch }) => epoch)).toEqual([417, 418])
-      expect(await state.storage.list()).toEqual(['g7-e417.manifest', 'g7-e418-s0.data', 'g7-e418.manifest', 'notes.txt'])
+      expect(await state.storage.list()).toEqual([
+        'g7-e417.manifest',
+        'g7-e418-s0.data',
+        'g7-e418.manifest',
+        'notes.txt',
+      ])
       await state.release()
       expect((await open(env)).generation).toBe(9)
     })
@@ -71,7 +78,12 @@ describe('opening a state directory', () => {
       const again = await open(env)
       expect(again.adopted?.epoch).toBe(417)
       await again.release()
-      const missing = openStateDirectory({ env, directory: '/state', job: 'clicks', restore: { generation: 1, epoch: 1 } })
+      const missing = openStateDirectory({
+        env,
+        directory: '/state',
+        job: 'clicks',
+        restore: { generation: 1, epoch: 1 },
+      })
       await expect(missing).rejects.toMatchObject({ code: 'TM1516' })
     })
   })
@@ -98,7 +110,10 @@ describe('opening a state directory', () => {
         })
       }
       const report = await checkSnapshots(env, '/state')
-      expect(report).toMatchObject({ intact: false, snapshots: [{ status: 'intact' }, { status: 'damaged', problems: [{ code: 'TM1501' }] }] })
+      expect(report).toMatchObject({
+        intact: false,
+        snapshots: [{ status: 'intact' }, { status: 'damaged', problems: [{ code: 'TM1501' }] }],
+      })
     })
   })
 
@@ -111,7 +126,10 @@ describe('opening a state directory', () => {
       if (damage === 'remove') world.disk.remove(path)
       else world.disk.write(path, bytes.subarray(1))
       await inWorld(world, async (env) => {
-        await expect(open(env)).rejects.toMatchObject({ code: 'TM1503', details: { file: path, intact: 'g7-e417' } })
+        await expect(open(env)).rejects.toMatchObject({
+          code: 'TM1503',
+          details: { file: path, intact: 'g7-e417' },
+        })
       })
     }
   })
@@ -122,7 +140,10 @@ describe('opening a state directory', () => {
     await inWorld(world, async (env) => (await open(env)).release())
     world.disk.corrupt('/state/owner/g8.seal', 40)
     await inWorld(world, async (env) => {
-      await expect(open(env)).rejects.toMatchObject({ code: 'TM1515', details: { file: '/state/owner/g8.seal' } })
+      await expect(open(env)).rejects.toMatchObject({
+        code: 'TM1515',
+        details: { file: '/state/owner/g8.seal' },
+      })
     })
   })
 
@@ -133,7 +154,11 @@ describe('opening a state directory', () => {
     await inWorld(world, async (env) => {
       expect((await open(env)).adopted?.epoch).toBe(418)
     })
-    expect(world.logs.some(({ level, message }) => level === 'error' && message.includes('older checkpoint'))).toBe(true)
+    expect(
+      world.logs.some(
+        ({ level, message }) => level === 'error' && message.includes('older checkpoint'),
+      ),
+    ).toBe(true)
   })
 })
 
@@ -145,12 +170,21 @@ describe('inspecting', () => {
       await open(env)
       return inspectSnapshot(env, '/state')
     })
-    expect(summary).toMatchObject({ job: 'clicks', snapshot: 'g7-e418', operators: [{ operator: 'größe' }, { operator: 'totals', blocks: 4 }] })
+    expect(summary).toMatchObject({
+      job: 'clicks',
+      snapshot: 'g7-e418',
+      operators: [{ operator: 'größe' }, { operator: 'totals', blocks: 4 }],
+    })
     expect(summary.operators[1]?.sections).toEqual([
       { section: 'timers', sizeBytes: 5, blocks: 1, keyGroups: 1 },
       { section: 'values', sizeBytes: 50, blocks: 3, keyGroups: 3 },
     ])
-    expect(summary.positions[0]).toEqual({ source: 'clicks', partition: 'a.csv', subtask: 0, position: '00ff80' })
+    expect(summary.positions[0]).toEqual({
+      source: 'clicks',
+      partition: 'a.csv',
+      subtask: 0,
+      position: '00ff80',
+    })
     expect(JSON.parse(JSON.stringify(summary))).toEqual(JSON.parse(JSON.stringify(summary)))
   })
 
@@ -170,16 +204,36 @@ describe('comparing a program with a snapshot', () => {
   it('accepts the same program and refuses each difference with its code', () => {
     expect(compareForRestore(manifest, same)).toEqual([])
     const plan = { fingerprint: 'other', json: '{"nodes":[]}' }
-    expect(() => assertRestorable(manifest, { ...same, plan })).toThrow(/source "clicks" was removed/)
+    expect(() => assertRestorable(manifest, { ...same, plan })).toThrow(
+      /source "clicks" was removed/,
+    )
     const parameters = { ...manifest.parameters, input: 'b.csv' }
-    expect(() => assertRestorable(manifest, { ...same, parameters })).toThrow(/input was "a.csv" and is "b.csv"/)
-    expect(() => assertRestorable(manifest, { ...same, parameters, acceptParameters: true })).not.toThrow()
-    expect(() => assertRestorable(manifest, { ...same, maxParallelism: 64 })).toThrow(/128 is stored, 64 was given/)
+    expect(() => assertRestorable(manifest, { ...same, parameters })).toThrow(
+      /input was "a.csv" and is "b.csv"/,
+    )
+    expect(() =>
+      assertRestorable(manifest, { ...same, parameters, acceptParameters: true }),
+    ).not.toThrow()
+    expect(() => assertRestorable(manifest, { ...same, maxParallelism: 64 })).toThrow(
+      /128 is stored, 64 was given/,
+    )
   })
 
   it('names added, removed, renamed and changed steps', () => {
-    const before = { nodes: [{ id: 0, kind: 'source', name: 'in' }, { id: 1, kind: 'map' }, { id: 2, kind: 'window', name: 'hot', window: { sizeMs: 5 } }] }
-    const after = { nodes: [{ id: 0, kind: 'source', name: 'input', was: 'in' }, { id: 1, kind: 'window', name: 'hot', window: { sizeMs: 6 } }, { id: 2, kind: 'sink', name: 'out' }] }
+    const before = {
+      nodes: [
+        { id: 0, kind: 'source', name: 'in' },
+        { id: 1, kind: 'map' },
+        { id: 2, kind: 'window', name: 'hot', window: { sizeMs: 5 } },
+      ],
+    }
+    const after = {
+      nodes: [
+        { id: 0, kind: 'source', name: 'input', was: 'in' },
+        { id: 1, kind: 'window', name: 'hot', window: { sizeMs: 6 } },
+        { id: 2, kind: 'sink', name: 'out' },
+      ],
+    }
     expect(comparePlans(JSON.stringify(before), JSON.stringify(after))).toEqual([
       { change: 'changed', node: 'window "hot"', fields: ['window.sizeMs'] },
       { change: 'added', node: 'sink "out"', fields: [] },
@@ -192,7 +246,12 @@ describe('publishing if absent', () => {
   it('has one winner, with and without hard links', async () => {
     for (const links of [true, false]) {
       const world = createWorld({ seed: 1 })
-      if (!links) world.disk.inject({ call: 'link', times: Infinity, effect: { kind: 'fail', errno: 'ENOTSUP' } })
+      if (!links)
+        world.disk.inject({
+          call: 'link',
+          times: Infinity,
+          effect: { kind: 'fail', errno: 'ENOTSUP' },
+        })
       await inWorld(world, async (env) => {
         const storage = await directoryStorage(env, '/s')
         const both = [1, 2].map((byte) => storage.publish('one', Uint8Array.of(byte)))
@@ -206,4 +265,3 @@ describe('publishing if absent', () => {
     }
   })
 })
-

@@ -15,10 +15,21 @@ import { DiskError, type DiskLock, type Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { openDataObject } from './data-reader.ts'
 import type { ObjectIdentity } from './data-format.ts'
-import { directoryStorage, makeDirectoryDurable, openDirectoryStorage, type StorageEnv } from './directory-storage.ts'
+import {
+  directoryStorage,
+  makeDirectoryDurable,
+  openDirectoryStorage,
+  type StorageEnv,
+} from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
 import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts'
-import { compareSnapshotIds, manifestName, parseName, type SnapshotId, snapshotName } from './names.ts'
+import {
+  compareSnapshotIds,
+  manifestName,
+  parseName,
+  type SnapshotId,
+  snapshotName,
+} from './names.ts'
 import {
   claimGeneration,
   isValidSnapshot,
@@ -167,7 +178,8 @@ export async function readManifest(storage: CheckpointStorage, id: SnapshotId): 
   const name = manifestName(id)
   const file = `${storage.location}/${name}`
   const object = await storage.get(name)
-  if (object === undefined) throw new TidemillError(checkpointErrors.noSnapshot, { message: file, details: { file } })
+  if (object === undefined)
+    throw new TidemillError(checkpointErrors.noSnapshot, { message: file, details: { file } })
   try {
     const bytes = new Uint8Array(object.sizeBytes)
     const count = await object.read(bytes, 0)
@@ -219,13 +231,16 @@ async function adopt(
   if (stranger !== undefined) throw otherJob(directory, stranger.job, job)
   // Listed after the claim: an older owner that publishes from here on sees the claim and does not commit.
   const files = await listSnapshots(storage)
-  const valid = files.manifests.filter((id) => isValidSnapshot(id, seals) && id.generation < generation)
+  const valid = files.manifests.filter(
+    (id) => isValidSnapshot(id, seals) && id.generation < generation,
+  )
   if (restore !== undefined && !valid.some((id) => compareSnapshotIds(id, restore) === 0)) {
     throw new TidemillError(checkpointErrors.noSnapshot, {
       message: `${snapshotName(restore)} in ${directory}; there are ${valid.map(snapshotName).join(', ') || 'none'}`,
     })
   }
-  const retained = restore === undefined ? valid : valid.filter((id) => compareSnapshotIds(id, restore) <= 0)
+  const retained =
+    restore === undefined ? valid : valid.filter((id) => compareSnapshotIds(id, restore) <= 0)
   const newest = retained.at(-1)
   env.host.crashPoint('recover.manifest')
   const nextEpoch = files.epochMax + 1
@@ -308,7 +323,9 @@ class OpenDirectory implements StateDirectory {
       else if (step === 'published') host.crashPoint('coord.manifest.publish')
       else host.crashPoint('coord.manifest.dirsync')
     }
-    const published = await this.storage.publish(manifestName(id), encodeManifest(manifest), { onStep })
+    const published = await this.storage.publish(manifestName(id), encodeManifest(manifest), {
+      onStep,
+    })
     if (!published) {
       const file = `${this.storage.location}/${manifestName(id)}`
       throw new TidemillError(checkpointErrors.nameTaken, { message: file, details: { file } })
@@ -342,7 +359,8 @@ class OpenDirectory implements StateDirectory {
   }
 
   async discard(epoch: number): Promise<void> {
-    const mine = (id: SnapshotId): boolean => id.generation === this.generation && id.epoch === epoch
+    const mine = (id: SnapshotId): boolean =>
+      id.generation === this.generation && id.epoch === epoch
     try {
       await this.storage.delete(await this.#unreferenced(mine))
     } catch (error) {
@@ -370,7 +388,10 @@ class OpenDirectory implements StateDirectory {
     } catch (error) {
       if (!(error instanceof DiskError)) throw error
       // What the owner did is safe, and the lock ends with the process at the latest.
-      this.#env.host.log('warn', `the lock of ${this.directory} could not be released: ${error.message}`)
+      this.#env.host.log(
+        'warn',
+        `the lock of ${this.directory} could not be released: ${error.message}`,
+      )
     }
   }
 

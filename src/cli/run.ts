@@ -62,7 +62,8 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
   const { env } = session
   if (flags.restore !== undefined && flags.repeatPublished !== true) {
     throw new TidemillError(cliErrors.usage, {
-      message: 'what was published after an older checkpoint is published again: add --repeat-published',
+      message:
+        'what was published after an older checkpoint is published again: add --repeat-published',
     })
   }
   const job = await runJobFile({

@@ -48,7 +48,8 @@ class Emitter {
     const isRecord = code`if (typeof row !== 'object' || row === null) throw ${this.unfitRow()}`
     if (rows === 'struct') return code`${isRecord}\nconst j = n\n${this.store(parts[0]!, 0)}`
     const cases = parts.map(
-      (part, index) => code`case ${literal(part.tag ?? '')}: {\nconst j = this.counts[${index}]\n${this.store(part, index)}\n}`,
+      (part, index) =>
+        code`case ${literal(part.tag ?? '')}: {\nconst j = this.counts[${index}]\n${this.store(part, index)}\n}`,
     )
     return code`${isRecord}
 switch (${this.property(tag)}) {
@@ -61,21 +62,28 @@ default: throw ${this.unfitRow()}
     const { rows, parts } = this.columns
     if (rows !== 'variant') return code`const j = n\n${this.copy(parts[0]!, 0, code`i`)}`
     const cases = parts.map(
-      (part, index) => code`case ${index}: {\nconst j = this.counts[${index}], x = f.u8[f.o1 + i]\n${this.copy(part, index, code`x`)}\n}`,
+      (part, index) =>
+        code`case ${index}: {\nconst j = this.counts[${index}], x = f.u8[f.o1 + i]\n${this.copy(part, index, code`x`)}\n}`,
     )
     return code`switch (f.u8[f.o0 + i]) {\n${join(cases)}\n}`
   }
 
   /** Reads and checks every field, then stores; nothing in the second half can throw. */
   private store(part: Part, index: number): Code {
-    const scratches = part.columns.map((one) => code`const ${name('s', one.index)} = this.scratch[${one.index}]`)
-    const reads = part.columns.map((one) => code`const ${name('v', one.index)} = ${this.property(one.field)}`)
+    const scratches = part.columns.map(
+      (one) => code`const ${name('s', one.index)} = this.scratch[${one.index}]`,
+    )
+    const reads = part.columns.map(
+      (one) => code`const ${name('v', one.index)} = ${this.property(one.field)}`,
+    )
     const checks = part.columns.map((one) => this.check(one, name('v', one.index)))
     return code`${join(scratches)}\n${join(reads)}\n${join(checks)}\n${this.finish(part, index)}`
   }
 
   private finish(part: Part, index: number): Code {
-    const sizes = part.columns.filter((one) => hasHeap(one.storage)).map((one) => code` + ${heapSize(one)}`)
+    const sizes = part.columns
+      .filter((one) => hasHeap(one.storage))
+      .map((one) => code` + ${heapSize(one)}`)
     const stores = part.columns.map((one) => this.storeValue(one, name('v', one.index)))
     return code`const size = ${fixedBytes(part)}${join(sizes, empty)}
 ${join(stores)}
@@ -127,7 +135,8 @@ ${column.optional ? code`if (${v} !== undefined) ` : empty}${this.constant(cellW
 
   private storeValue(column: Column, v: Code): Code {
     const s = name('s', column.index)
-    const orZero = (value: Code, zero: Code): Code => (column.optional ? code`${v} === undefined ? ${zero} : ${value}` : value)
+    const orZero = (value: Code, zero: Code): Code =>
+      column.optional ? code`${v} === undefined ? ${zero} : ${value}` : value
     const mark = column.optional ? markAbsent(s, code`${v} === undefined`) : empty
     switch (column.storage) {
       case 'number':
@@ -151,7 +160,9 @@ ${s}.ends[j + 1] = ${s}.writer.position`
   }
 
   private copy(part: Part, index: number, i: Code): Code {
-    const scratches = part.columns.map((one) => code`const ${name('s', one.index)} = this.scratch[${one.index}]`)
+    const scratches = part.columns.map(
+      (one) => code`const ${name('s', one.index)} = this.scratch[${one.index}]`,
+    )
     const copies = part.columns.map((one) => copyValue(one, i))
     return code`let size = ${fixedBytes(part)}
 ${join(scratches)}

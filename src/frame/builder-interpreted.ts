@@ -27,7 +27,12 @@ export function interpretBuilder(columns: Columns): new (layout: FrameLayout) =>
       return this.counted(part, index, j, timestampMs, hash)
     }
 
-    protected copyRow(frame: Frame, i: number, timestampMs: number, hash: number | undefined): boolean {
+    protected copyRow(
+      frame: Frame,
+      i: number,
+      timestampMs: number,
+      hash: number | undefined,
+    ): boolean {
       return this.append(frame.layout.plain(frame, i), timestampMs, hash)
     }
 
@@ -41,7 +46,13 @@ export function interpretBuilder(columns: Columns): new (layout: FrameLayout) =>
       return index
     }
 
-    private counted(part: Part, index: number, j: number, timestampMs?: number, hash?: number): boolean {
+    private counted(
+      part: Part,
+      index: number,
+      j: number,
+      timestampMs?: number,
+      hash?: number,
+    ): boolean {
       let size = fixedBytes(part)
       for (const column of part.columns) {
         if (!hasHeap(column.storage)) continue
@@ -77,7 +88,12 @@ function store(column: Column, scratch: Scratch, j: number, value: unknown): voi
   // `as`: the value was checked against the column's type just before.
   switch (column.storage) {
     case 'number':
-      scratch.f64[j] = value === undefined ? 0 : column.type.kind === 'int' ? (value as number) + 0 : (value as number)
+      scratch.f64[j] =
+        value === undefined
+          ? 0
+          : column.type.kind === 'int'
+            ? (value as number) + 0
+            : (value as number)
       return
     case 'bool':
       scratch.u8[j] = value === true ? 1 : 0

@@ -82,12 +82,22 @@ export abstract class FrameBuilder {
   abstract append(row: unknown, timestampMs?: number, hash?: number): boolean
 
   /** The same for row `i` of a frame; columns are copied when the layouts are one, else read by name. */
-  appendFrom(frame: Frame, i: number, timestampMs: number = frame.timestampAt(i), hash?: number): boolean {
+  appendFrom(
+    frame: Frame,
+    i: number,
+    timestampMs: number = frame.timestampAt(i),
+    hash?: number,
+  ): boolean {
     if (frame.layout === this.layout) return this.copyRow(frame, i, timestampMs, hash)
     return this.append(frame.layout.view(frame, i), timestampMs, hash)
   }
 
-  protected abstract copyRow(frame: Frame, i: number, timestampMs: number, hash: number | undefined): boolean
+  protected abstract copyRow(
+    frame: Frame,
+    i: number,
+    timestampMs: number,
+    hash: number | undefined,
+  ): boolean
 
   /** A point to come back to with {@link rollback}; valid until the next `build`. */
   mark(): number {
@@ -96,7 +106,10 @@ export abstract class FrameBuilder {
 
   /** Forgets the rows that were added after `mark`. */
   rollback(mark: number): void {
-    assert(mark <= this.length, 'a frame builder is rolled back to rows that were built', { mark, length: this.length })
+    assert(mark <= this.length, 'a frame builder is rolled back to rows that were built', {
+      mark,
+      length: this.length,
+    })
     if (mark < this.length) this.truncate(mark)
   }
 
@@ -120,7 +133,11 @@ export abstract class FrameBuilder {
   }
 
   /** For `append`: takes note of a stored row that adds `size` bytes. */
-  protected added(timestampMs: number | undefined, hash: number | undefined, size: number): boolean {
+  protected added(
+    timestampMs: number | undefined,
+    hash: number | undefined,
+    size: number,
+  ): boolean {
     const n = this.length
     if (timestampMs === undefined) this.times[n] = Number.NaN
     else {
@@ -139,7 +156,9 @@ export abstract class FrameBuilder {
 
   /** For `append`: the error of a builder that was full. */
   protected full(): TidemillError {
-    return new TidemillError(schemaErrors.unfit, { message: 'a full frame was not built before the next row' })
+    return new TidemillError(schemaErrors.unfit, {
+      message: 'a full frame was not built before the next row',
+    })
   }
 
   private columns(): Columns {
@@ -161,9 +180,11 @@ export abstract class FrameBuilder {
     if (rows === this.length) return this.size
     const { parts, all } = this.columns()
     let size = this.emptySize
-    for (let part = 0; part < parts.length; part++) size += fixedBytes(parts[part]!) * this.countOf(part, rows)
+    for (let part = 0; part < parts.length; part++)
+      size += fixedBytes(parts[part]!) * this.countOf(part, rows)
     for (const column of all) {
-      if (hasHeap(column.storage)) size += this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!
+      if (hasHeap(column.storage))
+        size += this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!
     }
     return size
   }
@@ -174,15 +195,21 @@ export abstract class FrameBuilder {
     const fixed = this.fixedSize(rows)
     let heaps = 0
     for (const column of all) {
-      if (hasHeap(column.storage)) heaps += pad8(this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
+      if (hasHeap(column.storage))
+        heaps += pad8(this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
     }
     const bytes = new Uint8Array(fixed + heaps)
     if (this.write(bytes, rows, undefined)) return bytes
-    const texts = all.map((column) => (column.storage === 'text' ? this.wideText(column, rows) : undefined))
+    const texts = all.map((column) =>
+      column.storage === 'text' ? this.wideText(column, rows) : undefined,
+    )
     heaps = 0
     for (const column of all) {
       if (hasHeap(column.storage)) {
-        heaps += pad8(texts[column.index]?.length ?? this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
+        heaps += pad8(
+          texts[column.index]?.length ??
+            this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!,
+        )
       }
     }
     if (rows > 1 && fixed + heaps > FRAME_BYTES_MAX) return undefined
@@ -193,7 +220,9 @@ export abstract class FrameBuilder {
 
   private heapText(column: Column, rows: number): string {
     const scratch = this.scratch[column.index]!
-    return rows === this.length ? scratch.text : scratch.text.slice(0, scratch.ends[this.countOf(column.part, rows)])
+    return rows === this.length
+      ? scratch.text
+      : scratch.text.slice(0, scratch.ends[this.countOf(column.part, rows)])
   }
 
   private wideText(column: Column, rows: number): Uint8Array {
@@ -209,20 +238,30 @@ export abstract class FrameBuilder {
     for (const column of this.columns().all) {
       const count = this.countOf(column.part, rows)
       if (column.optional) size += pad8((count + 7) >>> 3)
-      size += column.storage === 'number' ? count * 8 : hasHeap(column.storage) ? pad8(count * 4 + 4) : pad8(count)
+      size +=
+        column.storage === 'number'
+          ? count * 8
+          : hasHeap(column.storage)
+            ? pad8(count * 4 + 4)
+            : pad8(count)
     }
     return size
   }
 
   /** Fills `bytes`; false when a heap that was taken for ASCII is not. `texts` are the heaps of text, if encoded already. */
-  private write(bytes: Uint8Array<ArrayBuffer>, rows: number, texts: readonly (Uint8Array | undefined)[] | undefined): boolean {
+  private write(
+    bytes: Uint8Array<ArrayBuffer>,
+    rows: number,
+    texts: readonly (Uint8Array | undefined)[] | undefined,
+  ): boolean {
     const { all, parts, rows: kind } = this.columns()
     const words = new Int32Array(bytes.buffer)
     const doubles = new Float64Array(bytes.buffer)
     this.writeHead(words, doubles, rows)
     let entry = HEADER_BYTES >>> 2
     if (kind === 'variant') {
-      for (let part = 0; part < parts.length; part++, entry += 2) words[entry] = this.countOf(part, rows)
+      for (let part = 0; part < parts.length; part++, entry += 2)
+        words[entry] = this.countOf(part, rows)
     }
     let at = HEADER_BYTES + this.layout.directoryEntries * 8
     if (this.timed) {
@@ -250,7 +289,10 @@ export abstract class FrameBuilder {
         else if (known !== undefined) {
           bytes.set(known, at)
           size = known.length
-        } else if (encoder.encodeInto(this.heapText(column, rows), bytes.subarray(at, at + units)).read !== units) {
+        } else if (
+          encoder.encodeInto(this.heapText(column, rows), bytes.subarray(at, at + units)).read !==
+          units
+        ) {
           return false
         }
         words[entry] = size
@@ -262,7 +304,10 @@ export abstract class FrameBuilder {
         at += pad8(count)
       }
     }
-    assert(at === bytes.length, 'a frame was written with another size than was computed', { at, size: bytes.length })
+    assert(at === bytes.length, 'a frame was written with another size than was computed', {
+      at,
+      size: bytes.length,
+    })
     return true
   }
 
@@ -334,9 +379,11 @@ export abstract class FrameBuilder {
   private exactSize(): number {
     const { parts, all } = this.columns()
     let size = this.emptySize
-    for (let part = 0; part < parts.length; part++) size += fixedBytes(parts[part]!) * this.counts[part]!
+    for (let part = 0; part < parts.length; part++)
+      size += fixedBytes(parts[part]!) * this.counts[part]!
     for (const column of all) {
-      if (hasHeap(column.storage)) size += this.scratch[column.index]!.ends[this.counts[column.part]!]!
+      if (hasHeap(column.storage))
+        size += this.scratch[column.index]!.ends[this.counts[column.part]!]!
     }
     return size
   }

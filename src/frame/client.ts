@@ -10,7 +10,9 @@ export function parseFunction(source: string): SyntaxNode | undefined {
   if (expression !== undefined) return expression
   // A method shorthand (`onRecord(row) {}`) is a function only inside an object.
   const object = parseExpression(`({${source}\n})`)
-  const { properties } = (object ?? {}) as { readonly properties?: readonly (Node & { readonly value?: Node })[] }
+  const { properties } = (object ?? {}) as {
+    readonly properties?: readonly (Node & { readonly value?: Node })[]
+  }
   return properties?.length === 1 ? properties[0]!.value : undefined
 }
 
@@ -18,7 +20,9 @@ function parseExpression(text: string): SyntaxNode | undefined {
   try {
     const { body } = parse(text, { ecmaVersion: 'latest', sourceType: 'script' })
     const [statement] = body
-    return body.length === 1 && statement?.type === 'ExpressionStatement' ? statement.expression : undefined
+    return body.length === 1 && statement?.type === 'ExpressionStatement'
+      ? statement.expression
+      : undefined
   } catch {
     // Not of this form: the caller makes plain rows.
     return undefined

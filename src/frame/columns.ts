@@ -50,7 +50,12 @@ const CODES_MAX = 256
 
 export function columnsOfType(type: SchemaType): Columns {
   const all: Column[] = []
-  const add = (part: number, field: string, full: SchemaType, storageOf: (type: SchemaType) => Storage = storageOfType): Column => {
+  const add = (
+    part: number,
+    field: string,
+    full: SchemaType,
+    storageOf: (type: SchemaType) => Storage = storageOfType,
+  ): Column => {
     const inner = required(full)
     const values = inner.kind === 'literals' ? [...inner.values].sort() : []
     const column: Column = Object.freeze({
@@ -77,7 +82,12 @@ export function columnsOfType(type: SchemaType): Columns {
     return Object.freeze({ rows: 'variant', tag: type.tag, all, parts })
   }
   const column = add(0, '', type)
-  return Object.freeze({ rows: 'value', tag: '', all, parts: [{ tag: undefined, columns: [column], shown: [column] }] })
+  return Object.freeze({
+    rows: 'value',
+    tag: '',
+    all,
+    parts: [{ tag: undefined, columns: [column], shown: [column] }],
+  })
 }
 
 /** True for columns whose values lie in a heap, with their ends in front of it. */

@@ -7,6 +7,8 @@ import type { FrameLayout } from './layout.ts'
 
 /** A builder for frames of `layout`. */
 export function createFrameBuilder(layout: FrameLayout): FrameBuilder {
-  layout.builderClass ??= canGenerateCode() ? emitBuilder(layout.columns) : interpretBuilder(layout.columns)
+  layout.builderClass ??= canGenerateCode()
+    ? emitBuilder(layout.columns)
+    : interpretBuilder(layout.columns)
   return new layout.builderClass(layout)
 }

@@ -6,8 +6,24 @@
 import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import type { Column, Columns } from './columns.ts'
-import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, pad8, SLOTS, VERSION } from './format.ts'
-import { type Frame, FRAME_ROWS_MAX, type FrameHead, frameDamaged, makeRegion, type Region, regionOf } from './frame.ts'
+import {
+  FLAG_HASHES,
+  FLAG_TIMESTAMPS,
+  HEADER_BYTES,
+  MAGIC,
+  pad8,
+  SLOTS,
+  VERSION,
+} from './format.ts'
+import {
+  type Frame,
+  FRAME_ROWS_MAX,
+  type FrameHead,
+  frameDamaged,
+  makeRegion,
+  type Region,
+  regionOf,
+} from './frame.ts'
 import type { FrameLayout } from './layout.ts'
 
 /** Reused for every frame: layouts copy it into the frame's properties. */
@@ -26,7 +42,12 @@ const head: FrameHead = {
  * The frame at `bytes[offset]`, of at most `length` bytes. TM1030 for damaged bytes, TM1031 when another schema wrote
  * them. Bytes that do not start at a multiple of 8 of their buffer, or lie in shared memory, are copied.
  */
-export function decodeFrame(layout: FrameLayout, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): Frame {
+export function decodeFrame(
+  layout: FrameLayout,
+  bytes: Uint8Array,
+  offset: number = 0,
+  length: number = bytes.length - offset,
+): Frame {
   return open(layout, bytes, offset, length, true)
 }
 
@@ -34,7 +55,12 @@ export function decodeFrame(layout: FrameLayout, bytes: Uint8Array, offset: numb
  * The same for bytes that this process has just made or that passed their checksum in memory of its own: structure is
  * taken on trust, lengths and the schema are still checked.
  */
-export function decodeTrustedFrame(layout: FrameLayout, bytes: Uint8Array, offset: number = 0, length: number = bytes.length - offset): Frame {
+export function decodeTrustedFrame(
+  layout: FrameLayout,
+  bytes: Uint8Array,
+  offset: number = 0,
+  length: number = bytes.length - offset,
+): Frame {
   return open(layout, bytes, offset, length, false)
 }
 
@@ -52,8 +78,15 @@ export function frameFingerprint(bytes: Uint8Array, offset: number = 0): string 
   return text
 }
 
-function open(layout: FrameLayout, source: Uint8Array, offset: number, length: number, check: boolean): Frame {
-  if (offset < 0 || length < HEADER_BYTES || offset + length > source.length) throw frameDamaged('its header is cut off')
+function open(
+  layout: FrameLayout,
+  source: Uint8Array,
+  offset: number,
+  length: number,
+  check: boolean,
+): Frame {
+  if (offset < 0 || length < HEADER_BYTES || offset + length > source.length)
+    throw frameDamaged('its header is cut off')
   let start = source.byteOffset + offset
   let bytes = source
   if ((start & 7) !== 0 || !(source.buffer instanceof ArrayBuffer)) {
@@ -67,15 +100,18 @@ function open(layout: FrameLayout, source: Uint8Array, offset: number, length: n
   const at = start >>> 2
   if (i32[at] !== MAGIC) throw frameDamaged('it does not begin with the mark of a frame')
   const form = i32[at + 1]!
-  if ((form & 0xff) !== VERSION) throw frameDamaged(`its version is ${form & 0xff}, this program reads ${VERSION}`)
+  if ((form & 0xff) !== VERSION)
+    throw frameDamaged(`its version is ${form & 0xff}, this program reads ${VERSION}`)
   const flags = (form >>> 8) & 0xff
   if (flags > (FLAG_TIMESTAMPS | FLAG_HASHES)) throw frameDamaged('its flags are unknown')
   const byteLength = i32[at + 2]! >>> 0
-  if (byteLength > length || byteLength % 8 !== 0) throw frameDamaged(`it announces ${byteLength} bytes of ${length}`)
+  if (byteLength > length || byteLength % 8 !== 0)
+    throw frameDamaged(`it announces ${byteLength} bytes of ${length}`)
   const rows = i32[at + 3]! >>> 0
   if (rows > FRAME_ROWS_MAX) throw frameDamaged(`it announces ${rows} rows`)
   checkSchema(layout, i32, at)
-  if (form >>> 16 !== layout.columns.all.length) throw frameDamaged('its number of columns is not that of its schema')
+  if (form >>> 16 !== layout.columns.all.length)
+    throw frameDamaged('its number of columns is not that of its schema')
   head.length = rows
   head.start = start
   head.byteLength = byteLength
@@ -86,11 +122,19 @@ function open(layout: FrameLayout, source: Uint8Array, offset: number, length: n
 }
 
 /** Walks the directory and fills the slot table. */
-function place(layout: FrameLayout, region: Region, flags: number, end: number, entries: number, check: boolean): void {
+function place(
+  layout: FrameLayout,
+  region: Region,
+  flags: number,
+  end: number,
+  entries: number,
+  check: boolean,
+): void {
   const { columns, directoryEntries } = layout
   const { i32 } = region
   if (entries !== directoryEntries) throw frameDamaged('its directory does not fit its schema')
-  if (slots.length < columns.all.length * SLOTS) slots = new Int32Array(columns.all.length * SLOTS * 2)
+  if (slots.length < columns.all.length * SLOTS)
+    slots = new Int32Array(columns.all.length * SLOTS * 2)
   let entry = (head.start + HEADER_BYTES) >>> 2
   let at = head.start + HEADER_BYTES + entries * 8
   if (at > end) throw frameDamaged('its directory is cut off')
@@ -99,7 +143,8 @@ function place(layout: FrameLayout, region: Region, flags: number, end: number, 
   head.hashesAt = (flags & FLAG_HASHES) === 0 ? -1 : at >>> 2
   if (head.hashesAt >= 0) at += pad8(head.length * 4)
   for (const column of columns.all) {
-    const rows = columns.rows === 'variant' && column.part >= 0 ? partRows[column.part]! : head.length
+    const rows =
+      columns.rows === 'variant' && column.part >= 0 ? partRows[column.part]! : head.length
     const slot = column.index * SLOTS
     if (column.optional) {
       slots[slot + 1] = at
@@ -108,7 +153,11 @@ function place(layout: FrameLayout, region: Region, flags: number, end: number, 
     if (column.storage === 'number') {
       slots[slot] = at >>> 3
       at += rows * 8
-    } else if (column.storage === 'text' || column.storage === 'bytes' || column.storage === 'cell') {
+    } else if (
+      column.storage === 'text' ||
+      column.storage === 'bytes' ||
+      column.storage === 'cell'
+    ) {
       slots[slot] = at >>> 2
       const heapAt = at + pad8(rows * 4 + 4)
       const bytes = i32[entry]! >>> 0
@@ -125,7 +174,8 @@ function place(layout: FrameLayout, region: Region, flags: number, end: number, 
       at += pad8(rows)
     }
     if (at > end) throw frameDamaged('a column is cut off')
-    if (check && column.storage === 'code') checkCodes(region.u8, slots[slot]!, rows, column.values.length)
+    if (check && column.storage === 'code')
+      checkCodes(region.u8, slots[slot]!, rows, column.values.length)
     if (check && column.storage === 'bool') checkCodes(region.u8, slots[slot]!, rows, 2)
     if (column.storage === 'place') entry = placeParts(columns, region, entry, check)
   }
@@ -149,7 +199,8 @@ function placeParts(columns: Columns, region: Region, firstEntry: number, check:
   if (check) {
     for (let i = 0; i < head.length; i++) {
       const tag = region.u8[slots[0]! + i]!
-      if (region.u8[slots[SLOTS]! + i] !== partSeen[tag]) throw frameDamaged('a row is not at its place in its case')
+      if (region.u8[slots[SLOTS]! + i] !== partSeen[tag])
+        throw frameDamaged('a row is not at its place in its case')
       partSeen[tag]!++
     }
     for (let part = 0; part < columns.parts.length; part++) {
@@ -162,14 +213,26 @@ function placeParts(columns: Columns, region: Region, firstEntry: number, check:
 function checkSchema(layout: FrameLayout, i32: Int32Array, at: number): void {
   const low = i32[at + 8]!
   const high = i32[at + 9]!
-  if ((low === layout.fingerprintLow && high === layout.fingerprintHigh) || (low === 0 && high === 0)) return
-  const written = (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0')
+  if (
+    (low === layout.fingerprintLow && high === layout.fingerprintHigh) ||
+    (low === 0 && high === 0)
+  )
+    return
+  const written =
+    (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0')
   throw new TidemillError(schemaErrors.frameOtherSchema, {
     message: `fingerprint ${written}, expected ${layout.schema.hash}`,
   })
 }
 
-function checkEnds(column: Column, i32: Int32Array, ends: number, rows: number, bytes: number, ascii: number): void {
+function checkEnds(
+  column: Column,
+  i32: Int32Array,
+  ends: number,
+  rows: number,
+  bytes: number,
+  ascii: number,
+): void {
   if (ascii > 1) throw frameDamaged('a heap has an unknown flag')
   let last = i32[ends]!
   if (last !== 0) throw frameDamaged('the first value of a heap does not start at 0')
@@ -186,5 +249,6 @@ function checkEnds(column: Column, i32: Int32Array, ends: number, rows: number, 
 
 /** Codes must be inside their list, bools 0 or 1. */
 function checkCodes(u8: Uint8Array, at: number, rows: number, values: number): void {
-  for (let i = 0; i < rows; i++) if (u8[at + i]! >= values) throw frameDamaged('a code or bool is out of its range')
+  for (let i = 0; i < rows; i++)
+    if (u8[at + i]! >= values) throw frameDamaged('a code or bool is out of its range')
 }

@@ -60,7 +60,12 @@ export function fieldCode(
 }
 
 /** An expression for the value at place `i` of `column`. */
-export function columnCode(column: Column, f: Code, i: Code, constant: (value: unknown) => Code): Code {
+export function columnCode(
+  column: Column,
+  f: Code,
+  i: Code,
+  constant: (value: unknown) => Code,
+): Code {
   const k = column.index
   const first = code`${f}.${name('o', k)} + ${i}`
   let value: Code
@@ -111,13 +116,15 @@ function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): C
     }
     if (column.storage !== 'text') continue
     assigns.push(code`this.${name('a', k)} = ${slot(4)}`, code`this.${name('h', k)} = undefined`)
-    const rows = columns.rows === 'variant' ? code`this.${name('r', column.part)}` : code`this.length`
+    const rows =
+      columns.rows === 'variant' ? code`this.${name('r', column.part)}` : code`this.length`
     methods.push(code`${name('t', k)}() {
 const h = this.${name('h', k)}
 return h === undefined ? this.${name('h', k)} = ${constant(openHeap)}(this.u8, this.${name('p', k)}, this.${name('b', k)}, this.i32[this.${name('o', k)} + ${rows}]) : h
 }`)
   }
-  const parts = columns.rows === 'variant' ? columns.parts.map((_, part) => partRowsCode(columns, part)) : []
+  const parts =
+    columns.rows === 'variant' ? columns.parts.map((_, part) => partRowsCode(columns, part)) : []
   return code`class FrameClass extends ${constant(Frame)} {
 constructor(layout, region, head, s) {
 super(layout, region, head)
@@ -177,9 +184,12 @@ function emitView(columns: Columns, constant: (value: unknown) => Code): Code {
   const fields = fieldNames(columns)
   const [f, i, tag, place] = internalNames(fields)
   const variant = columns.rows === 'variant'
-  const located = variant ? code`; this.${tag} = f.u8[f.o0 + i]; this.${place} = f.u8[f.o1 + i]` : empty
+  const located = variant
+    ? code`; this.${tag} = f.u8[f.o0 + i]; this.${place} = f.u8[f.o1 + i]`
+    : empty
   const getters = [...fields].map((field) => {
-    if (variant) return code`get [${literal(field)}]() {\nconst f = this.${f}, i = this.${place}\n${caseCode(columns, field, code`this.${tag}`, constant)}\n}`
+    if (variant)
+      return code`get [${literal(field)}]() {\nconst f = this.${f}, i = this.${place}\n${caseCode(columns, field, code`this.${tag}`, constant)}\n}`
     const column = columns.all.find((one) => one.field === field)!
     return code`get [${literal(field)}]() {\nconst f = this.${f}, i = this.${i}\n${returnCode(column, constant)}\n}`
   })
@@ -194,15 +204,24 @@ ${toJson}
 }
 
 /** Statements that return `field` of a row whose case is `tag`. */
-function caseCode(columns: Columns, field: string, tag: Code, constant: (value: unknown) => Code): Code {
+function caseCode(
+  columns: Columns,
+  field: string,
+  tag: Code,
+  constant: (value: unknown) => Code,
+): Code {
   if (field === columns.tag) {
     const { values } = columns.all[0]!
-    const known = values.slice(1).map((value, index) => code`if (${tag} === ${index + 1}) return ${literal(value)}`)
+    const known = values
+      .slice(1)
+      .map((value, index) => code`if (${tag} === ${index + 1}) return ${literal(value)}`)
     return code`${join(known)}\nreturn ${literal(values[0] ?? '')}`
   }
   const cases = columns.parts.map((part, index) => {
     const column = part.columns.find((one) => one.field === field)
-    return column === undefined ? empty : code`if (${tag} === ${index}) { ${returnCode(column, constant)} }\n`
+    return column === undefined
+      ? empty
+      : code`if (${tag} === ${index}) { ${returnCode(column, constant)} }\n`
   })
   return code`${join(cases, empty)}return undefined`
 }
@@ -221,7 +240,8 @@ function returnCode(column: Column, constant: (value: unknown) => Code): Code {
 export function fieldNames(columns: Columns): ReadonlySet<string> {
   const names = new Set<string>()
   if (columns.rows === 'variant') names.add(columns.tag)
-  if (columns.rows !== 'value') for (const part of columns.parts) for (const one of part.shown) names.add(one.field)
+  if (columns.rows !== 'value')
+    for (const part of columns.parts) for (const one of part.shown) names.add(one.field)
   return names
 }
 

@@ -5,7 +5,8 @@ import { columnsOf } from './fields.ts'
 type Fn = (...args: any[]) => unknown
 
 /** The function that a piece of program text evaluates to, as a user's bundle would hold it. */
-const made = (source: string): Fn => new Function(`'use strict'; const helper = (x) => x; return (${source}\n)`)() as Fn
+const made = (source: string): Fn =>
+  new Function(`'use strict'; const helper = (x) => x; return (${source}\n)`)() as Fn
 const fieldsOf = (source: string, parameter = 0): readonly string[] | string => {
   const use = columnsOf(made(source), parameter)
   return use.fields === undefined ? use.reason : [...use.fields]
@@ -87,25 +88,48 @@ describe('functions that get plain rows', () => {
 
   it('may return the row where the caller copies results', () => {
     const use = (source: string) => columnsOf(made(source), 0, 'allowed').fields !== undefined
-    expect(['r => r', '(r) => { if (r.a) return r; return undefined }'].map(use)).toEqual([true, true])
-    expect(['r => ({ r })', 'r => [r]', 'r => () => r', 'r => (r.a ? r : 1)', 'r => [1].map(() => { try { return r } catch { return r } })'].map(use)).toEqual(Array(5).fill(false))
+    expect(['r => r', '(r) => { if (r.a) return r; return undefined }'].map(use)).toEqual([
+      true,
+      true,
+    ])
+    expect(
+      [
+        'r => ({ r })',
+        'r => [r]',
+        'r => () => r',
+        'r => (r.a ? r : 1)',
+        'r => [1].map(() => { try { return r } catch { return r } })',
+      ].map(use),
+    ).toEqual(Array(5).fill(false))
   })
 })
 
 describe('the same function after tools', () => {
-  const source = 'export const pick = (row) => { const { auction, price } = row; if (auction % 123 === 0) { return { a: auction, p: price * 0.908, u: row.url?.length } } return undefined }'
-  const load = (text: string): Fn => new Function(`${text.replace(/export\s*\{\s*(\w+) as pick\s*\};?\s*$/, 'return $1').replace(/export\s*\{\s*pick\s*\};?\s*$/, 'return pick')}`)() as Fn
+  const source =
+    'export const pick = (row) => { const { auction, price } = row; if (auction % 123 === 0) { return { a: auction, p: price * 0.908, u: row.url?.length } } return undefined }'
+  const load = (text: string): Fn =>
+    new Function(
+      `${text.replace(/export\s*\{\s*(\w+) as pick\s*\};?\s*$/, 'return $1').replace(/export\s*\{\s*pick\s*\};?\s*$/, 'return pick')}`,
+    )() as Fn
   const wanted = ['auction', 'price', 'url']
   it('minified', () => {
     const { code } = transformSync(source, { minify: true, format: 'esm' })
     expect([...columnsOf(load(code)).fields!]).toEqual(wanted)
   })
   it('bundled for an old target', () => {
-    const [file] = buildSync({ stdin: { contents: source, loader: 'js' }, bundle: true, write: false, format: 'esm', target: 'es2018' }).outputFiles
+    const [file] = buildSync({
+      stdin: { contents: source, loader: 'js' },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      target: 'es2018',
+    }).outputFiles
     expect([...columnsOf(load(file!.text)).fields!]).toEqual(wanted)
   })
   it('instrumented for coverage', () => {
     const text = `(row) => { cov_1a().f[0]++; cov_1a().s[0]++; if ((cov_1a().b[0][0]++, row.a > 1)) { cov_1a().s[1]++; return (cov_1a().b[1][0]++, row.b) } else { cov_1a().b[0][1]++ } return 0 }`
-    expect([...columnsOf(new Function(`const cov_1a = () => ({}); return ${text}`)() as Fn).fields!]).toEqual(['a', 'b'])
+    expect([
+      ...columnsOf(new Function(`const cov_1a = () => ({}); return ${text}`)() as Fn).fields!,
+    ]).toEqual(['a', 'b'])
   })
 })

@@ -53,10 +53,12 @@ export function columnsOf(
 }
 
 function analyse(source: string, parameter: number, mayReturn: boolean): FieldUse {
-  if (/\{\s*\[native code\]\s*\}$/.test(source)) return no('is native or bound, its source is not known')
+  if (/\{\s*\[native code\]\s*\}$/.test(source))
+    return no('is native or bound, its source is not known')
   const tree = parseFunction(source) as Tree | undefined
   if (tree === undefined) return no('has a source that cannot be parsed')
-  if (tree.type !== 'ArrowFunctionExpression' && tree.type !== 'FunctionExpression') return no('is a class')
+  if (tree.type !== 'ArrowFunctionExpression' && tree.type !== 'FunctionExpression')
+    return no('is a class')
   if (tree['async'] === true) return no('is asynchronous')
   if (tree['generator'] === true) return no('is a generator')
   try {
@@ -97,14 +99,16 @@ class Reading {
   read(fn: Tree, parameter: number): void {
     const params = fn['params'] as readonly Tree[]
     const before = params.slice(0, parameter + 1)
-    if (before.some((one) => one.type === 'RestElement')) throw new Escape('takes its parameters as an array')
+    if (before.some((one) => one.type === 'RestElement'))
+      throw new Escape('takes its parameters as an array')
     const target = params[parameter]
     const body = fn['body'] as Tree
     if (target !== undefined) this.bind(target)
     this.scan(params.filter((one) => one !== target))
     if (target?.type === 'AssignmentPattern') this.scan(target['right'])
     if (target?.type === 'ObjectPattern') this.scanDefaults(target)
-    this.arrowBody = fn.type === 'ArrowFunctionExpression' && fn['expression'] === true ? body : undefined
+    this.arrowBody =
+      fn.type === 'ArrowFunctionExpression' && fn['expression'] === true ? body : undefined
     this.visit(body, undefined)
   }
 
@@ -127,7 +131,8 @@ class Reading {
   /** `{ a, b: c = 1 }`: the names on the left of the colons. */
   private destructure(pattern: Tree): void {
     for (const property of pattern['properties'] as readonly Tree[]) {
-      if (property.type === 'RestElement') throw new Escape('collects the other fields of the row (`...rest`)')
+      if (property.type === 'RestElement')
+        throw new Escape('collects the other fields of the row (`...rest`)')
       this.add(propertyName(property))
     }
   }
@@ -168,7 +173,8 @@ class Reading {
         this.visit(node['argument'] as Tree, node)
         return
       case 'Property':
-        if (parent?.type === 'ObjectPattern' && this.isFieldOfRow(node['value'] as Tree)) throw new Escape('writes to the row')
+        if (parent?.type === 'ObjectPattern' && this.isFieldOfRow(node['value'] as Tree))
+          throw new Escape('writes to the row')
         if (node['computed'] === true) this.visit(node['key'] as Tree, node)
         this.visit(node['value'] as Tree, node)
         return
@@ -195,7 +201,8 @@ class Reading {
   }
 
   private children(value: unknown, parent: Tree): void {
-    if (Array.isArray(value)) for (const item of value as readonly unknown[]) this.children(item, parent)
+    if (Array.isArray(value))
+      for (const item of value as readonly unknown[]) this.children(item, parent)
     else if (isNode(value)) this.visit(value, parent)
   }
 
@@ -204,7 +211,12 @@ class Reading {
     if (name === 'arguments') throw new Escape('uses `arguments`')
     if (name === 'eval') throw new Escape('uses `eval`')
     if (name !== this.row) return
-    if (this.mayReturn && this.depth === 0 && (parent?.type === 'ReturnStatement' || node === this.arrowBody)) return
+    if (
+      this.mayReturn &&
+      this.depth === 0 &&
+      (parent?.type === 'ReturnStatement' || node === this.arrowBody)
+    )
+      return
     throw new Escape(useOf(node, parent))
   }
 
@@ -218,7 +230,8 @@ class Reading {
       return
     }
     if (parent !== undefined && isWritten(node, parent)) throw new Escape('writes to the row')
-    if (parent?.type === 'CallExpression' && parent['callee'] === node) throw new Escape('calls a method of the row')
+    if (parent?.type === 'CallExpression' && parent['callee'] === node)
+      throw new Escape('calls a method of the row')
     if (parent?.type === 'TaggedTemplateExpression') throw new Escape('calls a method of the row')
     if (node['computed'] !== true) {
       if (property.type !== 'Identifier') throw new Escape('reads a private field of the row')
@@ -303,7 +316,9 @@ function useOf(node: Tree, parent: Tree | undefined): string {
     case 'NewExpression':
       return parent['callee'] === node ? 'calls the row' : 'passes the row to another function'
     case 'BinaryExpression':
-      return parent['operator'] === 'in' ? 'asks which fields the row has (`in`)' : 'compares or converts the row itself'
+      return parent['operator'] === 'in'
+        ? 'asks which fields the row has (`in`)'
+        : 'compares or converts the row itself'
     case 'AssignmentExpression':
       return parent['left'] === node ? 'assigns to its row parameter' : 'stores the row'
     case 'ForInStatement':
@@ -321,5 +336,9 @@ function useOf(node: Tree, parent: Tree | undefined): string {
 }
 
 function isNode(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && typeof (value as { readonly type?: unknown }).type === 'string'
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { readonly type?: unknown }).type === 'string'
+  )
 }

@@ -21,7 +21,9 @@ export const HEADER_BYTES = 48
 export const SLOTS = 5
 
 if (new Uint8Array(new Uint32Array([1]).buffer)[0] !== 1) {
-  throw new RangeError('Tidemill needs a little-endian processor, as all that run JavaScript engines today are')
+  throw new RangeError(
+    'Tidemill needs a little-endian processor, as all that run JavaScript engines today are',
+  )
 }
 
 /** The next multiple of 8. */

@@ -13,7 +13,9 @@ import type { Frame } from './frame.ts'
 import { FrameLayout } from './layout.ts'
 import { pruneFrame } from './prune.ts'
 
-const batch = rowType.chain((type) => fc.tuple(fc.constant(type), fc.array(valuesOf(type), { minLength: 1, maxLength: 20 })))
+const batch = rowType.chain((type) =>
+  fc.tuple(fc.constant(type), fc.array(valuesOf(type), { minLength: 1, maxLength: 20 })),
+)
 
 function build(layout: FrameLayout, rows: readonly unknown[]): Frame {
   const builder = createFrameBuilder(layout)
@@ -48,9 +50,14 @@ describe('frames', () => {
           expect(reopened.row(i)).toEqual(row)
           expect(other.row(i)).toEqual(row)
           if (layout.columns.rows === 'value') return
-          const [view, otherView] = [layout.view(frame, i), other.layout.view(other, i)] as Record<string, unknown>[]
+          const [view, otherView] = [layout.view(frame, i), other.layout.view(other, i)] as Record<
+            string,
+            unknown
+          >[]
           for (const field of layout.fields) {
-            const wanted = Object.hasOwn(row as object, field) ? (row as Record<string, unknown>)[field] : undefined
+            const wanted = Object.hasOwn(row as object, field)
+              ? (row as Record<string, unknown>)[field]
+              : undefined
             expect([field, view![field]]).toEqual([field, wanted])
             expect([field, otherView![field]]).toEqual([field, wanted])
           }
@@ -59,9 +66,14 @@ describe('frames', () => {
         const constant = constantsIn(constants)
         for (const field of layout.fields) {
           const text = layout.read(field, code`f`, code`i`, constant)!
-          const read = compile<(f: Frame, i: number) => unknown>(constants, code`return (f, i) => ${text}`)
+          const read = compile<(f: Frame, i: number) => unknown>(
+            constants,
+            code`return (f, i) => ${text}`,
+          )
           rows.forEach((row, i) => {
-            const wanted = Object.hasOwn(row as object, field) ? (row as Record<string, unknown>)[field] : undefined
+            const wanted = Object.hasOwn(row as object, field)
+              ? (row as Record<string, unknown>)[field]
+              : undefined
             expect(read(frame, i)).toEqual(wanted)
           })
         }
@@ -72,24 +84,31 @@ describe('frames', () => {
 
   it('copy rows, roll back and prune without changing anything else', () => {
     fc.assert(
-      fc.property(batch, fc.nat(), fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }), ([type, rows], at, keep) => {
-        for (const layout of [new FrameLayout(schemaOf(type)), twin(type)]) {
-          const frame = build(layout, rows)
-          const builder = createFrameBuilder(layout)
-          for (let i = 0; i < frame.length; i++) builder.appendFrom(frame, i, frame.timestampAt(i), frame.hashAt(i))
-          const mark = builder.mark()
-          for (let i = 0; i < frame.length; i++) builder.appendFrom(frame, i)
-          builder.rollback(mark)
-          const cut = at % (frame.length + 1)
-          builder.rollback(cut)
-          for (let i = cut; i < frame.length; i++) builder.append(rows[i], frame.timestampAt(i), frame.hashAt(i))
-          expect(builder.build().bytes).toEqual(frame.bytes)
-          const names = layout.fields.filter((_, i) => keep[i % 6])
-          const small = layout.pruned(names)
-          const pruned = pruneFrame(frame, small)
-          expect(build(small, rows).bytes).toEqual(pruned.bytes)
-        }
-      }),
+      fc.property(
+        batch,
+        fc.nat(),
+        fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+        ([type, rows], at, keep) => {
+          for (const layout of [new FrameLayout(schemaOf(type)), twin(type)]) {
+            const frame = build(layout, rows)
+            const builder = createFrameBuilder(layout)
+            for (let i = 0; i < frame.length; i++)
+              builder.appendFrom(frame, i, frame.timestampAt(i), frame.hashAt(i))
+            const mark = builder.mark()
+            for (let i = 0; i < frame.length; i++) builder.appendFrom(frame, i)
+            builder.rollback(mark)
+            const cut = at % (frame.length + 1)
+            builder.rollback(cut)
+            for (let i = cut; i < frame.length; i++)
+              builder.append(rows[i], frame.timestampAt(i), frame.hashAt(i))
+            expect(builder.build().bytes).toEqual(frame.bytes)
+            const names = layout.fields.filter((_, i) => keep[i % 6])
+            const small = layout.pruned(names)
+            const pruned = pruneFrame(frame, small)
+            expect(build(small, rows).bytes).toEqual(pruned.bytes)
+          }
+        },
+      ),
       { numRuns: 40 },
     )
   })
@@ -104,16 +123,24 @@ describe('frames', () => {
       }
     }
     fc.assert(
-      fc.property(batch, fc.array(fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 2, 127, 128, 255))), { minLength: 1, maxLength: 3 }), fc.nat(), ([type, rows], changes, cut) => {
-        const layout = new FrameLayout(schemaOf(type))
-        const bytes = build(layout, rows).bytes.slice()
-        read(layout, bytes.slice(0, cut % bytes.length))
-        for (const [at, byte] of changes) bytes[at % bytes.length] = byte
-        read(layout, bytes)
-        const header = bytes.slice()
-        for (const [at, byte] of changes) header[at % Math.min(header.length, 120)] = byte
-        read(layout, header)
-      }),
+      fc.property(
+        batch,
+        fc.array(
+          fc.tuple(fc.nat(), fc.oneof(fc.nat(255), fc.constantFrom(0, 1, 2, 127, 128, 255))),
+          { minLength: 1, maxLength: 3 },
+        ),
+        fc.nat(),
+        ([type, rows], changes, cut) => {
+          const layout = new FrameLayout(schemaOf(type))
+          const bytes = build(layout, rows).bytes.slice()
+          read(layout, bytes.slice(0, cut % bytes.length))
+          for (const [at, byte] of changes) bytes[at % bytes.length] = byte
+          read(layout, bytes)
+          const header = bytes.slice()
+          for (const [at, byte] of changes) header[at % Math.min(header.length, 120)] = byte
+          read(layout, header)
+        },
+      ),
       { numRuns: 150 },
     )
   })

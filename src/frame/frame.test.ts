@@ -13,13 +13,28 @@ import { pruneFrame } from './prune.ts'
 import { freezeRows } from './rows.ts'
 
 const bid = struct('bid', {
-  auction: field(1, int), price: field(2, float), channel: field(3, text), url: field(4, text), at: field(5, instant),
-  kind: field(6, literals('web', 'app')), fast: field(7, optional(bool)), tags: field(8, list(text)), raw: field(9, bytes), note: field(10, optional(text)),
+  auction: field(1, int),
+  price: field(2, float),
+  channel: field(3, text),
+  url: field(4, text),
+  at: field(5, instant),
+  kind: field(6, literals('web', 'app')),
+  fast: field(7, optional(bool)),
+  tags: field(8, list(text)),
+  raw: field(9, bytes),
+  note: field(10, optional(text)),
 })
 const rowOf = (i: number) => ({
-  auction: i, price: i / 4, channel: `channel-${i}`, url: `https://example.org/${'x'.repeat(i % 30)}`, at: 1000 + i,
-  kind: i % 3 === 0 ? 'web' : 'app', fast: i % 2 === 0 ? undefined : i % 4 === 1, tags: i % 5 === 0 ? [] : [`t${i}`],
-  raw: new Uint8Array([i & 255]), note: i % 7 === 0 ? undefined : `né${i}`,
+  auction: i,
+  price: i / 4,
+  channel: `channel-${i}`,
+  url: `https://example.org/${'x'.repeat(i % 30)}`,
+  at: 1000 + i,
+  kind: i % 3 === 0 ? 'web' : 'app',
+  fast: i % 2 === 0 ? undefined : i % 4 === 1,
+  tags: i % 5 === 0 ? [] : [`t${i}`],
+  raw: new Uint8Array([i & 255]),
+  note: i % 7 === 0 ? undefined : `né${i}`,
 })
 const layout = layoutOf(bid)
 
@@ -46,7 +61,9 @@ describe('frame', () => {
 
   it('holds rows in batches of 256', () => {
     expect(frames.map((frame) => frame.length)).toEqual([256, 44])
-    const back = frames.flatMap((frame) => Array.from({ length: frame.length }, (_, i) => layout.plain(frame, i)))
+    const back = frames.flatMap((frame) =>
+      Array.from({ length: frame.length }, (_, i) => layout.plain(frame, i)),
+    )
     expect(back).toEqual(rows)
     expect(Object.keys(back[0] as object)).toEqual(Object.keys(rowOf(0)))
   })
@@ -69,7 +86,13 @@ describe('frame', () => {
 
   it('shows views that read in place and refuse writes', () => {
     const view = new layout.View(frames[0]!, 9) as ReturnType<typeof rowOf>
-    expect([view.auction, view.channel, view.note, view.kind, view.fast]).toEqual([9, 'channel-9', 'né9', 'web', true])
+    expect([view.auction, view.channel, view.note, view.kind, view.fast]).toEqual([
+      9,
+      'channel-9',
+      'né9',
+      'web',
+      true,
+    ])
     expect(() => {
       view.auction = 3
     }).toThrow(TypeError)
@@ -101,7 +124,12 @@ describe('frame', () => {
     expect([...frame.hashes!]).toEqual([7, -7, 1])
     builder.append(rowOf(1))
     const untimed = builder.build()
-    expect([untimed.timestamps, untimed.hashes, untimed.timestampMin, untimed.timestampAt(0)]).toEqual([undefined, undefined, Number.NaN, Number.NaN])
+    expect([
+      untimed.timestamps,
+      untimed.hashes,
+      untimed.timestampMin,
+      untimed.timestampAt(0),
+    ]).toEqual([undefined, undefined, Number.NaN, Number.NaN])
   })
 
   it('takes back rows', () => {
@@ -119,13 +147,21 @@ describe('frame', () => {
 
   it('stays under 64 KB, and lets a larger row travel alone', () => {
     const one = struct('one', { s: field(1, text), n: field(2, int) })
-    const many = Array.from({ length: 400 }, (_, i) => ({ s: (i % 50 === 7 ? 'é' : 'a').repeat(i === 100 ? 90_000 : i * 20), n: i }))
+    const many = Array.from({ length: 400 }, (_, i) => ({
+      s: (i % 50 === 7 ? 'é' : 'a').repeat(i === 100 ? 90_000 : i * 20),
+      n: i,
+    }))
     const built = framesOf(layoutOf(one), many)
-    expect(built.flatMap((frame) => Array.from({ length: frame.length }, (_, i) => frame.row(i)))).toEqual(many)
-    for (const frame of built) expect(frame.byteLength <= FRAME_BYTES_MAX || frame.length === 1).toBe(true)
+    expect(
+      built.flatMap((frame) => Array.from({ length: frame.length }, (_, i) => frame.row(i))),
+    ).toEqual(many)
+    for (const frame of built)
+      expect(frame.byteLength <= FRAME_BYTES_MAX || frame.length === 1).toBe(true)
     const wide = Array.from({ length: 200 }, (_, n) => ({ s: '漢'.repeat(300), n }))
     const wideFrames = framesOf(layoutOf(one), wide)
-    expect(wideFrames.flatMap((frame) => Array.from({ length: frame.length }, (_, i) => frame.row(i)))).toEqual(wide)
+    expect(
+      wideFrames.flatMap((frame) => Array.from({ length: frame.length }, (_, i) => frame.row(i))),
+    ).toEqual(wide)
     for (const frame of wideFrames) expect(frame.byteLength).toBeLessThanOrEqual(FRAME_BYTES_MAX)
   })
 
@@ -161,16 +197,25 @@ describe('variants', () => {
   })
   const of = layoutOf(event)
   const rows = Array.from({ length: 256 }, (_, i) =>
-    i % 5 === 0 ? { type: 'person', id: i, name: `n${i}` } : i % 7 === 0 ? { type: 'none' } : { type: 'bid', auction: i, price: i / 2, id: `é${i}` },
+    i % 5 === 0
+      ? { type: 'person', id: i, name: `n${i}` }
+      : i % 7 === 0
+        ? { type: 'none' }
+        : { type: 'bid', auction: i, price: i / 2, id: `é${i}` },
   )
   it('keep the columns of each case', () => {
     const [frame] = framesOf(of, rows)
     expect(Array.from({ length: 256 }, (_, i) => frame!.row(i))).toEqual(rows)
-    const view = (i: number) => new of.View(frame!, i) as { type: string; id: unknown; price: unknown }
+    const view = (i: number) =>
+      new of.View(frame!, i) as { type: string; id: unknown; price: unknown }
     expect([view(5).type, view(5).id, view(5).price]).toEqual(['person', 5, undefined])
     expect([view(6).type, view(6).id, view(6).price]).toEqual(['bid', 'é6', 3])
     const small = pruneFrame(frame!, of.pruned(['type', 'price']))
-    expect([small.row(5), small.row(6), small.row(7)]).toEqual([{ type: 'person' }, { type: 'bid', price: 3 }, { type: 'none' }])
+    expect([small.row(5), small.row(6), small.row(7)]).toEqual([
+      { type: 'person' },
+      { type: 'bid', price: 3 },
+      { type: 'none' },
+    ])
     expect(code(() => createFrameBuilder(of).append({ type: 'other' }))).toBe('TM1001')
     expect(code(() => createFrameBuilder(of).append(null))).toBe('TM1001')
   })

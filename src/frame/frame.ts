@@ -88,12 +88,16 @@ export abstract class Frame {
 
   /** Event times, or undefined when the rows have none. */
   get timestamps(): Float64Array<ArrayBuffer> | undefined {
-    return this.timestampsAt < 0 ? undefined : this.f64.subarray(this.timestampsAt, this.timestampsAt + this.length)
+    return this.timestampsAt < 0
+      ? undefined
+      : this.f64.subarray(this.timestampsAt, this.timestampsAt + this.length)
   }
 
   /** Key hashes, or undefined before `keyBy`. */
   get hashes(): Int32Array<ArrayBuffer> | undefined {
-    return this.hashesAt < 0 ? undefined : this.i32.subarray(this.hashesAt, this.hashesAt + this.length)
+    return this.hashesAt < 0
+      ? undefined
+      : this.i32.subarray(this.hashesAt, this.hashesAt + this.length)
   }
 
   /** Row `i` as plain data. */
@@ -130,7 +134,8 @@ export function makeRegion(bytes: Uint8Array<ArrayBuffer>): Region {
 /** The heap of a text column as one string, of `units` UTF-16 units. TM1030 when it is not. */
 export function openHeap(u8: Uint8Array, start: number, length: number, units: number): string {
   const text = readText(u8, start, start + length)
-  if (text.length !== units) throw frameDamaged(`a text heap has ${text.length} units instead of ${units}`)
+  if (text.length !== units)
+    throw frameDamaged(`a text heap has ${text.length} units instead of ${units}`)
   return text
 }
 

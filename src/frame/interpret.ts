@@ -17,7 +17,8 @@ export function readColumn(column: Column, frame: Frame, i: number): unknown {
   // `as`: every frame class has these properties, numbered by column.
   const slots = frame as unknown as { readonly [property: string]: number }
   const k = column.index
-  if (column.optional && ((frame.u8[slots[`n${k}`]! + (i >> 3)]! >> (i & 7)) & 1) === 1) return undefined
+  if (column.optional && ((frame.u8[slots[`n${k}`]! + (i >> 3)]! >> (i & 7)) & 1) === 1)
+    return undefined
   const first = slots[`o${k}`]! + i
   switch (column.storage) {
     case 'number':
@@ -59,7 +60,8 @@ function plainRowOf(columns: Columns, frame: Frame, i: number): unknown {
   let part = columns.parts[0]!
   let at = i
   if (columns.rows === 'variant') {
-    part = columns.parts[columns.all[0]!.values.indexOf(String(readColumn(columns.all[0]!, frame, i)))]!
+    part =
+      columns.parts[columns.all[0]!.values.indexOf(String(readColumn(columns.all[0]!, frame, i)))]!
     at = Number(readColumn(columns.all[1]!, frame, i))
     defineField(row, columns.tag, part.tag)
   }
@@ -86,7 +88,8 @@ function frameClass(columns: Columns): Readers['FrameClass'] {
       }
       if (columns.rows !== 'variant') return
       const entry = (head.start + HEADER_BYTES) >>> 2
-      for (let part = 0; part < columns.parts.length; part++) self[`r${part}`] = region.i32[entry + part * 2]
+      for (let part = 0; part < columns.parts.length; part++)
+        self[`r${part}`] = region.i32[entry + part * 2]
     }
   }
   for (const column of columns.all) {

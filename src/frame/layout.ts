@@ -19,7 +19,12 @@ export type ViewClass = new (frame: Frame, i: number) => object
 
 /** What is generated, or interpreted, per layout. */
 export interface Readers {
-  readonly FrameClass: new (layout: FrameLayout, region: Region, head: FrameHead, slots: Int32Array) => Frame
+  readonly FrameClass: new (
+    layout: FrameLayout,
+    region: Region,
+    head: FrameHead,
+    slots: Int32Array,
+  ) => Frame
   readonly View: ViewClass
   readonly plain: (frame: Frame, i: number) => unknown
 }
@@ -59,7 +64,8 @@ export class FrameLayout {
   /** Field names in the order rows show them; for a variant the tag and the fields of all cases; none for single values. */
   get fields(): readonly string[] {
     const names = new Set(this.columns.rows === 'variant' ? [this.columns.tag] : [])
-    if (this.columns.rows !== 'value') for (const part of this.columns.parts) for (const one of part.shown) names.add(one.field)
+    if (this.columns.rows !== 'value')
+      for (const part of this.columns.parts) for (const one of part.shown) names.add(one.field)
     return [...names]
   }
 
@@ -78,7 +84,9 @@ export class FrameLayout {
 
   /** The column of a field of a struct, or of the value itself (`''`) when rows are single values. */
   column(field: string): Column | undefined {
-    return this.columns.rows === 'variant' ? undefined : this.columns.all.find((one) => one.field === field)
+    return this.columns.rows === 'variant'
+      ? undefined
+      : this.columns.all.find((one) => one.field === field)
   }
 
   /** The layout that keeps only the named fields (and a variant's tag); names that do not exist are ignored. */

@@ -21,7 +21,8 @@ export function pruneFrame(frame: Frame, layout: FrameLayout): Frame {
   const bytes = new Uint8Array(size)
   const words = new Int32Array(bytes.buffer)
   const source = frame.start >>> 2
-  const flags = (frame.timestampsAt >= 0 ? FLAG_TIMESTAMPS : 0) | (frame.hashesAt >= 0 ? FLAG_HASHES : 0)
+  const flags =
+    (frame.timestampsAt >= 0 ? FLAG_TIMESTAMPS : 0) | (frame.hashesAt >= 0 ? FLAG_HASHES : 0)
   words[0] = MAGIC
   words[1] = VERSION | (flags << 8) | (layout.columns.all.length << 16)
   words[2] = size
@@ -42,11 +43,17 @@ export function pruneFrame(frame: Frame, layout: FrameLayout): Frame {
   return decodeTrustedFrame(layout, bytes)
 }
 
-function writeDirectory(frame: Frame, from: Columns, kept: readonly Column[], words: Int32Array): void {
+function writeDirectory(
+  frame: Frame,
+  from: Columns,
+  kept: readonly Column[],
+  words: Int32Array,
+): void {
   const numbers = frame as unknown as Numbered
   let entry = HEADER_BYTES >>> 2
   if (from.rows === 'variant') {
-    for (let part = 0; part < from.parts.length; part++, entry += 2) words[entry] = numbers[`r${part}`]!
+    for (let part = 0; part < from.parts.length; part++, entry += 2)
+      words[entry] = numbers[`r${part}`]!
   }
   for (const column of kept) {
     if (!hasHeap(column.storage)) continue
@@ -59,16 +66,25 @@ function writeDirectory(frame: Frame, from: Columns, kept: readonly Column[], wo
 /** The column of `from` that a column of a subset was taken from. */
 function twin(from: Columns, subset: Columns, column: Column): Column {
   if (column.part < 0) return from.all[column.index]!
-  assert(from.rows === subset.rows && from.parts.length === subset.parts.length, 'a frame is pruned to a foreign layout')
+  assert(
+    from.rows === subset.rows && from.parts.length === subset.parts.length,
+    'a frame is pruned to a foreign layout',
+  )
   const found = from.parts[column.part]!.columns.find((one) => one.field === column.field)
-  assert(found !== undefined && found.storage === column.storage, 'a frame is pruned to a foreign layout')
+  assert(
+    found !== undefined && found.storage === column.storage,
+    'a frame is pruned to a foreign layout',
+  )
   return found
 }
 
 function regionStart(frame: Frame, column: Column): number {
   const numbers = frame as unknown as Numbered
   if (column.optional) return numbers[`n${column.index}`]!
-  return numbers[`o${column.index}`]! * (column.storage === 'number' ? 8 : hasHeap(column.storage) ? 4 : 1)
+  return (
+    numbers[`o${column.index}`]! *
+    (column.storage === 'number' ? 8 : hasHeap(column.storage) ? 4 : 1)
+  )
 }
 
 function regionEnd(frame: Frame, column: Column): number {

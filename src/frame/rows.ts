@@ -12,7 +12,12 @@ export function freezeRows(freeze: boolean): void {
 
 /** Freezes a plain row and everything inside; bytes stay writable, they are copies. */
 export function freezeDeep<Value>(value: Value): Value {
-  if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && !Object.isFrozen(value)) {
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    !ArrayBuffer.isView(value) &&
+    !Object.isFrozen(value)
+  ) {
     Object.freeze(value)
     for (const item of Object.values(value)) freezeDeep(item)
   }
@@ -22,7 +27,12 @@ export function freezeDeep<Value>(value: Value): Value {
 const reader = new Reader()
 
 /** Decodes the cell in `u8[start, end)`. TM1010. */
-export function readCell(codec: ValueCodec<unknown>, u8: Uint8Array, start: number, end: number): unknown {
+export function readCell(
+  codec: ValueCodec<unknown>,
+  u8: Uint8Array,
+  start: number,
+  end: number,
+): unknown {
   reader.reset(u8, start, end)
   const value = codec.read(reader)
   reader.finish()

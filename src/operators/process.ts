@@ -55,7 +55,11 @@ export class ProcessOperator {
     this.#onRecord = options.definition.onRecord
     this.#undoable = options.onError !== 'fail'
     const emit = this.#emitter()
-    this.#context = new RecordContext(options, emit, timerControls(options, () => this.#context))
+    this.#context = new RecordContext(
+      options,
+      emit,
+      timerControls(options, () => this.#context),
+    )
   }
 
   connect(output: string, emit: Emit): void {
@@ -67,7 +71,9 @@ export class ProcessOperator {
     const context = this.#context
     this.#store.setKey(key)
     context.key = key
-    context.timestamp = (Number.isNaN(timestampMs) ? this.#options.processing.nowMs() : timestampMs) as Timestamp
+    context.timestamp = (
+      Number.isNaN(timestampMs) ? this.#options.processing.nowMs() : timestampMs
+    ) as Timestamp
     if (this.#undoable) this.#attempt(row, () => this.#onRecord(row, context))
     else this.#onRecord(row, context)
   }
@@ -176,7 +182,9 @@ export class ProcessOperator {
     }
     return (output: unknown, value: unknown) => {
       if (!outputs.includes(output as string)) {
-        throw new TypeError(`step "${this.name}" has no output "${String(output)}"; it declares ${outputs.join(', ')}`)
+        throw new TypeError(
+          `step "${this.name}" has no output "${String(output)}"; it declares ${outputs.join(', ')}`,
+        )
       }
       this.#send(this.#outputs.get(output as string), value)
     }
@@ -198,7 +206,11 @@ class RecordContext implements ProcessContext {
   readonly emit: ProcessContext['emit']
   readonly #options: ProcessOptions
 
-  constructor(options: ProcessOptions, emit: ProcessContext['emit'], timers: Readonly<Record<string, TimerControl>>) {
+  constructor(
+    options: ProcessOptions,
+    emit: ProcessContext['emit'],
+    timers: Readonly<Record<string, TimerControl>>,
+  ) {
     this.#options = options
     this.state = options.store.handles
     this.timers = timers

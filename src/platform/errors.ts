@@ -13,6 +13,7 @@ export const platformErrors = defineErrors({
     code: 'TM2051',
     kind: 'bug',
     title: 'a delay is not a number of milliseconds',
-    remedy: 'Pass a finite number of milliseconds. If the value did not come from your program, please report it.',
+    remedy:
+      'Pass a finite number of milliseconds. If the value did not come from your program, please report it.',
   },
 })

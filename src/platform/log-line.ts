@@ -23,23 +23,37 @@ const depthMax = 6
 /** JSON-safe copy: bigints as text, errors with their message and stack, cycles and deep structures cut. */
 function plain(value: unknown, depth: number): unknown {
   if (typeof value === 'bigint') return value.toString()
-  if (typeof value !== 'object' || value === null) return typeof value === 'function' ? '[function]' : value
+  if (typeof value !== 'object' || value === null)
+    return typeof value === 'function' ? '[function]' : value
   if (depth === depthMax) return '[deep]'
   if (value instanceof Error) {
     const { name, message, stack, cause } = value
     const code = (value as { code?: unknown }).code
-    return plain({ name, message, ...(code === undefined ? {} : { code }), stack, ...(cause === undefined ? {} : { cause }) }, depth + 1)
+    return plain(
+      {
+        name,
+        message,
+        ...(code === undefined ? {} : { code }),
+        stack,
+        ...(cause === undefined ? {} : { cause }),
+      },
+      depth + 1,
+    )
   }
   if (typeof (value as { toJSON?: unknown }).toJSON === 'function') {
     return plain((value as { toJSON(): unknown }).toJSON(), depth + 1)
   }
   if (Array.isArray(value)) return value.map((item) => plain(item, depth + 1))
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item, depth + 1)]))
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [key, plain(item, depth + 1)]),
+  )
 }
 
 /** Control characters and those that reorder text, as escapes. JSON has already escaped the first 32. */
 function visible(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (character) =>
-    `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return text.replace(
+    /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

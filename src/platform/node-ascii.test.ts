@@ -10,7 +10,9 @@ it('reads ASCII natively and leaves everything else to UTF-8', () => {
     const bytes = new TextEncoder().encode(`__${text}${extra}__`)
     const inner = readText(bytes, 2, bytes.length - 2)
     expect(inner).toBe(text + extra)
-    expect(readAscii(bytes, 2, bytes.length - 2)).toBe(/^[\u0000-\u007f]*$/.test(extra) ? text + extra : undefined)
+    expect(readAscii(bytes, 2, bytes.length - 2)).toBe(
+      /^[\u0000-\u007f]*$/.test(extra) ? text + extra : undefined,
+    )
   }
   expect(() => readText(Uint8Array.from(Array.from(text, () => 0xff)), 0, text.length)).toThrow()
 })

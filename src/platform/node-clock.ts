@@ -34,10 +34,14 @@ function sleep(ms: number, signal?: AbortSignalLike): Promise<void> {
       signal?.removeEventListener('abort', onAbort)
       reject(signal?.reason)
     }
-    const handle = start(ms, () => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, true)
+    const handle = start(
+      ms,
+      () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      },
+      true,
+    )
     signal?.addEventListener('abort', onAbort)
   })
 }

@@ -9,6 +9,8 @@ const nativeFromBytes = 128
 export function installNativeCrc32(): boolean {
   const native = (zlib as { crc32?: (bytes: Uint8Array, seed?: number) => number }).crc32
   if (typeof native !== 'function') return false
-  useCrc32((bytes, seed) => (bytes.length < nativeFromBytes ? crc32Portable(bytes, seed) : native(bytes, seed)))
+  useCrc32((bytes, seed) =>
+    bytes.length < nativeFromBytes ? crc32Portable(bytes, seed) : native(bytes, seed),
+  )
   return true
 }

@@ -29,7 +29,10 @@ async function put(name: string, text: string): Promise<void> {
 }
 
 async function errnoOf(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(() => undefined, (reason: unknown) => reason)
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
   expect(error).toBeInstanceOf(DiskError)
   return (error as DiskError).errno
 }
@@ -137,9 +140,13 @@ describe('errors', () => {
       console.log(JSON.stringify({ first, errno }))`
     const program = at('limit.mjs')
     fs.writeFileSync(program, script)
-    const out = execFileSync('bash', ['-c', `ulimit -f 4; exec ${process.execPath} --import tsx ${program}`], {
-      encoding: 'utf8',
-    })
+    const out = execFileSync(
+      'bash',
+      ['-c', `ulimit -f 4; exec ${process.execPath} --import tsx ${program}`],
+      {
+        encoding: 'utf8',
+      },
+    )
     expect(JSON.parse(out)).toEqual({ first: 4096, errno: 'EFBIG' })
   })
 })

@@ -31,7 +31,8 @@ export function createNodeDisk(options: LockOptions): Disk {
       if (movedAway.delete(path) && (await stat(path)) === undefined) return
       await call('unlink', path, (done) => fs.unlink(path, done))
     },
-    mkdir: (path) => call('mkdir', path, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error))),
+    mkdir: (path) =>
+      call('mkdir', path, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error))),
     list,
     syncDir,
     stat,
@@ -50,7 +51,9 @@ const openFlags: Readonly<Record<OpenMode, number>> = {
 }
 
 async function open(path: string, mode: OpenMode): Promise<DiskFile> {
-  const fd = await value<number>('open', path, (done) => fs.open(path, openFlags[mode], 0o644, done))
+  const fd = await value<number>('open', path, (done) =>
+    fs.open(path, openFlags[mode], 0o644, done),
+  )
   return new NodeFile(path, fd)
 }
 
@@ -70,7 +73,8 @@ class NodeFile implements DiskFile {
   pread(target: Uint8Array, position: number): Promise<number> {
     return this.#run('read', (resolve, reject) => {
       let done = 0
-      const step = () => fs.read(this.#fd, target, done, target.length - done, position + done, onRead)
+      const step = () =>
+        fs.read(this.#fd, target, done, target.length - done, position + done, onRead)
       const onRead = (error: unknown, count: number) => {
         if (error) {
           reject(error)
@@ -132,7 +136,8 @@ class NodeFile implements DiskFile {
     name: string,
     begin: (resolve: (result: Result) => void, reject: (error: unknown) => void) => void,
   ): Promise<Result> {
-    if (this.#closed) return Promise.reject(new DiskError('EBADF', this.#path, `${name} on a closed file`))
+    if (this.#closed)
+      return Promise.reject(new DiskError('EBADF', this.#path, `${name} on a closed file`))
     return new Promise((resolve, reject) => {
       const fail = (error: unknown) => {
         this.#settled()
@@ -156,7 +161,8 @@ class NodeFile implements DiskFile {
   }
 
   #refusePoisoned(name: string): void {
-    if (this.#poisoned) throw new DiskError('EIO', this.#path, `${name} refused, an earlier sync of this file failed`)
+    if (this.#poisoned)
+      throw new DiskError('EIO', this.#path, `${name} refused, an earlier sync of this file failed`)
   }
 }
 
@@ -172,7 +178,9 @@ async function list(path: string): Promise<readonly string[]> {
 
 async function stat(path: string): Promise<FileStat | undefined> {
   try {
-    const info = await value<fs.BigIntStats>('stat', path, (done) => fs.stat(path, { bigint: true }, done))
+    const info = await value<fs.BigIntStats>('stat', path, (done) =>
+      fs.stat(path, { bigint: true }, done),
+    )
     return {
       kind: info.isFile() ? 'file' : info.isDirectory() ? 'directory' : 'other',
       sizeBytes: Number(info.size),
@@ -181,7 +189,8 @@ async function stat(path: string): Promise<FileStat | undefined> {
       identity: `${info.dev}:${info.ino}:${info.birthtimeNs}`,
     }
   } catch (error) {
-    if (error instanceof DiskError && (error.errno === 'ENOENT' || error.errno === 'ENOTDIR')) return undefined
+    if (error instanceof DiskError && (error.errno === 'ENOENT' || error.errno === 'ENOTDIR'))
+      return undefined
     throw error
   }
 }
@@ -216,7 +225,8 @@ export async function publishByRename(from: string, to: string): Promise<void> {
   const fd = await value<number>('claim', to, (done) => fs.open(claim, 'wx', done))
   try {
     await call('close', claim, (done) => fs.close(fd, done))
-    if ((await stat(to)) !== undefined) throw new DiskError('EEXIST', to, 'link failed (the name is taken)')
+    if ((await stat(to)) !== undefined)
+      throw new DiskError('EEXIST', to, 'link failed (the name is taken)')
     await call('rename', from, (done) => fs.rename(from, to, done))
   } finally {
     await call('unlink', claim, (done) => fs.unlink(claim, done))

@@ -14,7 +14,8 @@ export interface HostOptions {
 
 export function createNodeHost(options: HostOptions): Host {
   const environment = new Map(Object.entries(process.env))
-  const asText = options.logFormat === 'text' || (options.logFormat === 'auto' && process.stderr.isTTY === true)
+  const asText =
+    options.logFormat === 'text' || (options.logFormat === 'auto' && process.stderr.isTTY === true)
   const leastRank = rank[options.logLevel]
   keepErrorsQuiet()
   return {
@@ -54,7 +55,10 @@ function noCrash(): void {}
 function writeOut(text: string): Promise<void> {
   return new Promise((resolve, reject) => {
     process.stdout.write(text, (error) => {
-      if (error) reject(new DiskError((error as NodeJS.ErrnoException).code ?? 'EIO', 'stdout', 'write failed'))
+      if (error)
+        reject(
+          new DiskError((error as NodeJS.ErrnoException).code ?? 'EIO', 'stdout', 'write failed'),
+        )
       else resolve()
     })
   })
@@ -72,9 +76,13 @@ function keepErrorsQuiet(): void {
 
 function readBootId(): string {
   try {
-    if (process.platform === 'linux') return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    if (process.platform === 'linux')
+      return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
     if (process.platform === 'darwin') {
-      return execFileSync('sysctl', ['-n', 'kern.bootsessionuuid'], { encoding: 'utf8', timeout: 2_000 }).trim()
+      return execFileSync('sysctl', ['-n', 'kern.bootsessionuuid'], {
+        encoding: 'utf8',
+        timeout: 2_000,
+      }).trim()
     }
   } catch {
     // Fall through: a hidden /proc or a missing tool must not keep the engine from starting.

@@ -3,7 +3,13 @@ import * as fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DirectoryBusyError, defaultLockKind, type LockKind, lockDirectory, networkTypeName } from './node-lock.ts'
+import {
+  DirectoryBusyError,
+  defaultLockKind,
+  type LockKind,
+  lockDirectory,
+  networkTypeName,
+} from './node-lock.ts'
 
 let directory: string
 const children: ChildProcess[] = []
@@ -20,7 +26,10 @@ const lock = (owner: string, kind: LockKind = defaultLockKind()) =>
   lockDirectory(directory, owner, { kind, networkFileSystem: 'refuse' })
 
 /** A process that takes the lock and keeps it; resolves to what it printed first: `held` or the refusal. */
-async function holder(owner: string, kind: LockKind): Promise<{ child: ChildProcess; said: string }> {
+async function holder(
+  owner: string,
+  kind: LockKind,
+): Promise<{ child: ChildProcess; said: string }> {
   const script = `
     import { lockDirectory } from '${new URL('./node-lock.ts', import.meta.url).href}'
     const options = { kind: '${kind}', networkFileSystem: 'refuse' }
@@ -40,13 +49,21 @@ async function holder(owner: string, kind: LockKind): Promise<{ child: ChildProc
 
 const ended = (child: ChildProcess) => new Promise((resolve) => child.once('exit', resolve))
 
-const kinds: readonly LockKind[] = process.platform === 'win32' ? ['named-pipe']
-  : process.platform === 'linux' ? ['abstract-socket', 'socket-file'] : ['socket-file']
+const kinds: readonly LockKind[] =
+  process.platform === 'win32'
+    ? ['named-pipe']
+    : process.platform === 'linux'
+      ? ['abstract-socket', 'socket-file']
+      : ['socket-file']
 
 describe.each(kinds)('a lock by %s', (kind) => {
   test('is refused to a second owner in the same process, and free after release', async () => {
     const first = await lock('first', kind)
-    await expect(lock('second', kind)).rejects.toMatchObject({ errno: 'EBUSY', owner: 'first', ownerPid: process.pid })
+    await expect(lock('second', kind)).rejects.toMatchObject({
+      errno: 'EBUSY',
+      owner: 'first',
+      ownerPid: process.pid,
+    })
     await first.release()
     await (await lock('second', kind)).release()
   })
@@ -82,7 +99,10 @@ test('different directories have different locks; the path does not matter, the 
   const options = { kind: defaultLockKind(), networkFileSystem: 'refuse' } as const
   const whole = await lock('whole')
   const x = await lockDirectory(join(directory, 'x'), 'x', options)
-  await expect(lockDirectory(join(directory, 'y'), 'y', options)).rejects.toMatchObject({ errno: 'EBUSY', owner: 'x' })
+  await expect(lockDirectory(join(directory, 'y'), 'y', options)).rejects.toMatchObject({
+    errno: 'EBUSY',
+    owner: 'x',
+  })
   await x.release()
   await whole.release()
 })
@@ -90,8 +110,12 @@ test('different directories have different locks; the path does not matter, the 
 test('what is no directory cannot be locked', async () => {
   fs.writeFileSync(join(directory, 'file'), '')
   const options = { kind: defaultLockKind(), networkFileSystem: 'refuse' } as const
-  await expect(lockDirectory(join(directory, 'none'), 'o', options)).rejects.toMatchObject({ errno: 'ENOENT' })
-  await expect(lockDirectory(join(directory, 'file'), 'o', options)).rejects.toMatchObject({ errno: 'ENOTDIR' })
+  await expect(lockDirectory(join(directory, 'none'), 'o', options)).rejects.toMatchObject({
+    errno: 'ENOENT',
+  })
+  await expect(lockDirectory(join(directory, 'file'), 'o', options)).rejects.toMatchObject({
+    errno: 'ENOTDIR',
+  })
 })
 
 test('network file systems are told from local ones', () => {

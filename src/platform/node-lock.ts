@@ -40,14 +40,22 @@ export class DirectoryBusyError extends DiskError {
 
   constructor(directory: string, owner: string | undefined, ownerPid: number | undefined) {
     const who = owner ?? (ownerPid === undefined ? 'a process' : `process ${ownerPid}`)
-    super('EBUSY', directory, `in use by ${who}${owner === undefined ? ', which does not answer' : ''}`)
+    super(
+      'EBUSY',
+      directory,
+      `in use by ${who}${owner === undefined ? ', which does not answer' : ''}`,
+    )
     this.name = 'DirectoryBusyError'
     this.owner = owner
     this.ownerPid = ownerPid
   }
 }
 
-export async function lockDirectory(directory: string, owner: string, options: LockOptions): Promise<DiskLock> {
+export async function lockDirectory(
+  directory: string,
+  owner: string,
+  options: LockOptions,
+): Promise<DiskLock> {
   try {
     if (options.networkFileSystem === 'refuse') await refuseNetwork(directory)
     const address = addressOf(await identityOf(directory), options.kind)
@@ -57,7 +65,12 @@ export async function lockDirectory(directory: string, owner: string, options: L
   }
 }
 
-async function take(address: string, directory: string, owner: string, kind: LockKind): Promise<DiskLock> {
+async function take(
+  address: string,
+  directory: string,
+  owner: string,
+  kind: LockKind,
+): Promise<DiskLock> {
   const token = randomUUID()
   const held = await listen(address, `${JSON.stringify({ owner, pid: process.pid, token })}\n`)
   if (held !== undefined) return held
@@ -127,7 +140,9 @@ function ask(address: string): Promise<Holder> {
     socket.on('data', (chunk: string) => (text = (text + chunk).slice(0, 4096)))
     socket.on('end', () => finish(parseAnswer(text)))
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      finish({ state: error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'gone' : 'silent' })
+      finish({
+        state: error.code === 'ECONNREFUSED' || error.code === 'ENOENT' ? 'gone' : 'silent',
+      })
     })
   })
 }
@@ -148,7 +163,8 @@ function parseAnswer(text: string): Holder {
 
 async function identityOf(directory: string): Promise<string> {
   const info = await fs.promises.stat(directory, { bigint: true })
-  if (!info.isDirectory()) throw new DiskError('ENOTDIR', directory, 'lock failed (not a directory)')
+  if (!info.isDirectory())
+    throw new DiskError('ENOTDIR', directory, 'lock failed (not a directory)')
   return `${info.dev}:${info.ino}`
 }
 
@@ -168,11 +184,17 @@ function pidOfSocket(address: string): number | undefined {
   if (process.platform !== 'linux' || !address.startsWith('\0')) return undefined
   try {
     const name = `@${address.slice(1)}`
-    const rows = fs.readFileSync('/proc/net/unix', 'utf8').split('\n').map((row) => row.trim().split(/\s+/))
+    const rows = fs
+      .readFileSync('/proc/net/unix', 'utf8')
+      .split('\n')
+      .map((row) => row.trim().split(/\s+/))
     // Connections that wait to be accepted carry the name as well; only the listening socket has this flag.
     const inode = rows.find((row) => row[7] === name && row[3] === '00010000')?.[6]
     if (inode === undefined) return undefined
-    return fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry)).map(Number)
+    return fs
+      .readdirSync('/proc')
+      .filter((entry) => /^\d+$/.test(entry))
+      .map(Number)
       .find((pid) => holdsSocket(pid, inode))
   } catch {
     return undefined
@@ -196,8 +218,16 @@ function holdsSocket(pid: number, inode: string): boolean {
 
 /** `statfs` types from the kernel's headers. */
 const networkTypes: ReadonlyMap<number, string> = new Map([
-  [0x6969, 'NFS'], [0x517b, 'SMB'], [0xff534d42, 'CIFS'], [0xfe534d42, 'SMB2'], [0x00c36400, 'Ceph'],
-  [0x5346414f, 'AFS'], [0x73757245, 'Coda'], [0x0bd00bd0, 'Lustre'], [0x01161970, 'GFS2'], [0x47504653, 'GPFS'],
+  [0x6969, 'NFS'],
+  [0x517b, 'SMB'],
+  [0xff534d42, 'CIFS'],
+  [0xfe534d42, 'SMB2'],
+  [0x00c36400, 'Ceph'],
+  [0x5346414f, 'AFS'],
+  [0x73757245, 'Coda'],
+  [0x0bd00bd0, 'Lustre'],
+  [0x01161970, 'GFS2'],
+  [0x47504653, 'GPFS'],
 ])
 
 async function refuseNetwork(directory: string): Promise<void> {

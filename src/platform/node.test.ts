@@ -54,8 +54,14 @@ test('a timer does not keep the process alive, a sleep does', () => {
     const env = createNodeEnv()
     ${body}`
   const run = (body: string) =>
-    execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program(body)], { encoding: 'utf8' })
-  expect(run(`env.clock.timer(30000, () => console.log('fired')); await env.host.writeOut('end')`)).toBe('end')
+    execFileSync(
+      process.execPath,
+      ['--import', 'tsx', '--input-type=module', '-e', program(body)],
+      { encoding: 'utf8' },
+    )
+  expect(
+    run(`env.clock.timer(30000, () => console.log('fired')); await env.host.writeOut('end')`),
+  ).toBe('end')
   expect(run(`await env.clock.sleep(20); await env.host.writeOut('slept')`)).toBe('slept')
 })
 
@@ -73,7 +79,8 @@ test('writeOut keeps its order under back-pressure and reports a reader that wen
   expect(code).toBe(7)
   expect(text.trim().split('\n').map(Number)).toEqual(Array.from({ length: 200 }, (_, i) => i))
 
-  const broken = script.replace("env.host.exit(7)", '').replace('for (', 'try { for (') +
+  const broken =
+    script.replace('env.host.exit(7)', '').replace('for (', 'try { for (') +
     `} catch (error) { env.host.exit(error.errno === 'EPIPE' ? 9 : 1) }`
   const reader = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', broken], {
     stdio: ['ignore', 'pipe', 'ignore'],
@@ -114,11 +121,19 @@ test('the host describes this machine; the environment is read once', () => {
 test('a log line is one line, whatever the fields hold', () => {
   const cyclic: Record<string, unknown> = { at: 1n }
   cyclic['self'] = cyclic
-  const fields = { text: 'a\nb\u001b[2J\u202e', cyclic, error: new Error('why', { cause: new Error('deep') }), level: 'fake' }
+  const fields = {
+    text: 'a\nb\u001b[2J\u202e',
+    cyclic,
+    error: new Error('why', { cause: new Error('deep') }),
+    level: 'fake',
+  }
   const json = formatLogLine(false, 0, 'warn', 'said\n"x"', fields)
   expect(json.split('\n')).toHaveLength(2)
   expect(JSON.parse(json)).toMatchObject({
-    time: '1970-01-01T00:00:00.000Z', level: 'warn', message: 'said\n"x"', text: fields.text,
+    time: '1970-01-01T00:00:00.000Z',
+    level: 'warn',
+    message: 'said\n"x"',
+    text: fields.text,
     error: { message: 'why', cause: { message: 'deep' } },
   })
   const text = formatLogLine(true, 0, 'warn', 'said', fields)
@@ -135,7 +150,9 @@ test('seeded numbers repeat, and a draw in one stream does not move another', ()
   a.stream('other').u32()
   a.u32()
   expect(draw(a.stream('x'))).toEqual(draw(b.stream('x')))
-  expect(draw(createSeededRandom(7).stream('a').stream('b'))).not.toEqual(draw(createSeededRandom(7).stream('a/1:b')))
+  expect(draw(createSeededRandom(7).stream('a').stream('b'))).not.toEqual(
+    draw(createSeededRandom(7).stream('a/1:b')),
+  )
   // Golden: stored seeds must mean the same run in every later version.
   expect(draw(createSeededRandom('golden'))).toMatchInlineSnapshot(`
     [

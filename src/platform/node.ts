@@ -32,7 +32,10 @@ export function createNodeEnv(options: NodeEnvOptions = {}): Env {
       networkFileSystem: options.networkFileSystem ?? 'refuse',
     }),
     tasks: createNodeTasks(),
-    host: createNodeHost({ logLevel: options.logLevel ?? 'info', logFormat: options.logFormat ?? 'auto' }),
+    host: createNodeHost({
+      logLevel: options.logLevel ?? 'info',
+      logFormat: options.logFormat ?? 'auto',
+    }),
   }
 }
 

@@ -87,8 +87,11 @@ function channels(
       originsOfSource.set(node.id, [])
       continue
     }
-    const stateless = node.kind !== 'process' && node.kind !== 'window' && !node.kind.startsWith('keyed-')
-    const from = stateless ? node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])]) : []
+    const stateless =
+      node.kind !== 'process' && node.kind !== 'window' && !node.kind.startsWith('keyed-')
+    const from = stateless
+      ? node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])])
+      : []
     sources.set(node.id, new Set(from))
     const origin = origins.get(node.id)
     if (origin === undefined) continue
@@ -98,7 +101,11 @@ function channels(
   return { originsOfSource, inner }
 }
 
-function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions): KeyedOperator | undefined {
+function makeOperator(
+  node: PlanNode,
+  clock: MergedClock,
+  options: BuildOptions,
+): KeyedOperator | undefined {
   const { processing, range, env } = options
   switch (node.kind) {
     case 'process':
@@ -119,7 +126,12 @@ function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions)
         undone: (row, error) => options.hooks.userError(node, row, error),
       })
     case 'keyed-aggregate':
-      return new KeyedAggregateOperator({ name: node.name, aggregates: node.aggregates, emit: node.emit, range })
+      return new KeyedAggregateOperator({
+        name: node.name,
+        aggregates: node.aggregates,
+        emit: node.emit,
+        range,
+      })
     case 'keyed-reduce':
       return reduceOperator(node, range)
     case 'window': {
@@ -127,13 +139,33 @@ function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions)
       const common = { name: node.name, aggregates: node.aggregates, range }
       if (window.kind === 'session') {
         const { allowedLatenessMs, emit } = node
-        return new SessionWindowOperator({ ...common, gapMs: window.gapMs, allowedLatenessMs, emit, batch: options.batch, clock })
+        return new SessionWindowOperator({
+          ...common,
+          gapMs: window.gapMs,
+          allowedLatenessMs,
+          emit,
+          batch: options.batch,
+          clock,
+        })
       }
       if (window.time === 'processing-time') {
-        return new ProcessingWindowOperator({ ...common, sizeMs: window.sizeMs, offsetMs: window.offsetMs, processing })
+        return new ProcessingWindowOperator({
+          ...common,
+          sizeMs: window.sizeMs,
+          offsetMs: window.offsetMs,
+          processing,
+        })
       }
       const { allowedLatenessMs, emit, closeAfterQuietMs } = node
-      return new PaneWindowOperator({ ...common, window, allowedLatenessMs, emit, closeAfterQuietMs, clock, processing })
+      return new PaneWindowOperator({
+        ...common,
+        window,
+        allowedLatenessMs,
+        emit,
+        closeAfterQuietMs,
+        clock,
+        processing,
+      })
     }
     default:
       return undefined
@@ -141,7 +173,10 @@ function makeOperator(node: PlanNode, clock: MergedClock, options: BuildOptions)
 }
 
 /** A reduce is a running aggregate of one value, emitted as it is. */
-function reduceOperator(node: PlanNode & { readonly kind: 'keyed-reduce' }, range: KeyGroupRange): KeyedOperator {
+function reduceOperator(
+  node: PlanNode & { readonly kind: 'keyed-reduce' },
+  range: KeyGroupRange,
+): KeyedOperator {
   const own = node.value ? (value: unknown) => node.value?.own(value) : ownDynamic
   const add = (previous: unknown, row: unknown): unknown =>
     own(previous === undefined ? row : node.reduce(previous, row))
@@ -151,7 +186,9 @@ function reduceOperator(node: PlanNode & { readonly kind: 'keyed-reduce' }, rang
     create: () => undefined,
     add: add as (accumulator: never, row: never) => unknown,
     merge: (() => {
-      throw new TidemillError(runtimeErrors.planMismatch, { message: `step "${node.name}" cannot be merged` })
+      throw new TidemillError(runtimeErrors.planMismatch, {
+        message: `step "${node.name}" cannot be merged`,
+      })
     }) as (left: never, right: never) => unknown,
     result: (accumulator: never): unknown => accumulator,
     accumulator: node.value,

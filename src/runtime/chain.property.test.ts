@@ -14,7 +14,12 @@ import { listState, mapState, valueState } from '../stream/state.ts'
 import type { Stream } from '../stream/types.ts'
 import { nullSink, type RunRowsOptions, rowsSource, runRows } from './run-rows.test-support.ts'
 
-const rowSchema = struct('row', { t: field(1, int), k: field(2, int), v: field(3, float), s: field(4, text) })
+const rowSchema = struct('row', {
+  t: field(1, int),
+  k: field(2, int),
+  v: field(3, float),
+  s: field(4, text),
+})
 const outSchema = struct('out', { k: field(1, int), n: field(2, int), list: field(3, text) })
 
 interface Row {
@@ -42,7 +47,11 @@ const steps: readonly Step[] = [
     add: (s) => s.map((r) => ({ ...r, s: `${r.s}!` })),
     model: (rows) => rows.map((r) => ({ ...r, s: `${r.s}!` })),
   },
-  { name: 'filter', add: (s) => s.filter((r) => r.v % 3 !== 0), model: (rows) => rows.filter((r) => r.v % 3 !== 0) },
+  {
+    name: 'filter',
+    add: (s) => s.filter((r) => r.v % 3 !== 0),
+    model: (rows) => rows.filter((r) => r.v % 3 !== 0),
+  },
   {
     name: 'filter by text',
     add: (s) => s.filter(({ s: name }) => name !== 'b'),
@@ -87,7 +96,11 @@ function keyed(stream: Stream<Row>, sink: string): void {
       onTimer: {
         quiet(ctx) {
           const best = [...ctx.state.best.entries()].map(([s, v]) => `${s}=${v}`)
-          ctx.emit({ k: ctx.key, n: ctx.state.n.get(), list: [...ctx.state.seen.all(), ...best].join() })
+          ctx.emit({
+            k: ctx.key,
+            n: ctx.state.n.get(),
+            list: [...ctx.state.seen.all(), ...best].join(),
+          })
           ctx.state.seen.clear()
         },
       },
@@ -131,12 +144,17 @@ describe('chains', () => {
         fc.integer({ min: 0, max: 40 }),
         async (chosen, rows, batchRows, restoreAfter) => {
           const plan = planOf(chosen)
-          const run = (options: RunRowsOptions): ReturnType<typeof runRows> => runRows(plan, rows, options)
+          const run = (options: RunRowsOptions): ReturnType<typeof runRows> =>
+            runRows(plan, rows, options)
           const plain = await run({ batchRows })
           const model = chosen.reduce<readonly Row[]>((all, step) => step.model(all), rows)
           expect(plain['rows']).toEqual(model)
-          expect(plain['halved']).toEqual(model.filter((r) => r.v <= 4).map((r) => ({ ...r, v: r.v / 2 })))
-          expect(plain['rejected']).toEqual(model.filter((r) => r.v > 4).map((r) => [r, `${r.v} is too much`]))
+          expect(plain['halved']).toEqual(
+            model.filter((r) => r.v <= 4).map((r) => ({ ...r, v: r.v / 2 })),
+          )
+          expect(plain['rejected']).toEqual(
+            model.filter((r) => r.v > 4).map((r) => [r, `${r.v} is too much`]),
+          )
           expect(await run({ batchRows, interpreted: true })).toEqual(plain)
           expect(await run({ batchRows: 1 })).toEqual(plain)
           expect(await run({ batchRows, frames: rowSchema as never })).toEqual(plain)

@@ -39,7 +39,8 @@ export function counterLayout(plan: Plan): CounterLayout {
     size,
     output: (node, output) =>
       extra.get(edgeKey(node.id, output)) ??
-      node.id * countersPerNode + (output === 'late' || output === 'rejected' ? countAside : countOut),
+      node.id * countersPerNode +
+        (output === 'late' || output === 'rejected' ? countAside : countOut),
   }
 }
 

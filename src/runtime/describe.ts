@@ -9,7 +9,10 @@ import type { Schema } from '../schema/types.ts'
 /** The engine's version as manifests name it. */
 export const engineVersion = '0.1.0'
 
-export function describeJob(plan: Plan, parameters: Readonly<Record<string, string>>): JobDescription {
+export function describeJob(
+  plan: Plan,
+  parameters: Readonly<Record<string, string>>,
+): JobDescription {
   return {
     plan: { fingerprint: plan.fingerprint, json: JSON.stringify(planJson(plan)) },
     formerFingerprint: formerFingerprintOf(plan),
@@ -34,7 +37,8 @@ function storedSchemas(plan: Plan): readonly StoredSchema[] {
       if ('value' in definition) add(`${node.name}.${state}.value`, definition.value)
       if ('key' in definition) add(`${node.name}.${state}.key`, definition.key)
       if ('item' in definition) add(`${node.name}.${state}.item`, definition.item)
-      if ('accumulator' in definition) add(`${node.name}.${state}.accumulator`, definition.accumulator)
+      if ('accumulator' in definition)
+        add(`${node.name}.${state}.accumulator`, definition.accumulator)
     }
   }
   return schemas

@@ -11,25 +11,29 @@ export const runtimeErrors = defineErrors({
     code: 'TM1902',
     kind: 'user',
     title: 'a record has no usable event time',
-    remedy: 'Return epoch milliseconds from `timestamp`, or take such records as rejections, or set onError.time to skip.',
+    remedy:
+      'Return epoch milliseconds from `timestamp`, or take such records as rejections, or set onError.time to skip.',
   },
   invalidKey: {
     code: 'TM1903',
     kind: 'user',
     title: 'keyBy returned a value that is not a key',
-    remedy: 'Return text, a finite number, a bigint, a boolean or a tuple of these; see `tidemill explain TM1042`.',
+    remedy:
+      'Return text, a finite number, a bigint, a boolean or a tuple of these; see `tidemill explain TM1042`.',
   },
   undecodable: {
     code: 'TM1904',
     kind: 'user',
     title: 'a record could not be decoded',
-    remedy: 'Correct the input, or take rejections with app.tryFrom, or set onError.decode to skip or dead-letter.',
+    remedy:
+      'Correct the input, or take rejections with app.tryFrom, or set onError.decode to skip or dead-letter.',
   },
   planMismatch: {
     code: 'TM1905',
     kind: 'user',
     title: 'the program does not fit the state it should continue from',
-    remedy: 'Start the version of the program that wrote the state, or choose another state directory with --state.',
+    remedy:
+      'Start the version of the program that wrote the state, or choose another state directory with --state.',
   },
   notBounded: {
     code: 'TM1907',
@@ -47,6 +51,7 @@ export const runtimeErrors = defineErrors({
     code: 'TM1909',
     kind: 'transient',
     title: 'the worker thread ended unexpectedly',
-    remedy: 'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
+    remedy:
+      'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
   },
 })

@@ -15,7 +15,10 @@ interface Row {
   readonly k: number
 }
 
-const rows: readonly Row[] = Array.from({ length: 60 }, (_, i) => ({ t: i < 40 ? i : 200 + i, k: i < 40 ? i % 3 : 3 + (i % 3) }))
+const rows: readonly Row[] = Array.from({ length: 60 }, (_, i) => ({
+  t: i < 40 ? i : 200 + i,
+  k: i < 40 ? i % 3 : 3 + (i % 3),
+}))
 const most = struct('most', { at: field(1, int), most: field(2, int) })
 
 function planOf(build: (app: ReturnType<ReturnType<typeof pipelineOn>>) => void): Plan {

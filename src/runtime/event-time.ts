@@ -159,7 +159,9 @@ export class EventTimeOrigin {
       .filter((c) => c.max !== timestampMin)
       .map((c) => ({ node: this.id, partition: c.id, watermarkMs: c.max - this.lag }))
     const own = this.watermark()
-    return own === timestampMin ? channels : [...channels, { node: this.id, partition: '', watermarkMs: own }]
+    return own === timestampMin
+      ? channels
+      : [...channels, { node: this.id, partition: '', watermarkMs: own }]
   }
 
   restoreWatermarks(stored: readonly StoredWatermark[]): void {
@@ -168,8 +170,7 @@ export class EventTimeOrigin {
       if (channel !== undefined) {
         channel.max = Math.max(channel.max, watermarkMs + this.lag)
         if (channel === this.#current) this.max = channel.max
-      }
-      else if (partition === '' && watermarkMs > this.#floor) this.#floor = watermarkMs
+      } else if (partition === '' && watermarkMs > this.#floor) this.#floor = watermarkMs
     }
     this.#recompute()
   }
@@ -218,7 +219,8 @@ export class EventTimeOrigin {
   }
 
   #regate(): void {
-    this.gate = this.#batch === undefined && this.#others >= this.#due ? this.#due : Number.POSITIVE_INFINITY
+    this.gate =
+      this.#batch === undefined && this.#others >= this.#due ? this.#due : Number.POSITIVE_INFINITY
   }
 }
 

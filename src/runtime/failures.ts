@@ -27,25 +27,34 @@ export class FailurePolicies implements ChainHooks {
 
   get needsDeadLetters(): boolean {
     const { decode, user, time } = this.#plan.options.onError
-    const steps = this.#plan.nodes.some((n) => n.kind === 'process' && n.definition.onError === 'dead-letter')
+    const steps = this.#plan.nodes.some(
+      (n) => n.kind === 'process' && n.definition.onError === 'dead-letter',
+    )
     return decode === 'dead-letter' || user === 'dead-letter' || time === 'dead-letter' || steps
   }
 
   userError(node: PlanNode, row: unknown, error: unknown): void {
-    const policy = (node.kind === 'process' ? node.definition.onError : undefined) ?? this.#plan.options.onError.user
+    const policy =
+      (node.kind === 'process' ? node.definition.onError : undefined) ??
+      this.#plan.options.onError.user
     if (policy === 'fail') throw error
     this.#drop(node, row, error, policy)
   }
 
   badTime(node: PlanNode, row: unknown, value: unknown): void {
-    const error = new TidemillError(runtimeErrors.badTime, { message: `${describe(value)} is not a time` })
-    const policy = (node.kind === 'event-time' ? node.onError : undefined) ?? this.#plan.options.onError.time
+    const error = new TidemillError(runtimeErrors.badTime, {
+      message: `${describe(value)} is not a time`,
+    })
+    const policy =
+      (node.kind === 'event-time' ? node.onError : undefined) ?? this.#plan.options.onError.time
     if (policy === 'fail') throw error
     this.#drop(node, row, error, policy)
   }
 
   badKey(_node: PlanNode, _row: unknown, key: unknown): never {
-    throw new TidemillError(runtimeErrors.invalidKey, { message: checkKey(key as Key) ?? describe(key) })
+    throw new TidemillError(runtimeErrors.invalidKey, {
+      message: checkKey(key as Key) ?? describe(key),
+    })
   }
 
   /** Names the step and the record of what escaped from a batch. */
@@ -57,7 +66,11 @@ export class FailurePolicies implements ChainHooks {
       record: this.place(index),
     }
     if (isTidemillError(error)) throw error.with(details)
-    throw new TidemillError(runtimeErrors.userFunction, { message: messageOf(error), details, cause: error })
+    throw new TidemillError(runtimeErrors.userFunction, {
+      message: messageOf(error),
+      details,
+      cause: error,
+    })
   }
 
   /** A record that the source could not decode. */
@@ -65,20 +78,42 @@ export class FailurePolicies implements ChainHooks {
     const node = this.#plan.nodes[source]
     if (node?.kind !== 'source') return
     if (rejected !== undefined) {
-      rejected({ input: input.raw, operator: node.name ?? '', attempt: 1, position: `${input.source}:${input.position}`, source: input.source, line: input.position, error: input.error }, Number.NaN)
+      rejected(
+        {
+          input: input.raw,
+          operator: node.name ?? '',
+          attempt: 1,
+          position: `${input.source}:${input.position}`,
+          source: input.source,
+          line: input.position,
+          error: input.error,
+        },
+        Number.NaN,
+      )
       return
     }
     const policy = node.onError ?? this.#plan.options.onError.decode
     if (policy === 'fail') {
       throw new TidemillError(runtimeErrors.undecodable, {
         message: input.error.message,
-        details: { operator: node.name ?? '', file: input.source, record: input.position, code: input.error.code },
+        details: {
+          operator: node.name ?? '',
+          file: input.source,
+          record: input.position,
+          code: input.error.code,
+        },
       })
     }
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
       this.deadLetters?.write(
-        { input: input.raw, operator: node.name ?? '', attempt: 1, position: `${input.source}:${input.position}`, error: input.error },
+        {
+          input: input.raw,
+          operator: node.name ?? '',
+          attempt: 1,
+          position: `${input.source}:${input.position}`,
+          error: input.error,
+        },
         Number.NaN,
       )
     }
@@ -87,7 +122,10 @@ export class FailurePolicies implements ChainHooks {
   #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
-      this.deadLetters?.write(rejectedRow(node.name ?? `${node.kind} step ${node.id}`, row, error), Number.NaN)
+      this.deadLetters?.write(
+        rejectedRow(node.name ?? `${node.kind} step ${node.id}`, row, error),
+        Number.NaN,
+      )
     }
   }
 

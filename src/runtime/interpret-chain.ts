@@ -49,7 +49,11 @@ export function interpretChain(parts: ChainParts): Chain {
     }
     return made
   }
-  const attempt = (node: PlanNode, row: unknown, fn: () => unknown): { readonly value: unknown } | undefined => {
+  const attempt = (
+    node: PlanNode,
+    row: unknown,
+    fn: () => unknown,
+  ): { readonly value: unknown } | undefined => {
     at = node.id
     if (plan.options.onError.user === 'fail') return { value: fn() }
     try {
@@ -178,12 +182,14 @@ export function interpretChain(parts: ChainParts): Chain {
       }
       roots.set(node.id, {
         rows: (rows, from, to) => run((index) => rows[index], from, to),
-        frame: (frame: Frame, from, to) => run((index) => frame.layout.plain(frame, index), from, to),
+        frame: (frame: Frame, from, to) =>
+          run((index) => frame.layout.plain(frame, index), from, to),
         rejected: node.rejects ? counted(node, 'rejected') : undefined,
       })
     }
     const operator = parts.operators.get(node.id)
-    if (operator) for (const output of outputNames(node)) operator.connect(output, counted(node, output))
+    if (operator)
+      for (const output of outputNames(node)) operator.connect(output, counted(node, output))
     if (node.kind === 'event-time' && parts.batch) replay.set(node.id, feed(node.id, 'out'))
   }
   function counted(node: PlanNode, output: string): Emit {

@@ -10,14 +10,23 @@
  */
 import type { Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
-import { type CheckpointDriver, createCheckpointDriver, type DriverStatus, type JobDescription } from '../checkpoint/driver.ts'
+import {
+  type CheckpointDriver,
+  createCheckpointDriver,
+  type DriverStatus,
+  type JobDescription,
+} from '../checkpoint/driver.ts'
 import { emptyLedger, type Ledger } from '../checkpoint/ledger.ts'
 import type { Manifest } from '../checkpoint/manifest.ts'
 import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import type { SnapshotId } from '../checkpoint/names.ts'
 import { assertRestorable } from '../checkpoint/restore.ts'
 import { importSnapshot } from '../checkpoint/snapshot-copy.ts'
-import { openStateDirectory, type StateDirectory, wrapStorageError } from '../checkpoint/state-directory.ts'
+import {
+  openStateDirectory,
+  type StateDirectory,
+  wrapStorageError,
+} from '../checkpoint/state-directory.ts'
 import { runtimeErrors } from './errors.ts'
 import type { SliceProgress } from './slice.ts'
 
@@ -67,7 +76,11 @@ export interface JobOptions {
   readonly subtasks: number
   /** Failed lives in a row, without committed work between them, after which the job fails. Default 3. */
   readonly attemptsMax?: number
-  readonly onLife?: (life: { readonly generation: number; readonly epoch: number | undefined; readonly attempt: number }) => void
+  readonly onLife?: (life: {
+    readonly generation: number
+    readonly epoch: number | undefined
+    readonly attempt: number
+  }) => void
   readonly onCommitted?: (manifest: Manifest) => void
 }
 
@@ -85,7 +98,10 @@ export interface RunningJob {
   stop(): void
   checkpoint(): Promise<Manifest>
   savepoint(folder: string): Promise<Manifest>
-  status(): { readonly driver: DriverStatus | undefined; readonly progress: SliceProgress | undefined }
+  status(): {
+    readonly driver: DriverStatus | undefined
+    readonly progress: SliceProgress | undefined
+  }
 }
 
 /** First wait before a new life, doubled each time up to the most. */
@@ -104,7 +120,11 @@ export function startJob(options: JobOptions): RunningJob {
 }
 
 type LifeEnd =
-  | { readonly kind: 'done'; readonly status: JobOutcome['status']; readonly manifest: Manifest | undefined }
+  | {
+      readonly kind: 'done'
+      readonly status: JobOutcome['status']
+      readonly manifest: Manifest | undefined
+    }
   | { readonly kind: 'failed'; readonly error: unknown; readonly progressed: boolean }
 
 class JobController {
@@ -124,7 +144,8 @@ class JobController {
   }
 
   driver(): CheckpointDriver {
-    if (this.#driver === undefined) throw new TidemillError(runtimeErrors.stopped, { message: 'it is not running now' })
+    if (this.#driver === undefined)
+      throw new TidemillError(runtimeErrors.stopped, { message: 'it is not running now' })
     return this.#driver
   }
 
@@ -135,7 +156,10 @@ class JobController {
   }
 
   status(): ReturnType<RunningJob['status']> {
-    return { driver: this.#driver?.status(), progress: this.#handles[0]?.progress() ?? this.#lastProgress }
+    return {
+      driver: this.#driver?.status(),
+      progress: this.#handles[0]?.progress() ?? this.#lastProgress,
+    }
   }
 
   async run(): Promise<JobOutcome> {
@@ -149,7 +173,11 @@ class JobController {
       try {
         if (before?.finished === true) end = await this.#showResults(directory, before)
         else {
-          this.#options.onLife?.({ generation: directory.generation, epoch: before?.epoch, attempt: failures + 1 })
+          this.#options.onLife?.({
+            generation: directory.generation,
+            epoch: before?.epoch,
+            attempt: failures + 1,
+          })
           end = await this.#live(directory)
         }
       } finally {
@@ -160,11 +188,15 @@ class JobController {
       if (isFinal(end.error) || failures >= attemptsMax) throw end.error
       if (this.#stopping) throw end.error
       const waitMs = Math.min(backoffMs * 2 ** (failures - 1), backoffMsMax)
-      this.#env.host.log('warn', `the job failed and starts again in ${waitMs} ms from its last epoch`, {
-        error: end.error instanceof Error ? end.error.message : String(end.error),
-        attempt: failures,
-        attemptsMax,
-      })
+      this.#env.host.log(
+        'warn',
+        `the job failed and starts again in ${waitMs} ms from its last epoch`,
+        {
+          error: end.error instanceof Error ? end.error.message : String(end.error),
+          attempt: failures,
+          attemptsMax,
+        },
+      )
       await this.#wait(waitMs)
     }
   }
@@ -199,19 +231,25 @@ class JobController {
     const handles: SubtaskHandle[] = []
     try {
       await Promise.all(
-        Array.from({ length: subtasks }, (_, subtask) =>
-          new Promise<void>((resolve, reject) => {
-            const spec = { subtask, subtasks, generation, mode, stateDirectory, manifest }
-            const report = ({ kind }: SubtaskReport): void => {
-              if (kind === 'committed') resolve()
-            }
-            handles.push(host.start(spec, { report, failed: reject }))
-          }),
+        Array.from(
+          { length: subtasks },
+          (_, subtask) =>
+            new Promise<void>((resolve, reject) => {
+              const spec = { subtask, subtasks, generation, mode, stateDirectory, manifest }
+              const report = ({ kind }: SubtaskReport): void => {
+                if (kind === 'committed') resolve()
+              }
+              handles.push(host.start(spec, { report, failed: reject }))
+            }),
         ),
       )
       return { kind: 'done', status: 'already-finished', manifest }
     } catch (error) {
-      return { kind: 'failed', error: wrapStorageError(error, 'running a subtask'), progressed: false }
+      return {
+        kind: 'failed',
+        error: wrapStorageError(error, 'running a subtask'),
+        progressed: false,
+      }
     } finally {
       await Promise.all(handles.map((handle) => handle.stop()))
     }
@@ -224,7 +262,8 @@ class JobController {
     let progressed = false
     let failed: (error: unknown) => void = () => {}
     const failure = new Promise<LifeEnd>((resolve) => {
-      failed = (error) => resolve({ kind: 'failed', error: wrapStorageError(error, 'running a subtask'), progressed })
+      failed = (error) =>
+        resolve({ kind: 'failed', error: wrapStorageError(error, 'running a subtask'), progressed })
     })
     const early: SubtaskReport[] = []
     let receive = (report: SubtaskReport): void => void early.push(report)
@@ -279,7 +318,11 @@ class JobController {
     return end
   }
 
-  #outcome(status: JobOutcome['status'], manifest: Manifest | undefined, startedMs: number): JobOutcome {
+  #outcome(
+    status: JobOutcome['status'],
+    manifest: Manifest | undefined,
+    startedMs: number,
+  ): JobOutcome {
     return {
       status,
       epoch: manifest?.epoch ?? 0,
@@ -303,7 +346,10 @@ class JobController {
 /** Rows that came in or went out in all epochs up to this one. */
 function workIn(manifest: Manifest | undefined): number {
   const { sources, sinks } = manifest?.ledger.total ?? emptyLedger
-  return sources.reduce((sum, { read }) => sum + read, 0) + sinks.reduce((sum, { received }) => sum + received, 0)
+  return (
+    sources.reduce((sum, { read }) => sum + read, 0) +
+    sinks.reduce((sum, { received }) => sum + received, 0)
+  )
 }
 
 /** Trying again would show the same damage, or hide a bug. */

@@ -2,7 +2,13 @@
  * The ledger of one subtask and life, from the counters of the chain. Both ends of an edge are counted on their own -
  * where rows are made and where they arrive - so that a lost or doubled row shows as an equation that does not hold.
  */
-import type { EdgeEntry, Ledger, OperatorEntry, SinkEntry, SourceEntry } from '../checkpoint/ledger.ts'
+import type {
+  EdgeEntry,
+  Ledger,
+  OperatorEntry,
+  SinkEntry,
+  SourceEntry,
+} from '../checkpoint/ledger.ts'
 import type { SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import {
@@ -80,7 +86,8 @@ export class LedgerCounter {
     for (const { rows, undecodable } of this.#read.values()) recordsRead += rows + undecodable
     for (const node of this.#parts.plan.nodes) {
       if (node.kind === 'sink') recordsWritten += this.#count(node.id, countIn)
-      if (node.kind === 'window') recordsLate += this.#parts.operators.get(node.id)?.counts().late ?? 0
+      if (node.kind === 'window')
+        recordsLate += this.#parts.operators.get(node.id)?.counts().late ?? 0
       else recordsRejected += this.#count(node.id, countAside) + this.#count(node.id, countDropped)
     }
     return { recordsRead, recordsWritten, recordsLate, recordsRejected }
@@ -106,7 +113,12 @@ export class LedgerCounter {
     if (operator === undefined) {
       if (node.kind === 'try' || node.kind === 'event-time') {
         const rejected = this.#count(node.id, countAside)
-        return this.#entry(node, { received: this.#arriving(node), accepted: this.#count(node.id, countOut), dropped, rejected })
+        return this.#entry(node, {
+          received: this.#arriving(node),
+          accepted: this.#count(node.id, countOut),
+          dropped,
+          rejected,
+        })
       }
       if (dropped === 0) return undefined
       const received = this.#arriving(node)
@@ -130,7 +142,12 @@ export class LedgerCounter {
 
   #entry(
     node: PlanNode,
-    counts: { readonly received: number; readonly accepted: number; readonly dropped: number; readonly rejected: number },
+    counts: {
+      readonly received: number
+      readonly accepted: number
+      readonly dropped: number
+      readonly rejected: number
+    },
   ): OperatorEntry {
     const { onError } = this.#parts.plan.options
     const deadLetters = (node.kind === 'event-time' ? onError.time : onError.user) === 'dead-letter'
@@ -148,7 +165,11 @@ export class LedgerCounter {
   }
 
   #sink(node: PlanNode & { readonly kind: 'sink' }): SinkEntry {
-    const counts = this.#parts.sinks.get(node.id)?.counts() ?? { received: 0, skipped: 0, deadLettered: 0 }
+    const counts = this.#parts.sinks.get(node.id)?.counts() ?? {
+      received: 0,
+      skipped: 0,
+      deadLettered: 0,
+    }
     return {
       name: node.name,
       received: this.#count(node.id, countIn),
@@ -180,7 +201,8 @@ export class LedgerCounter {
     const node = this.#parts.plan.nodes[id]
     if (node === undefined) return 0
     // A process step names its outputs freely, also `late`.
-    if (node.kind !== 'process' && (output === 'late' || output === 'rejected')) return this.#count(id, countAside)
+    if (node.kind !== 'process' && (output === 'late' || output === 'rejected'))
+      return this.#count(id, countAside)
     switch (node.kind) {
       case 'map':
         return this.#arriving(node) - this.#count(id, countDropped)

@@ -72,9 +72,11 @@ describe('a renamed step', () => {
     const state = join(folder, 'first')
     await run({ step: 'count', state: 'seen' }, state)
     expect(await run({ step: 'count', state: 'seen' }, join(folder, 'second'), state)).toEqual([])
-    const error = await run({ step: 'count', state: 'seen' }, join(folder, 'third'), join(folder, 'none')).catch(
-      (e: unknown) => e,
-    )
+    const error = await run(
+      { step: 'count', state: 'seen' },
+      join(folder, 'third'),
+      join(folder, 'none'),
+    ).catch((e: unknown) => e)
     expect(isTidemillError(error) && error.code).toBe('TM1516')
   })
 })

@@ -20,7 +20,18 @@ export async function replayInOrder(
   const inputs = origins.flatMap((origin) => {
     const rows = collected.get(origin.id)
     const emit = deliver.get(origin.id)
-    return rows && emit ? [{ origin, emit, rows: rows.rows, times: rows.times, order: sortedOrder(rows.times), next: 0 }] : []
+    return rows && emit
+      ? [
+          {
+            origin,
+            emit,
+            rows: rows.rows,
+            times: rows.times,
+            order: sortedOrder(rows.times),
+            next: 0,
+          },
+        ]
+      : []
   })
   for (let count = 1; ; count++) {
     let first: (typeof inputs)[number] | undefined

@@ -65,18 +65,26 @@ export async function runRows(
       if (options.frames === undefined) root.rows(rows, from, to)
       else root.frame(frameOf(options.frames, rows.slice(from, to)), 0, to - from)
     }
-    if (options.restoreAfter !== undefined && from <= options.restoreAfter && to > options.restoreAfter && !batch) {
+    if (
+      options.restoreAfter !== undefined &&
+      from <= options.restoreAfter &&
+      to > options.restoreAfter &&
+      !batch
+    ) {
       life = restart(plan, outputs, life, options.interpreted === true)
     }
   }
   if (batch) {
     const depths = [...new Set(life.parts.depth.values())].sort((a, b) => a - b)
     for (const depth of depths) {
-      const origins = [...life.parts.origins.values()].filter((o) => life.parts.depth.get(o.id) === depth)
+      const origins = [...life.parts.origins.values()].filter(
+        (o) => life.parts.depth.get(o.id) === depth,
+      )
       await replayInOrder(origins, life.collected, life.chain.replay, async () => {})
     }
   }
-  for (const origins of life.parts.originsOfSource.values()) for (const origin of origins) origin.end('rows')
+  for (const origins of life.parts.originsOfSource.values())
+    for (const origin of origins) origin.end('rows')
   for (const origin of life.parts.inner) origin.end('input')
   for (const operator of life.parts.operators.values()) {
     operator.advance(timestampMax)
@@ -93,7 +101,12 @@ function frameOf(schema: Schema<never>, rows: readonly unknown[]): Frame {
 
 type Life = ReturnType<typeof start>
 
-function start(plan: Plan, outputs: Record<string, unknown[]>, batch: boolean, interpreted: boolean) {
+function start(
+  plan: Plan,
+  outputs: Record<string, unknown[]>,
+  batch: boolean,
+  interpreted: boolean,
+) {
   const counters = new Float64Array(counterLayout(plan).size)
   const hooks = new FailurePolicies(plan, counters)
   const range = { first: 0, end: plan.options.maxParallelism, total: plan.options.maxParallelism }
@@ -141,7 +154,12 @@ function start(plan: Plan, outputs: Record<string, unknown[]>, batch: boolean, i
   }
 }
 
-function restart(plan: Plan, outputs: Record<string, unknown[]>, old: Life, interpreted: boolean): Life {
+function restart(
+  plan: Plan,
+  outputs: Record<string, unknown[]>,
+  old: Life,
+  interpreted: boolean,
+): Life {
   for (const operator of old.parts.operators.values()) operator.flushEpoch()
   const next = start(plan, outputs, false, interpreted)
   for (const [id, operator] of old.parts.operators) {
@@ -151,7 +169,8 @@ function restart(plan: Plan, outputs: Record<string, unknown[]>, old: Life, inte
     }
     next.parts.operators.get(id)?.finishRestore()
   }
-  for (const [id, origin] of old.parts.origins) next.parts.origins.get(id)?.restoreWatermarks(origin.storedWatermarks())
+  for (const [id, origin] of old.parts.origins)
+    next.parts.origins.get(id)?.restoreWatermarks(origin.storedWatermarks())
   for (const origins of next.parts.originsOfSource.values()) {
     for (const origin of origins) origin.select('rows')
   }

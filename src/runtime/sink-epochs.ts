@@ -48,13 +48,21 @@ export class SinkEpochs {
   /** Writes out what is buffered until every sink has room again; `ended` gives up waiting. */
   async flush(ended: () => boolean): Promise<void> {
     for (const { name, writer } of this.#sinks) {
-      for (let waitMs = pauseMs; writer.full && !ended(); waitMs = Math.min(waitMs * 2, pauseMsMax)) {
+      for (
+        let waitMs = pauseMs;
+        writer.full && !ended();
+        waitMs = Math.min(waitMs * 2, pauseMsMax)
+      ) {
         try {
           await writer.flush()
           break
         } catch (error) {
           if (!this.#pauses || !isTidemillError(error) || error.kind !== 'transient') throw error
-          this.#env.host.log('warn', `sink "${name}" cannot write, the job waits: ${error.message}`, { code: error.code, waitMs })
+          this.#env.host.log(
+            'warn',
+            `sink "${name}" cannot write, the job waits: ${error.message}`,
+            { code: error.code, waitMs },
+          )
           await this.#env.clock.sleep(waitMs)
         }
       }
@@ -95,7 +103,8 @@ export class SinkEpochs {
     this.#committing = this.#committing.then(async () => {
       for (const { name, writer } of this.#sinks) {
         for (const preparation of due) {
-          if (preparation.sink === name) await writer.commit(preparation.epoch, preparation.prepared)
+          if (preparation.sink === name)
+            await writer.commit(preparation.epoch, preparation.prepared)
         }
       }
       this.#prepared = this.#prepared.filter((p) => !due.includes(p))

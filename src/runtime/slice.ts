@@ -151,7 +151,8 @@ export class Slice {
       hooks: this.#policies,
       batch,
     })
-    if (batch) for (const id of this.#parts.origins.keys()) this.#collected.set(id, { rows: [], times: [] })
+    if (batch)
+      for (const id of this.#parts.origins.keys()) this.#collected.set(id, { rows: [], times: [] })
     this.#sinks = new SinkEpochs(options.env, options.plan.options.onError.sink)
     this.#ledger = new LedgerCounter({
       plan: options.plan,
@@ -165,7 +166,8 @@ export class Slice {
   /** Runs until the driver ends the job or something fails. Never rejects. */
   async run(): Promise<void> {
     try {
-      if (this.#options.manifest?.finished === true) await this.#showResults(this.#options.manifest.epoch)
+      if (this.#options.manifest?.finished === true)
+        await this.#showResults(this.#options.manifest.epoch)
       else {
         await this.#open()
         await this.#loop()
@@ -202,7 +204,11 @@ export class Slice {
       ...this.#ledger.totals(),
       watermarkMs: origin?.watermark(),
       lag: this.#lag,
-      holders: origin?.holders().slice(0, 3).map((h) => h.channel) ?? [],
+      holders:
+        origin
+          ?.holders()
+          .slice(0, 3)
+          .map((h) => h.channel) ?? [],
     }
   }
 
@@ -217,7 +223,8 @@ export class Slice {
   async #openSinks(): Promise<void> {
     const { env } = this.#options
     for (const node of this.#plan.nodes) {
-      if (node.kind === 'sink') this.#writers.set(node.id, await this.#openSink(node.name, node.was, node.sink))
+      if (node.kind === 'sink')
+        this.#writers.set(node.id, await this.#openSink(node.name, node.was, node.sink))
     }
     const { deadLetters } = this.#options
     if (this.#policies.needsDeadLetters && deadLetters !== undefined) {
@@ -247,7 +254,8 @@ export class Slice {
       collected: this.#collected,
     })
     await this.#restoreState()
-    for (const node of this.#plan.nodes) if (node.kind === 'source') await this.#openSource(node, snapshots)
+    for (const node of this.#plan.nodes)
+      if (node.kind === 'source') await this.#openSource(node, snapshots)
     env.host.crashPoint('recover.positions')
     for (const origin of this.#parts.inner) origin.open('input')
   }
@@ -274,10 +282,13 @@ export class Slice {
   async #restoreState(): Promise<void> {
     const { manifest, storage, subtask } = this.#options
     if (manifest === undefined) return
-    const byName = new Map([...this.#parts.operators.values()].map((operator) => [operator.name, operator]))
+    const byName = new Map(
+      [...this.#parts.operators.values()].map((operator) => [operator.name, operator]),
+    )
     for (const node of this.#plan.nodes) {
       const operator = this.#parts.operators.get(node.id)
-      if (operator && node.was !== undefined && !byName.has(node.was)) byName.set(node.was, operator)
+      if (operator && node.was !== undefined && !byName.has(node.was))
+        byName.set(node.was, operator)
     }
     // State that belongs to no key goes to the subtask of the same number.
     const selection = { keyGroups: this.#range, unkeyed: (writer: number) => writer === subtask }
@@ -296,8 +307,14 @@ export class Slice {
   }
 
   async #openSource(node: SourceNode, snapshots: readonly SubtaskSnapshot[]): Promise<void> {
-    if (this.#options.mode === 'batch' && !node.source.bounded && node.source.endsInBatch !== true) {
-      throw new TidemillError(runtimeErrors.notBounded, { message: `source "${node.name}" never ends` })
+    if (
+      this.#options.mode === 'batch' &&
+      !node.source.bounded &&
+      node.source.endsInBatch !== true
+    ) {
+      throw new TidemillError(runtimeErrors.notBounded, {
+        message: `source "${node.name}" never ends`,
+      })
     }
     const handle = await node.source.open({
       env: this.#env,
@@ -315,7 +332,8 @@ export class Slice {
       const reader = await handle.reader(partition, position)
       const input = new PartitionInput(node, partition, reader, position, () => this.#signal())
       this.#inputs.push(input)
-      for (const origin of this.#parts.originsOfSource.get(node.id) ?? []) origin.open(input.channel)
+      for (const origin of this.#parts.originsOfSource.get(node.id) ?? [])
+        origin.open(input.channel)
     }
     for (const origin of this.#parts.origins.values()) {
       const stored = snapshots.flatMap((s) => s.watermarks).filter((w) => w.node === origin.id)
@@ -329,7 +347,8 @@ export class Slice {
     this.#turnAtMs = this.#env.clock.monoMs()
     while (!this.#stopped) {
       if (this.#broken !== undefined) throw this.#broken.error
-      if (this.#barrier !== undefined && this.#snapshotting === undefined) await this.#startSnapshot(this.#barrier)
+      if (this.#barrier !== undefined && this.#snapshotting === undefined)
+        await this.#startSnapshot(this.#barrier)
       const worked = this.#sealed ? false : await this.#readSome()
       if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
       if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
@@ -393,12 +412,17 @@ export class Slice {
     return undefined
   }
 
-  async #process(input: PartitionInput, batch: NonNullable<ReturnType<PartitionInput['take']>>): Promise<void> {
+  async #process(
+    input: PartitionInput,
+    batch: NonNullable<ReturnType<PartitionInput['take']>>,
+  ): Promise<void> {
     const root = this.#chain?.roots.get(input.source)
     if (root === undefined) return
-    for (const origin of this.#parts.originsOfSource.get(input.source) ?? []) origin.select(input.channel)
+    for (const origin of this.#parts.originsOfSource.get(input.source) ?? [])
+      origin.select(input.channel)
     input.idleSinceMs = Number.NaN
-    const place = (index: number): string => `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
+    const place = (index: number): string =>
+      `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
     this.#policies.place = place
     const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
     for (let from = 0; from < count; ) {
@@ -410,7 +434,8 @@ export class Slice {
       await this.#giveTurn()
     }
     if (batch.kind === 'rows') {
-      for (const rejected of batch.rejected) this.#policies.undecodable(input.source, rejected, root.rejected)
+      for (const rejected of batch.rejected)
+        this.#policies.undecodable(input.source, rejected, root.rejected)
     }
     this.#ledger.read(input.source, count, batch.kind === 'rows' ? batch.rejected.length : 0)
     if (this.#firstOutput) {
@@ -465,7 +490,8 @@ export class Slice {
           if (Number.isNaN(input.idleSinceMs)) input.idleSinceMs = now
           for (const origin of origins) {
             const node = this.#plan.nodes[origin.id]
-            if (node?.kind === 'event-time' && now - input.idleSinceMs >= node.idleAfter) origin.setIdle(input.channel)
+            if (node?.kind === 'event-time' && now - input.idleSinceMs >= node.idleAfter)
+              origin.setIdle(input.channel)
           }
         }
       }
@@ -494,7 +520,9 @@ export class Slice {
   async #replay(): Promise<void> {
     const depths = [...new Set(this.#parts.depth.values())].sort((a, b) => a - b)
     for (const depth of depths) {
-      const origins = [...this.#parts.origins.values()].filter((o) => this.#parts.depth.get(o.id) === depth)
+      const origins = [...this.#parts.origins.values()].filter(
+        (o) => this.#parts.depth.get(o.id) === depth,
+      )
       await replayInOrder(origins, this.#collected, this.#chain?.replay ?? new Map(), async () => {
         if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
         await this.#env.tasks.yield()
@@ -525,7 +553,10 @@ export class Slice {
       this.#woken = false
       return
     }
-    const untilTimer = this.#clock.due === Number.POSITIVE_INFINITY ? restMsMax : this.#clock.due - this.#clock.nowMs()
+    const untilTimer =
+      this.#clock.due === Number.POSITIVE_INFINITY
+        ? restMsMax
+        : this.#clock.due - this.#clock.nowMs()
     const ms = Math.max(1, Math.min(restMsMax, untilTimer))
     await new Promise<void>((resolve) => {
       const timer = this.#env.clock.timer(ms, resolve)
@@ -551,7 +582,12 @@ export class Slice {
     const { epoch } = message
     this.#barrier = undefined
     if (message.snapshot === 'final') this.#sealed = true
-    const identity = { job: plan.job, generation: message.generation, epoch, subtask: this.#options.subtask }
+    const identity = {
+      job: plan.job,
+      generation: message.generation,
+      epoch,
+      subtask: this.#options.subtask,
+    }
     let writer: DataObjectWriter
     try {
       writer = await createDataObjectWriter({
@@ -561,7 +597,12 @@ export class Slice {
         pool: this.#options.pool,
       })
     } catch (error) {
-      this.#options.report({ kind: 'prepare-failed', subtask: this.#options.subtask, epoch, error: reported(error) })
+      this.#options.report({
+        kind: 'prepare-failed',
+        subtask: this.#options.subtask,
+        epoch,
+        error: reported(error),
+      })
       return
     }
     env.host.crashPoint('source.barrier')
@@ -603,10 +644,11 @@ export class Slice {
       if (current !== undefined) {
         const blocks = current.state.next(sliceBytes)
         if (blocks === undefined) snapshot.frozen.shift()
-        else for (const block of blocks) {
-          snapshot.writer.append(current.operator, block)
-          if (snapshot.writer.full) await snapshot.writer.drain()
-        }
+        else
+          for (const block of blocks) {
+            snapshot.writer.append(current.operator, block)
+            if (snapshot.writer.full) await snapshot.writer.drain()
+          }
         this.#env.host.crashPoint('op.slice.write')
         return
       }
@@ -660,7 +702,9 @@ export class Slice {
     this.#snapshotting = undefined
     for (const { state } of snapshot.frozen) state.abandon()
     snapshot.writer.abort().catch((error: unknown) => {
-      this.#env.host.log('warn', 'an abandoned snapshot could not be removed', { error: String(error) })
+      this.#env.host.log('warn', 'an abandoned snapshot could not be removed', {
+        error: String(error),
+      })
     })
   }
 
@@ -672,7 +716,8 @@ export class Slice {
         if (!this.#stopped) this.#options.report({ kind: 'committed', subtask, epoch })
       },
       (error: unknown) => {
-        if (!this.#stopped) this.#options.report({ kind: 'commit-failed', subtask, epoch, error: reported(error) })
+        if (!this.#stopped)
+          this.#options.report({ kind: 'commit-failed', subtask, epoch, error: reported(error) })
       },
     )
   }
@@ -685,7 +730,9 @@ export class Slice {
     for (const [id, handle] of this.#handles) {
       const name = this.#plan.nodes[id]?.name
       const positions = committed.positions.filter((p) => p.source === name)
-      await handle.committed?.(new Map(positions.map(({ partition, position }) => [partition, position])))
+      await handle.committed?.(
+        new Map(positions.map(({ partition, position }) => [partition, position])),
+      )
     }
   }
 
@@ -697,7 +744,9 @@ export class Slice {
     ]
     for (const result of await Promise.allSettled(closing)) {
       if (result.status === 'rejected') {
-        this.#env.host.log('warn', 'a resource could not be closed', { error: String(result.reason) })
+        this.#env.host.log('warn', 'a resource could not be closed', {
+          error: String(result.reason),
+        })
       }
     }
   }

@@ -74,7 +74,9 @@ export class Writer {
     if (words === 1) {
       this.view.setBigInt64(this.position, value, true)
     } else {
-      const hex = BigInt.asUintN(words * 64, value).toString(16).padStart(words * 16, '0')
+      const hex = BigInt.asUintN(words * 64, value)
+        .toString(16)
+        .padStart(words * 16, '0')
       for (let i = 0; i < words * 8; i++) {
         const at = hex.length - 2 * i - 2
         this.bytes[this.position + i] = Number.parseInt(hex.slice(at, at + 2), 16)
@@ -307,7 +309,9 @@ export class Reader {
 }
 
 const nothing: Uint8Array = new Uint8Array(0)
-const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, n) => n.toString(16).padStart(2, '0'))
+const hexPairs: readonly string[] = Array.from({ length: 256 }, (_, n) =>
+  n.toString(16).padStart(2, '0'),
+)
 
 export function varintSize(value: number): number {
   if (value < 0x80) return 1

@@ -12,7 +12,11 @@ import { flatText } from './text.ts'
 import type { SchemaType, StructType } from './types.ts'
 
 /** Undefined when `value` fits, else a sentence with the path, `lines[2].amount: expected a number, got "x"`. */
-export function checkValue(type: SchemaType, value: unknown, path: string = ''): string | undefined {
+export function checkValue(
+  type: SchemaType,
+  value: unknown,
+  path: string = '',
+): string | undefined {
   switch (type.kind) {
     case 'optional':
       return value === undefined ? undefined : checkValue(type.of, value, path)
@@ -28,7 +32,8 @@ export function checkValue(type: SchemaType, value: unknown, path: string = ''):
       if (!(value instanceof Map)) return unfitText(type, value, path)
       for (const [key, item] of value) {
         const reason =
-          checkValue(type.key, key, `${path}{key}`) ?? checkValue(type.value, item, `${path}{${show(key)}}`)
+          checkValue(type.key, key, `${path}{key}`) ??
+          checkValue(type.value, item, `${path}{${show(key)}}`)
         if (reason !== undefined) return reason
       }
       return undefined
@@ -93,7 +98,8 @@ export function unfit(type: SchemaType, value: unknown, path: string): TidemillE
 }
 
 function checkStruct(type: StructType, value: unknown, path: string): string | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return unfitText(type, value, path)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return unfitText(type, value, path)
   for (const field of type.fields) {
     const where = path === '' ? field.name : `${path}.${field.name}`
     const reason = checkValue(field.type, readField(value, field.name), where)
@@ -141,14 +147,20 @@ function copyValue(type: SchemaType, value: unknown): unknown {
 }
 
 function copyStruct(type: StructType, value: object, copy: object): unknown {
-  for (const field of type.fields) defineField(copy, field.name, copyValue(field.type, readField(value, field.name)))
+  for (const field of type.fields)
+    defineField(copy, field.name, copyValue(field.type, readField(value, field.name)))
   return Object.freeze(copy)
 }
 
 /** Sets an own property, also one called `__proto__`. */
 export function defineField(target: object, name: string, value: unknown): void {
   if (name === '__proto__') {
-    Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true })
+    Object.defineProperty(target, name, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
   } else {
     const record = target as Record<string, unknown>
     record[name] = value

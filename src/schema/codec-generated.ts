@@ -112,7 +112,8 @@ ${this.write(type.value, item, `${path}{}`)}
         return code`${unless(isRecord(v))}\n${this.writeStruct(type, v, path)}`
       case 'variant': {
         const cases = type.cases.map(
-          (one) => code`case ${literal(one.tag)}: {\nw.text(${literal(one.tag)})\n${this.writeStruct(one.struct, v, path)}\nbreak\n}`,
+          (one) =>
+            code`case ${literal(one.tag)}: {\nw.text(${literal(one.tag)})\n${this.writeStruct(one.struct, v, path)}\nbreak\n}`,
         )
         return code`${unless(isRecord(v))}
 switch (${this.property(v, type.tag)}) {
@@ -164,7 +165,13 @@ ${set(items)}
 }`
       }
       case 'map': {
-        const [count, i, key, item, map] = [this.fresh(), this.fresh(), this.fresh(), this.fresh(), this.fresh()]
+        const [count, i, key, item, map] = [
+          this.fresh(),
+          this.fresh(),
+          this.fresh(),
+          this.fresh(),
+          this.fresh(),
+        ]
         return code`{
 const ${count} = r.count(2), ${map} = new Map()
 for (let ${i} = 0; ${i} < ${count}; ${i}++) {
@@ -226,7 +233,9 @@ default: throw ${refuse}(${tag})
       const start = this.fresh()
       body = code`${head}\nconst ${start} = w.beginBlock()\n${this.write(inner, variable, where)}\nw.endBlock(${start})`
     }
-    return field.type.kind === 'optional' ? code`if (${variable} !== undefined) {\n${body}\n}` : code`{\n${body}\n}`
+    return field.type.kind === 'optional'
+      ? code`if (${variable} !== undefined) {\n${body}\n}`
+      : code`{\n${body}\n}`
   }
 
   private readStruct(type: StructType, target: Code, first: Code): Code {
@@ -242,15 +251,21 @@ default: throw ${refuse}(${tag})
     })
     const checks = type.fields
       .filter((field) => field.type.kind !== 'optional')
-      .map((field) => code`if (${variables.get(field)!} === undefined) throw ${this.constant(missing)}(${this.constant(type)}, ${this.constant(field)})`)
-    const properties = type.fields.map((field) => code`${key(field.name)}: ${variables.get(field)!}`)
+      .map(
+        (field) =>
+          code`if (${variables.get(field)!} === undefined) throw ${this.constant(missing)}(${this.constant(type)}, ${this.constant(field)})`,
+      )
+    const properties = type.fields.map(
+      (field) => code`${key(field.name)}: ${variables.get(field)!}`,
+    )
     const ids = new Set(type.fields.map((field) => field.id))
     const otherwise = this.constant((r: Reader, found: number): void => {
       const id = Math.floor(found / 4)
       if (ids.has(id)) throw wireMismatch(type, id)
       skipField(r, found)
     })
-    const declare = variables.size === 0 ? empty : code`let ${join([...variables.values()], code`, `)}`
+    const declare =
+      variables.size === 0 ? empty : code`let ${join([...variables.values()], code`, `)}`
     return code`{
 ${declare}
 const ${count} = r.count()

@@ -152,7 +152,8 @@ function read(type: SchemaType, r: Reader): unknown {
     case 'variant': {
       const tag = r.text()
       const found = type.cases.find((one) => one.tag === tag)
-      if (found === undefined) throw damaged(`${type.tag} ${JSON.stringify(tag)} is not a case of ${type.name}`)
+      if (found === undefined)
+        throw damaged(`${type.tag} ${JSON.stringify(tag)} is not a case of ${type.name}`)
       const row = {}
       defineField(row, type.tag, tag)
       return readStruct(found.struct, r, row)
@@ -197,7 +198,8 @@ function isRecord(value: unknown): value is object {
 export function skipField(r: Reader, head: number): void {
   switch (head % 4) {
     case wire.varint:
-      for (let size = 1; r.u8() >= 0x80; size++) if (size > 8) throw damaged('a number is too large')
+      for (let size = 1; r.u8() >= 0x80; size++)
+        if (size > 8) throw damaged('a number is too large')
       return
     case wire.word:
       r.skip(8)
@@ -231,7 +233,8 @@ export function readLiteral(r: Reader, values: readonly string[]): string {
 
 export function readDecimal(r: Reader, precision: number, scale: number): string {
   const text = r.text()
-  if (!isDecimal(text, precision, scale)) throw damaged(`${JSON.stringify(text)} is not a decimal of the declared size`)
+  if (!isDecimal(text, precision, scale))
+    throw damaged(`${JSON.stringify(text)} is not a decimal of the declared size`)
   return text
 }
 
@@ -242,7 +245,9 @@ export function readDate(r: Reader): string {
 }
 
 export function missing(type: StructType, field: StructField): TidemillError {
-  return new TidemillError(schemaErrors.missingField, { message: `${type.name}.${field.name}, id ${field.id}` })
+  return new TidemillError(schemaErrors.missingField, {
+    message: `${type.name}.${field.name}, id ${field.id}`,
+  })
 }
 
 export function wireMismatch(type: StructType, id: number): TidemillError {

@@ -8,7 +8,10 @@ export function list<Item>(item: Schema<Item>): Schema<readonly Item[]> {
 }
 
 /** A `Map`, in insertion order. */
-export function map<Key, Value>(key: Schema<Key>, value: Schema<Value>): Schema<ReadonlyMap<Key, Value>> {
+export function map<Key, Value>(
+  key: Schema<Key>,
+  value: Schema<Value>,
+): Schema<ReadonlyMap<Key, Value>> {
   return makeSchema(validate({ kind: 'map', key: key.type, value: value.type }, 'map'))
 }
 

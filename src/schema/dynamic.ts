@@ -145,7 +145,8 @@ function writeAny(value: unknown, w: Writer, json: boolean, depth: number): void
 }
 
 function writeObject(value: object, w: Writer, json: boolean, depth: number): void {
-  if (depth >= DEPTH_MAX) throw notStorable(`it is nested deeper than ${DEPTH_MAX} levels or contains itself`)
+  if (depth >= DEPTH_MAX)
+    throw notStorable(`it is nested deeper than ${DEPTH_MAX} levels or contains itself`)
   if (Array.isArray(value)) {
     w.u8(tags.array)
     w.varint(value.length)
@@ -175,7 +176,12 @@ function writeObject(value: object, w: Writer, json: boolean, depth: number): vo
   }
 }
 
-function writeRecord(value: Readonly<Record<string, unknown>>, w: Writer, json: boolean, depth: number): void {
+function writeRecord(
+  value: Readonly<Record<string, unknown>>,
+  w: Writer,
+  json: boolean,
+  depth: number,
+): void {
   let names = Object.keys(value)
   if (json) names = names.filter((name) => value[name] !== undefined)
   w.u8(tags.record)
@@ -254,9 +260,11 @@ function readBeyondJson(tag: number, r: Reader, depth: number): unknown {
 
 function copyAny(value: unknown, json: boolean, depth: number): unknown {
   if (typeof value === 'string') return flatText(value)
-  if (typeof value === 'function' || typeof value === 'symbol') throw notStorable(`${show(value)} is not data`)
+  if (typeof value === 'function' || typeof value === 'symbol')
+    throw notStorable(`${show(value)} is not data`)
   if (typeof value !== 'object' || value === null) return value
-  if (depth >= DEPTH_MAX) throw notStorable(`it is nested deeper than ${DEPTH_MAX} levels or contains itself`)
+  if (depth >= DEPTH_MAX)
+    throw notStorable(`it is nested deeper than ${DEPTH_MAX} levels or contains itself`)
   if (Array.isArray(value)) {
     const items: unknown[] = []
     for (let i = 0; i < value.length; i++) items.push(copyAny(value[i], json, depth + 1))
@@ -275,7 +283,8 @@ function copyAny(value: unknown, json: boolean, depth: number): unknown {
   if (value instanceof Uint8Array) return new Uint8Array(value)
   if (value instanceof Map) {
     const copy = new Map<unknown, unknown>()
-    for (const [key, item] of value) copy.set(copyAny(key, json, depth + 1), copyAny(item, json, depth + 1))
+    for (const [key, item] of value)
+      copy.set(copyAny(key, json, depth + 1), copyAny(item, json, depth + 1))
     return freezeCollection(copy)
   }
   if (value instanceof Set) {
@@ -289,7 +298,12 @@ function copyAny(value: unknown, json: boolean, depth: number): unknown {
 /** An assignment to `__proto__` would change the prototype instead of adding a field. */
 function setOwn(record: Record<string, unknown>, name: string, value: unknown): void {
   if (name === '__proto__') {
-    Object.defineProperty(record, name, { value, enumerable: true, configurable: true, writable: true })
+    Object.defineProperty(record, name, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    })
   } else {
     record[name] = value
   }
@@ -299,12 +313,16 @@ function setOwn(record: Record<string, unknown>, name: string, value: unknown): 
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return true
-  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+  return (
+    Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+  )
 }
 
 function describe(value: object): string {
   const name: unknown = value.constructor?.name
-  return typeof name === 'string' && name !== '' && name !== 'Object' ? `an instance of ${name}` : show(value)
+  return typeof name === 'string' && name !== '' && name !== 'Object'
+    ? `an instance of ${name}`
+    : show(value)
 }
 
 function notStorable(message: string): TidemillError {

@@ -9,5 +9,7 @@ export function freezeCollection<Collection extends object>(collection: Collecti
 }
 
 function refuse(): never {
-  throw new TypeError('this collection is read-only: copy it with `new Map(…)` or `new Set(…)` to change it')
+  throw new TypeError(
+    'this collection is read-only: copy it with `new Map(…)` or `new Set(…)` to change it',
+  )
 }

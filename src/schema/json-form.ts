@@ -54,15 +54,20 @@ export function fromJsonForm(type: SchemaType, value: unknown): unknown {
     case 'bytes':
       return typeof value === 'string' ? (fromBase64(value) ?? value) : value
     case 'float':
-      return value === 'NaN' || value === 'Infinity' || value === '-Infinity' ? Number(value) : value
+      return value === 'NaN' || value === 'Infinity' || value === '-Infinity'
+        ? Number(value)
+        : value
     case 'instant':
       return typeof value === 'string' ? (isoTime(value) ?? value) : value
     case 'list': {
-      return Array.isArray(value) ? value.map((one: unknown) => fromJsonForm(type.item, one)) : value
+      return Array.isArray(value)
+        ? value.map((one: unknown) => fromJsonForm(type.item, one))
+        : value
     }
     case 'map': {
       const pairs = hasTextKeys(type) && isRecord(value) ? Object.entries(value) : value
-      if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2)) return value
+      if (!Array.isArray(pairs) || !pairs.every((pair) => Array.isArray(pair) && pair.length === 2))
+        return value
       return new Map(
         (pairs as readonly (readonly [unknown, unknown])[]).map(
           ([key, item]) => [fromJsonForm(type.key, key), fromJsonForm(type.value, item)] as const,
@@ -91,7 +96,8 @@ function structForm(
   row: object,
   form: (type: SchemaType, value: unknown) => unknown,
 ): object {
-  for (const field of type.fields) defineField(row, field.name, form(field.type, readField(value, field.name)))
+  for (const field of type.fields)
+    defineField(row, field.name, form(field.type, readField(value, field.name)))
   return row
 }
 
@@ -138,7 +144,8 @@ export function fromBase64(text: string): Uint8Array | undefined {
   for (let i = 0; i < text.length; i += 4) {
     let word = 0
     for (let k = 0; k < 4; k++) word = (word << 6) | Math.max(0, alphabet.indexOf(text[i + k]!))
-    for (let shift = 16; shift >= 0 && at < bytes.length; shift -= 8) bytes[at++] = (word >>> shift) & 0xff
+    for (let shift = 16; shift >= 0 && at < bytes.length; shift -= 8)
+      bytes[at++] = (word >>> shift) & 0xff
   }
   return bytes
 }

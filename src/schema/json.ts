@@ -11,7 +11,9 @@ export interface StandardValidator<Value> {
   readonly '~standard': {
     readonly version: 1
     readonly vendor: string
-    readonly validate: (value: unknown) => StandardOutcome<Value> | PromiseLike<StandardOutcome<Value>>
+    readonly validate: (
+      value: unknown,
+    ) => StandardOutcome<Value> | PromiseLike<StandardOutcome<Value>>
     readonly types?: { readonly input: unknown; readonly output: Value } | undefined
   }
 }
@@ -36,7 +38,12 @@ export interface JsonCodec<Value> extends Codec<Value> {
  * JSON, TM1021 for a refused value, TM1022 for a validator that answers with a promise.
  */
 export function json<Value>(validator?: StandardValidator<Value>): JsonCodec<Value> {
-  if (validator === undefined) return codec<Value>(undefined, (value) => toPlain(value), (value) => value)
+  if (validator === undefined)
+    return codec<Value>(
+      undefined,
+      (value) => toPlain(value),
+      (value) => value,
+    )
   if (isSchema<Value>(validator)) {
     const schema = validator
     return codec(
@@ -52,7 +59,11 @@ export function json<Value>(validator?: StandardValidator<Value>): JsonCodec<Val
       },
     )
   }
-  return codec<Value>(undefined, (value) => toPlain(value), (value) => validate(validator, value))
+  return codec<Value>(
+    undefined,
+    (value) => toPlain(value),
+    (value) => validate(validator, value),
+  )
 }
 
 function codec<Value>(
@@ -66,7 +77,9 @@ function codec<Value>(
     encode(value: Value): Uint8Array {
       const text = JSON.stringify(toForm(value)) as string | undefined
       if (text === undefined) {
-        throw new TidemillError(schemaErrors.validatorRefused, { message: 'the value has no JSON form' })
+        throw new TidemillError(schemaErrors.validatorRefused, {
+          message: 'the value has no JSON form',
+        })
       }
       return textBytes(text)
     },
@@ -92,7 +105,9 @@ function validate(validator: StandardValidator<unknown>, value: unknown): unknow
   if ('then' in outcome && typeof outcome.then === 'function') {
     // The promise is not awaited; without a handler its rejection would end the process.
     outcome.then(undefined, () => undefined)
-    throw new TidemillError(schemaErrors.validatorAsync, { message: `the ${validator['~standard'].vendor} schema returned a promise` })
+    throw new TidemillError(schemaErrors.validatorAsync, {
+      message: `the ${validator['~standard'].vendor} schema returned a promise`,
+    })
   }
   const { issues } = outcome as { readonly issues?: readonly StandardIssue[] }
   if (issues !== undefined) refuse(issues.map(issueText).join('; ') || 'without a reason')
@@ -100,14 +115,19 @@ function validate(validator: StandardValidator<unknown>, value: unknown): unknow
 }
 
 function issueText(issue: StandardIssue): string {
-  const path = (issue.path ?? []).map((part) => String(typeof part === 'object' ? part.key : part)).join('.')
+  const path = (issue.path ?? [])
+    .map((part) => String(typeof part === 'object' ? part.key : part))
+    .join('.')
   return path === '' ? issue.message : `${path}: ${issue.message}`
 }
 
 function refuse(reason: string | undefined): void {
-  if (reason !== undefined) throw new TidemillError(schemaErrors.validatorRefused, { message: reason })
+  if (reason !== undefined)
+    throw new TidemillError(schemaErrors.validatorRefused, { message: reason })
 }
 
-function isSchema<Value>(validator: StandardValidator<Value>): validator is StandardValidator<Value> & Schema<Value> {
+function isSchema<Value>(
+  validator: StandardValidator<Value>,
+): validator is StandardValidator<Value> & Schema<Value> {
   return validator['~standard'].vendor === 'tidemill' && 'type' in validator
 }

@@ -4,7 +4,15 @@ import { describe, expect, it } from 'vitest'
 import { isTidemillError } from '../base/errors.ts'
 import { anyText } from './arbitraries.test-support.ts'
 import { Reader } from './bytes.ts'
-import { checkKey, compareKeys, decodeKey, hashTextBytes, keyBytes, keyGroupOf, keyHash } from './key.ts'
+import {
+  checkKey,
+  compareKeys,
+  decodeKey,
+  hashTextBytes,
+  keyBytes,
+  keyGroupOf,
+  keyHash,
+} from './key.ts'
 import { textBytes } from './text.ts'
 import type { Key } from './types.ts'
 
@@ -22,7 +30,8 @@ const atom = fc.oneof(
   fc.boolean(),
 )
 const anyKey: fc.Arbitrary<Key> = fc.oneof(atom, fc.array(atom, { maxLength: 3 }))
-const zero = (key: Key): Key => (Array.isArray(key) ? key.map((one) => (one === 0 ? 0 : one)) : key === 0 ? 0 : key)
+const zero = (key: Key): Key =>
+  Array.isArray(key) ? key.map((one) => (one === 0 ? 0 : one)) : key === 0 ? 0 : key
 
 describe('keys', () => {
   it('keep the bytes and hashes of version 1', () => {
@@ -35,7 +44,23 @@ describe('keys', () => {
   })
 
   it('tell 1, 1n, "1" and true apart and 0 from nothing', () => {
-    const keys: Key[] = [1, 1n, '1', true, 0, 0n, '', false, [1], ['1'], ['a', 'b'], ['ab'], ['a\u0000', 'b'], ['a', '\u0000b'], []]
+    const keys: Key[] = [
+      1,
+      1n,
+      '1',
+      true,
+      0,
+      0n,
+      '',
+      false,
+      [1],
+      ['1'],
+      ['a', 'b'],
+      ['ab'],
+      ['a\u0000', 'b'],
+      ['a', '\u0000b'],
+      [],
+    ]
     expect(new Set(keys.map((key) => hex(keyBytes(key)))).size).toBe(keys.length)
     expect(new Set(keys.map(keyHash)).size).toBe(keys.length)
     expect(keyBytes(-0)).toEqual(keyBytes(0))
@@ -79,17 +104,26 @@ describe('keys', () => {
 
   it('hash text as its bytes in a frame', () => {
     fc.assert(
-      fc.property(anyText.filter((text) => checkKey(text) === undefined), fc.nat(9), (text, offset) => {
-        const bytes = textBytes(text)
-        const inside = new Uint8Array(bytes.length + offset + 5)
-        inside.set(bytes, offset)
-        expect(hashTextBytes(inside, offset, offset + bytes.length)).toBe(keyHash(text))
-      }),
+      fc.property(
+        anyText.filter((text) => checkKey(text) === undefined),
+        fc.nat(9),
+        (text, offset) => {
+          const bytes = textBytes(text)
+          const inside = new Uint8Array(bytes.length + offset + 5)
+          inside.set(bytes, offset)
+          expect(hashTextBytes(inside, offset, offset + bytes.length)).toBe(keyHash(text))
+        },
+      ),
     )
   })
 
   it('spread over key groups', () => {
-    for (const make of [(i: number): Key => i, (i: number): Key => `user-${i}`, (i: number): Key => i * 1000 + 0.5, (i: number): Key => [i, 'x']]) {
+    for (const make of [
+      (i: number): Key => i,
+      (i: number): Key => `user-${i}`,
+      (i: number): Key => i * 1000 + 0.5,
+      (i: number): Key => [i, 'x'],
+    ]) {
       const counts = new Int32Array(128)
       for (let i = 0; i < 12_800; i++) counts[keyGroupOf(keyHash(make(i)), 128)]!++
       expect(Math.max(...counts)).toBeLessThan(160)

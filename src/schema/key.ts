@@ -24,7 +24,15 @@ import { show } from './structure.ts'
 import { isWellFormed, readText, textBytes, writeText } from './text.ts'
 import type { Key, KeyAtom } from './types.ts'
 
-const tag = { false: 0x10, true: 0x11, number: 0x20, negative: 0x30, bigint: 0x31, text: 0x40, tuple: 0x50 } as const
+const tag = {
+  false: 0x10,
+  true: 0x11,
+  number: 0x20,
+  negative: 0x30,
+  bigint: 0x31,
+  text: 0x40,
+  tuple: 0x50,
+} as const
 
 // A seed per type, so that 1, 1n, '1' and true spread differently.
 const seedOf = (one: number): number => Math.imul(one, 0x9e3779b1) | 0
@@ -105,7 +113,10 @@ export function hashNumber(key: number): number {
   float[0] = key === 0 ? 0 : key
   const high = floatWords[1]!
   const flip = high >>> 31 === 1 ? -1 : 0
-  const h = mixWord(mixWord(numberSeed, swap(high ^ (flip | 0x8000_0000))), swap(floatWords[0]! ^ flip))
+  const h = mixWord(
+    mixWord(numberSeed, swap(high ^ (flip | 0x8000_0000))),
+    swap(floatWords[0]! ^ flip),
+  )
   return finish(h, 8)
 }
 
@@ -252,7 +263,8 @@ function readAtom(first: number, r: Reader): KeyAtom {
       floatWords[1] = high ^ (flip | 0x8000_0000)
       floatWords[0] = low ^ flip
       const value = float[0]!
-      if (!Number.isFinite(value) || Object.is(value, -0)) throw damaged('a number key is not canonical')
+      if (!Number.isFinite(value) || Object.is(value, -0))
+        throw damaged('a number key is not canonical')
       return value
     }
     case tag.negative:
@@ -281,7 +293,8 @@ function readBigint(negative: boolean, r: Reader): bigint {
   if (length > r.remaining) throw damaged('a bigint key ends too early')
   let hex = ''
   for (let i = 0; i < length; i++) hex += (r.u8() ^ flip).toString(16).padStart(2, '0')
-  if (hex.startsWith('00') || (negative && length === 0)) throw damaged('a bigint key is not canonical')
+  if (hex.startsWith('00') || (negative && length === 0))
+    throw damaged('a bigint key is not canonical')
   const size = length === 0 ? 0n : BigInt(`0x${hex}`)
   return negative ? -size : size
 }

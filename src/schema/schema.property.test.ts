@@ -46,25 +46,31 @@ describe('value codec', () => {
 
   it('answers hostile bytes with coded errors, both makers alike', () => {
     fc.assert(
-      fc.property(typeAndValue, fc.nat(), fc.nat(255), fc.uint8Array({ maxLength: 40 }), ([type, value], at, byte, noise) => {
-        const schema = schemaOf(type)
-        const good = schema.encode(value)
-        const changed = good.slice()
-        if (changed.length > 0) changed[at % changed.length] = byte
-        for (const bytes of [changed, good.slice(0, at % (good.length + 1)), noise]) {
-          decodes(() => schema.decode(bytes))
-          const outcome = (read: () => unknown): unknown => {
-            try {
-              return read()
-            } catch (error) {
-              return isTidemillError(error) ? error.message : error
+      fc.property(
+        typeAndValue,
+        fc.nat(),
+        fc.nat(255),
+        fc.uint8Array({ maxLength: 40 }),
+        ([type, value], at, byte, noise) => {
+          const schema = schemaOf(type)
+          const good = schema.encode(value)
+          const changed = good.slice()
+          if (changed.length > 0) changed[at % changed.length] = byte
+          for (const bytes of [changed, good.slice(0, at % (good.length + 1)), noise]) {
+            decodes(() => schema.decode(bytes))
+            const outcome = (read: () => unknown): unknown => {
+              try {
+                return read()
+              } catch (error) {
+                return isTidemillError(error) ? error.message : error
+              }
             }
+            expect(outcome(() => generateCodec(type).read(new Reader(bytes)))).toEqual(
+              outcome(() => interpretCodec(type).read(new Reader(bytes))),
+            )
           }
-          expect(outcome(() => generateCodec(type).read(new Reader(bytes)))).toEqual(
-            outcome(() => interpretCodec(type).read(new Reader(bytes))),
-          )
-        }
-      }),
+        },
+      ),
       runs,
     )
   })
@@ -89,12 +95,22 @@ describe('value codec', () => {
 
   it('goes through JSON at the edge', () => {
     fc.assert(
-      fc.property(anySchema.chain((schema) => fc.tuple(fc.constant(schema), valuesOf(schema.type))), ([schema, value]) => {
-        const codec = json(schema)
-        // JSON has one zero, and puts names such as "0" first.
-        const same = (v: unknown): string => JSON.stringify(v, (_, x: unknown) => (typeof x === 'bigint' ? `${x}` : x instanceof Map ? [...x].map((pair) => same(pair)).sort() : x))
-        expect(same(codec.decode(codec.encode(value)))).toEqual(same(value))
-      }),
+      fc.property(
+        anySchema.chain((schema) => fc.tuple(fc.constant(schema), valuesOf(schema.type))),
+        ([schema, value]) => {
+          const codec = json(schema)
+          // JSON has one zero, and puts names such as "0" first.
+          const same = (v: unknown): string =>
+            JSON.stringify(v, (_, x: unknown) =>
+              typeof x === 'bigint'
+                ? `${x}`
+                : x instanceof Map
+                  ? [...x].map((pair) => same(pair)).sort()
+                  : x,
+            )
+          expect(same(codec.decode(codec.encode(value)))).toEqual(same(value))
+        },
+      ),
       { numRuns: 100 },
     )
   })
@@ -107,7 +123,8 @@ describe('text', () => {
         const bytes = textBytes(text)
         expect(readText(bytes, 0, bytes.length)).toBe(text)
         expect(flatText(text)).toBe(text)
-        if ((text as unknown as { isWellFormed(): boolean }).isWellFormed()) expect(bytes).toEqual(new TextEncoder().encode(text))
+        if ((text as unknown as { isWellFormed(): boolean }).isWellFormed())
+          expect(bytes).toEqual(new TextEncoder().encode(text))
       }),
     )
   })
@@ -115,8 +132,22 @@ describe('text', () => {
 
 describe('dynamic codec', () => {
   const data = fc.anything({
-    withBigInt: true, withMap: true, withSet: true, withTypedArray: false, withNullPrototype: false, withSparseArray: false,
-    values: [fc.boolean(), fc.double(), fc.integer(), anyText, fc.constant(null), fc.constant(undefined), fc.bigInt(), fc.uint8Array({ maxLength: 5 })],
+    withBigInt: true,
+    withMap: true,
+    withSet: true,
+    withTypedArray: false,
+    withNullPrototype: false,
+    withSparseArray: false,
+    values: [
+      fc.boolean(),
+      fc.double(),
+      fc.integer(),
+      anyText,
+      fc.constant(null),
+      fc.constant(undefined),
+      fc.bigInt(),
+      fc.uint8Array({ maxLength: 5 }),
+    ],
     key: fc.oneof(fc.constantFrom('__proto__', 'constructor'), anyText),
   })
   it('keeps data and copies it', () => {
@@ -129,7 +160,12 @@ describe('dynamic codec', () => {
     )
   })
   it('answers hostile bytes with coded errors', () => {
-    fc.assert(fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => decodes(() => dynamic.decode(bytes))), runs)
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) =>
+        decodes(() => dynamic.decode(bytes)),
+      ),
+      runs,
+    )
     fc.assert(
       fc.property(data, fc.nat(), fc.nat(255), (value, at, byte) => {
         const bytes = dynamic.encode(value)

@@ -4,7 +4,19 @@ import { isTidemillError } from '../base/errors.ts'
 import { type Timestamp, timestamp } from '../base/time.ts'
 import { list, map, optional } from './collections.ts'
 import { json } from './json.ts'
-import { bool, bytes, date, decimal, float, instant, int, int64, jsonValue, literals, text } from './scalars.ts'
+import {
+  bool,
+  bytes,
+  date,
+  decimal,
+  float,
+  instant,
+  int,
+  int64,
+  jsonValue,
+  literals,
+  text,
+} from './scalars.ts'
 import { schemaOf, type TypeOf } from './schema.ts'
 import { field, struct } from './struct.ts'
 import { variant } from './variant.ts'
@@ -30,7 +42,10 @@ const order = struct('order', {
 
 describe('types', () => {
   it('infers flat records', () => {
-    expectTypeOf<TypeOf<typeof line>>().toEqualTypeOf<{ readonly sku: string; readonly amount: number }>()
+    expectTypeOf<TypeOf<typeof line>>().toEqualTypeOf<{
+      readonly sku: string
+      readonly amount: number
+    }>()
     expectTypeOf<TypeOf<typeof order>['note']>().toEqualTypeOf<string | undefined>()
     expectTypeOf<TypeOf<typeof order>['state']>().toEqualTypeOf<'open' | 'paid'>()
     expectTypeOf<TypeOf<typeof order>['placedAt']>().toEqualTypeOf<Timestamp>()
@@ -40,7 +55,9 @@ describe('types', () => {
       readonly sku: string
       readonly amount: number
     }>()
-    expectTypeOf<TypeOf<ReturnType<typeof map<string, bigint>>>>().toEqualTypeOf<ReadonlyMap<string, bigint>>()
+    expectTypeOf<TypeOf<ReturnType<typeof map<string, bigint>>>>().toEqualTypeOf<
+      ReadonlyMap<string, bigint>
+    >()
     expect(event.type.kind).toBe('variant')
   })
 })
@@ -75,7 +92,9 @@ describe('check and own', () => {
   }
   it('names the path', () => {
     expect(order.check(good)).toBeUndefined()
-    expect(order.check({ ...good, lines: [{ sku: 'a', amount: 'x' }] })).toBe('lines[0].amount: expected a number, got "x"')
+    expect(order.check({ ...good, lines: [{ sku: 'a', amount: 'x' }] })).toBe(
+      'lines[0].amount: expected a number, got "x"',
+    )
     expect(order.check({ ...good, shopId: 2 ** 53 })).toContain('shopId: expected a safe integer')
     expect(order.check({ ...good, placedAt: Number.NaN })).toContain('placedAt')
     expect(order.check(null)).toBe('expected a record, got null')
@@ -88,7 +107,9 @@ describe('check and own', () => {
   it('copies and freezes', () => {
     const copy = order.own(good)
     expect(copy).toEqual({ ...good, note: undefined })
-    expect(Object.isFrozen(copy) && Object.isFrozen(copy.lines) && Object.isFrozen(copy.lines[0])).toBe(true)
+    expect(
+      Object.isFrozen(copy) && Object.isFrozen(copy.lines) && Object.isFrozen(copy.lines[0]),
+    ).toBe(true)
     expect(code(() => order.own({ ...good, state: 'lost' as never }))).toBe('TM1001')
     const owned = map(text, int).own(new Map([['a', 1]])) as Map<string, number>
     expect(() => owned.set('b', 2)).toThrow(TypeError)
@@ -101,14 +122,24 @@ describe('fingerprint', () => {
     expect(renamed.hash).toBe(line.hash)
     expect(line.hash).toMatch(/^[0-9a-f]{16}$/)
     expect(struct('line', { sku: field(1, text), amount: field(2, int) }).hash).not.toBe(line.hash)
-    expect(struct('line', { sku: field(1, text), amount: field(3, float) }).hash).not.toBe(line.hash)
+    expect(struct('line', { sku: field(1, text), amount: field(3, float) }).hash).not.toBe(
+      line.hash,
+    )
     expect(literals('a', 'b').hash).toBe(literals('b', 'a').hash)
   })
 })
 
 describe('evolution', () => {
-  const v1 = struct('cart', { items: field(1, list(text)), total: field(2, float), gone: field(7, optional(line)) })
-  const v2 = struct('cart', { lines: field(1, list(text)), total: field(2, optional(float)), currency: field(4, optional(text)) })
+  const v1 = struct('cart', {
+    items: field(1, list(text)),
+    total: field(2, float),
+    gone: field(7, optional(line)),
+  })
+  const v2 = struct('cart', {
+    lines: field(1, list(text)),
+    total: field(2, optional(float)),
+    currency: field(4, optional(text)),
+  })
   it('reads added, removed and renamed fields', () => {
     const old = v1.encode({ items: ['a'], total: 2, gone: { sku: 'x', amount: 1 } })
     expect(v2.decode(old)).toEqual({ lines: ['a'], total: 2, currency: undefined })
@@ -128,13 +159,35 @@ describe('evolution', () => {
 })
 
 describe('json at the edge', () => {
-  const wide = struct('wide', { id: field(1, int64), at: field(2, instant), raw: field(3, bytes), x: field(4, float), m: field(5, map(text, int)), j: field(6, jsonValue), b: field(7, bool), n: field(8, optional(int)) })
+  const wide = struct('wide', {
+    id: field(1, int64),
+    at: field(2, instant),
+    raw: field(3, bytes),
+    x: field(4, float),
+    m: field(5, map(text, int)),
+    j: field(6, jsonValue),
+    b: field(7, bool),
+    n: field(8, optional(int)),
+  })
   it('converts what JSON lacks', () => {
-    const row = { id: 2n ** 70n, at: timestamp(3), raw: new Uint8Array([1, 2, 255, 4]), x: Number.NaN, m: new Map([['__proto__', 1]]), j: { a: [null] }, b: true }
+    const row = {
+      id: 2n ** 70n,
+      at: timestamp(3),
+      raw: new Uint8Array([1, 2, 255, 4]),
+      x: Number.NaN,
+      m: new Map([['__proto__', 1]]),
+      j: { a: [null] },
+      b: true,
+    }
     const codec = json(wide)
     expect(codec.decode(codec.encode(row))).toEqual({ ...row, n: undefined })
-    const outside = '{"id":5,"at":"1970-01-01T00:00:01Z","raw":"","x":1,"m":{},"j":1,"b":false,"n":null}'
-    expect(codec.decode(new TextEncoder().encode(outside))).toMatchObject({ id: 5n, at: 1000, n: undefined })
+    const outside =
+      '{"id":5,"at":"1970-01-01T00:00:01Z","raw":"","x":1,"m":{},"j":1,"b":false,"n":null}'
+    expect(codec.decode(new TextEncoder().encode(outside))).toMatchObject({
+      id: 5n,
+      at: 1000,
+      n: undefined,
+    })
   })
   it('tells bad text from refused values', () => {
     const at = (body: string) => () => json(line).decode(new TextEncoder().encode(body))
@@ -150,7 +203,11 @@ describe('json at the edge', () => {
     expect(code(() => slow.decode(new TextEncoder().encode('{"a":"x"}')))).toMatch('TM1022')
   })
   it('is a Standard Schema itself', () => {
-    expect(line['~standard'].validate({ sku: 'a', amount: 1 })).toEqual({ value: { sku: 'a', amount: 1 } })
-    expect(line['~standard'].validate({ sku: 'a' })).toMatchObject({ issues: [{ message: expect.stringContaining('amount') }] })
+    expect(line['~standard'].validate({ sku: 'a', amount: 1 })).toEqual({
+      value: { sku: 'a', amount: 1 },
+    })
+    expect(line['~standard'].validate({ sku: 'a' })).toMatchObject({
+      issues: [{ message: expect.stringContaining('amount') }],
+    })
   })
 })

@@ -9,7 +9,9 @@ import { isWellFormed } from './text.ts'
 import type { Schema, SchemaType, StandardProps } from './types.ts'
 
 /** The type of a schema's values: `type Order = TypeOf<typeof order>`. */
-export type TypeOf<Of> = Of extends { readonly '~standard': { readonly types?: { readonly output: infer Value } | undefined } }
+export type TypeOf<Of> = Of extends {
+  readonly '~standard': { readonly types?: { readonly output: infer Value } | undefined }
+}
   ? Value
   : never
 
@@ -80,26 +82,34 @@ export function badSchema(message: string): TidemillError {
 export function checkName(what: string, name: unknown): void {
   if (typeof name !== 'string') throw badSchema(`the ${what} is not a text`)
   if (name === '') throw badSchema(`the ${what} is empty`)
-  if (!isWellFormed(name)) throw badSchema(`the ${what} ${JSON.stringify(name)} holds half of a surrogate pair`)
+  if (!isWellFormed(name))
+    throw badSchema(`the ${what} ${JSON.stringify(name)} holds half of a surrogate pair`)
 }
 
 export const fieldIdMax = 0xff_ffff
 
 /** Returns `type` if it and everything inside obeys the rules; TM1002 otherwise. */
-export function validate(type: SchemaType, where: string = 'the schema', depth: number = 0): SchemaType {
+export function validate(
+  type: SchemaType,
+  where: string = 'the schema',
+  depth: number = 0,
+): SchemaType {
   if (depth > 64) throw badSchema(`${where} is nested deeper than 64 levels`)
   switch (type.kind) {
     case 'literals':
       if (type.values.length === 0) throw badSchema(`${where}: literals needs at least one value`)
-      if (new Set(type.values).size !== type.values.length) throw badSchema(`${where}: a literal is repeated`)
+      if (new Set(type.values).size !== type.values.length)
+        throw badSchema(`${where}: a literal is repeated`)
       for (const value of type.values) {
         if (typeof value !== 'string') throw badSchema(`${where}: a literal is not a text`)
       }
       return type
     case 'decimal': {
       const { precision, scale } = type
-      if (!Number.isInteger(precision) || precision < 1 || precision > 1000) throw badSchema(`${where}: precision ${precision} is not a whole number from 1 to 1000`)
-      if (!Number.isInteger(scale) || scale < 0 || scale > precision) throw badSchema(`${where}: scale ${scale} is not a whole number from 0 to ${precision}`)
+      if (!Number.isInteger(precision) || precision < 1 || precision > 1000)
+        throw badSchema(`${where}: precision ${precision} is not a whole number from 1 to 1000`)
+      if (!Number.isInteger(scale) || scale < 0 || scale > precision)
+        throw badSchema(`${where}: scale ${scale} is not a whole number from 0 to ${precision}`)
       return type
     }
     case 'list':
@@ -130,7 +140,9 @@ export function validate(type: SchemaType, where: string = 'the schema', depth: 
     case 'json':
       return type
     default:
-      throw badSchema(`${where}: kind ${JSON.stringify((type as { readonly kind?: unknown }).kind)} is unknown`)
+      throw badSchema(
+        `${where}: kind ${JSON.stringify((type as { readonly kind?: unknown }).kind)} is unknown`,
+      )
   }
 }
 
@@ -141,14 +153,19 @@ function validateStruct(type: Extract<SchemaType, { kind: 'struct' }>, depth: nu
   for (const field of type.fields) {
     const where = `struct ${JSON.stringify(type.name)}`
     checkName(`name of a field of ${where}`, field.name)
-    if (seen.has(field.name)) throw badSchema(`${where}: field ${JSON.stringify(field.name)} is repeated`)
+    if (seen.has(field.name))
+      throw badSchema(`${where}: field ${JSON.stringify(field.name)} is repeated`)
     seen.add(field.name)
     if (!Number.isInteger(field.id) || field.id < 1 || field.id > fieldIdMax) {
-      throw badSchema(`${where}: id ${String(field.id)} of field ${JSON.stringify(field.name)} is not a whole number from 1 to ${fieldIdMax}`)
+      throw badSchema(
+        `${where}: id ${String(field.id)} of field ${JSON.stringify(field.name)} is not a whole number from 1 to ${fieldIdMax}`,
+      )
     }
     const other = names.get(field.id)
     if (other !== undefined) {
-      throw badSchema(`${where}: fields ${JSON.stringify(other)} and ${JSON.stringify(field.name)} both have id ${field.id}`)
+      throw badSchema(
+        `${where}: fields ${JSON.stringify(other)} and ${JSON.stringify(field.name)} both have id ${field.id}`,
+      )
     }
     names.set(field.id, field.name)
     validate(field.type, `${where}, field ${JSON.stringify(field.name)}`, depth + 1)
@@ -160,7 +177,8 @@ function validateVariant(type: Extract<SchemaType, { kind: 'variant' }>, depth: 
   checkName(`tag field of variant ${JSON.stringify(type.name)}`, type.tag)
   const where = `variant ${JSON.stringify(type.name)}`
   if (type.cases.length === 0) throw badSchema(`${where} needs at least one case`)
-  if (type.cases.length > 255) throw badSchema(`${where} has ${type.cases.length} cases, at most 255 are possible`)
+  if (type.cases.length > 255)
+    throw badSchema(`${where} has ${type.cases.length} cases, at most 255 are possible`)
   const seen = new Set<string>()
   for (const one of type.cases) {
     checkName(`tag of a case of ${where}`, one.tag)
@@ -168,7 +186,9 @@ function validateVariant(type: Extract<SchemaType, { kind: 'variant' }>, depth: 
     seen.add(one.tag)
     validateStruct(one.struct, depth + 1)
     if (one.struct.fields.some((field) => field.name === type.tag)) {
-      throw badSchema(`${where}: case ${JSON.stringify(one.tag)} has a field of the tag's name ${JSON.stringify(type.tag)}`)
+      throw badSchema(
+        `${where}: case ${JSON.stringify(one.tag)} has a field of the tag's name ${JSON.stringify(type.tag)}`,
+      )
     }
   }
 }

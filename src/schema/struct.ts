@@ -12,7 +12,9 @@ export type Fields = Readonly<Record<string, Field<unknown>>>
 
 type ValueOfField<One> = One extends Field<infer Value> ? Value : never
 
-type OptionalNames<Of> = { [Name in keyof Of]: undefined extends ValueOfField<Of[Name]> ? Name : never }[keyof Of]
+type OptionalNames<Of> = {
+  [Name in keyof Of]: undefined extends ValueOfField<Of[Name]> ? Name : never
+}[keyof Of]
 
 /** The record that `struct` describes; fields that may be `undefined` may also be left out. */
 export type StructOf<Of> = Flatten<
@@ -41,10 +43,15 @@ export function field<Value>(id: number, schema: Schema<Value>): Field<Value> {
  * @example
  * const order = struct('order', { orderId: field(1, text), amount: field(2, float), note: field(3, optional(text)) })
  */
-export function struct<const Of extends Fields>(name: string, fields: Of): StructSchema<StructOf<Of>> {
+export function struct<const Of extends Fields>(
+  name: string,
+  fields: Of,
+): StructSchema<StructOf<Of>> {
   const list: StructField[] = Object.entries(fields).map(([fieldName, one]) => {
     if (typeof one?.schema?.type?.kind !== 'string') {
-      throw badSchema(`struct ${JSON.stringify(name)}: ${JSON.stringify(fieldName)} is not made by field(id, schema)`)
+      throw badSchema(
+        `struct ${JSON.stringify(name)}: ${JSON.stringify(fieldName)} is not made by field(id, schema)`,
+      )
     }
     return { name: fieldName, id: one.id, type: one.schema.type }
   })

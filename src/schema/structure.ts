@@ -83,7 +83,8 @@ export function isDate(text: unknown): boolean {
 
 /** Something that can stand in a message: short, on one line. */
 export function show(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
+  if (typeof value === 'string')
+    return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value)
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value === 'object' && value !== null) {
     if (Array.isArray(value)) return 'an array'

@@ -84,8 +84,14 @@ function readShortAscii(bytes: Uint8Array, start: number, end: number): string |
   let i = start
   for (; i + 8 <= end; i += 8) {
     text += String.fromCharCode(
-      bytes[i]!, bytes[i + 1]!, bytes[i + 2]!, bytes[i + 3]!,
-      bytes[i + 4]!, bytes[i + 5]!, bytes[i + 6]!, bytes[i + 7]!,
+      bytes[i]!,
+      bytes[i + 1]!,
+      bytes[i + 2]!,
+      bytes[i + 3]!,
+      bytes[i + 4]!,
+      bytes[i + 5]!,
+      bytes[i + 6]!,
+      bytes[i + 7]!,
     )
   }
   for (; i + 2 <= end; i += 2) text += String.fromCharCode(bytes[i]!, bytes[i + 1]!)
@@ -127,7 +133,16 @@ function readUnits(bytes: Uint8Array): string {
   let text = ''
   for (let i = 0; i < bytes.length; ) {
     const lead = bytes[i]!
-    const size = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : lead >= 0xe0 && lead < 0xf0 ? 3 : lead >= 0xf0 && lead < 0xf5 ? 4 : 0
+    const size =
+      lead < 0x80
+        ? 1
+        : lead >= 0xc2 && lead < 0xe0
+          ? 2
+          : lead >= 0xe0 && lead < 0xf0
+            ? 3
+            : lead >= 0xf0 && lead < 0xf5
+              ? 4
+              : 0
     if (size === 0 || i + size > bytes.length) throw notText()
     let code = size === 1 ? lead : lead & (0xff >> (size + 1))
     for (let k = 1; k < size; k++) {
@@ -135,8 +150,14 @@ function readUnits(bytes: Uint8Array): string {
       if ((next & 0xc0) !== 0x80) throw notText()
       code = (code << 6) | (next & 0x3f)
     }
-    if ((size === 3 && code < 0x800) || (size === 4 && (code < 0x10000 || code > 0x10ffff))) throw notText()
-    const previous = units.length > 0 ? units[units.length - 1]! : text === '' ? 0 : text.charCodeAt(text.length - 1)
+    if ((size === 3 && code < 0x800) || (size === 4 && (code < 0x10000 || code > 0x10ffff)))
+      throw notText()
+    const previous =
+      units.length > 0
+        ? units[units.length - 1]!
+        : text === ''
+          ? 0
+          : text.charCodeAt(text.length - 1)
     if (code >= 0xdc00 && code < 0xe000 && previous >= 0xd800 && previous < 0xdc00) throw notText()
     if (code < 0x10000) units.push(code)
     else units.push(0xd800 + ((code - 0x10000) >> 10), 0xdc00 + ((code - 0x10000) & 0x3ff))

@@ -3,7 +3,6 @@
  * nodes; nothing else in the project interprets a schema.
  */
 
-
 /** The structure of a value. Frozen, comparable, printable; field ids are what survives a rename. */
 export type SchemaType =
   | { readonly kind: 'bool' }
@@ -32,7 +31,12 @@ export type SchemaType =
   | { readonly kind: 'optional'; readonly of: SchemaType }
   | StructType
   /** A union of structs told apart by the text in field `tag`. */
-  | { readonly kind: 'variant'; readonly name: string; readonly tag: string; readonly cases: readonly VariantCase[] }
+  | {
+      readonly kind: 'variant'
+      readonly name: string
+      readonly tag: string
+      readonly cases: readonly VariantCase[]
+    }
 
 export interface StructType {
   readonly kind: 'struct'
@@ -79,11 +83,19 @@ export interface Schema<Value> extends Codec<Value> {
 export interface StandardProps<Value> {
   readonly version: 1
   readonly vendor: 'tidemill'
-  readonly validate: (value: unknown) => { readonly value: Value } | { readonly issues: readonly { readonly message: string; readonly path?: readonly PropertyKey[] }[] }
+  readonly validate: (
+    value: unknown,
+  ) =>
+    | { readonly value: Value }
+    | {
+        readonly issues: readonly {
+          readonly message: string
+          readonly path?: readonly PropertyKey[]
+        }[]
+      }
   readonly types?: { readonly input: Value; readonly output: Value } | undefined
 }
 
 /** What a key may be: text, a finite number, a bigint, a boolean, or a tuple of these. */
 export type KeyAtom = string | number | bigint | boolean
 export type Key = KeyAtom | readonly KeyAtom[]
-

@@ -33,13 +33,17 @@ export function variant<const Tag extends string, const Of extends Cases>(
   cases: Of,
 ): VariantSchema<VariantOf<Tag, Of>>
 export function variant(first: string, second: string | Cases, third?: Cases): Schema<unknown> {
-  const [name, tag, cases] = typeof second === 'string' ? [first, second, third ?? {}] : ['variant', first, second]
+  const [name, tag, cases] =
+    typeof second === 'string' ? [first, second, third ?? {}] : ['variant', first, second]
   const type: SchemaType = {
     kind: 'variant',
     name,
     tag,
     cases: Object.entries(cases).map(([caseTag, one]) => {
-      if (one?.type?.kind !== 'struct') throw badSchema(`variant ${JSON.stringify(name)}: case ${JSON.stringify(caseTag)} is not a struct`)
+      if (one?.type?.kind !== 'struct')
+        throw badSchema(
+          `variant ${JSON.stringify(name)}: case ${JSON.stringify(caseTag)} is not a struct`,
+        )
       return { tag: caseTag, struct: one.type }
     }),
   }

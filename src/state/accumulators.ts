@@ -25,7 +25,8 @@ export class PagePool {
   take(): Float64Array {
     if (this.free.length === 0) {
       const slab = new Float64Array(32 * this.words)
-      for (let i = 0; i < 32; i++) this.free.push(slab.subarray(i * this.words, (i + 1) * this.words))
+      for (let i = 0; i < 32; i++)
+        this.free.push(slab.subarray(i * this.words, (i + 1) * this.words))
     }
     return this.free.pop()!
   }
@@ -49,7 +50,12 @@ export class FixedRows {
   private picture: RowsPicture | undefined
   private readonly pool: PagePool
 
-  constructor(stride: number, fill: number = 0, rows: number = 16, pool: PagePool = new PagePool(stride)) {
+  constructor(
+    stride: number,
+    fill: number = 0,
+    rows: number = 16,
+    pool: PagePool = new PagePool(stride),
+  ) {
     this.stride = stride
     this.pool = pool
     this.fill = fill
@@ -135,7 +141,10 @@ export class RowsPicture {
   }
 
   /** The words of a page, for `read` only and during the call only. Each page once. */
-  take<Result>(page: number, read: (words: Float64Array, at: number, rows: number) => Result): Result {
+  take<Result>(
+    page: number,
+    read: (words: Float64Array, at: number, rows: number) => Result,
+  ): Result {
     assert(page < this.pages && this.states[page] !== 2, 'a page of a picture is taken once')
     const rows = Math.min(pageRows, this.count - page * pageRows)
     this.states[page] = 2

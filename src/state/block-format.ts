@@ -19,7 +19,14 @@ export const formatVersion = 1
 export const section = 'keyed'
 export const record = { page: 1, part: 2 } as const
 
-const kinds: readonly StateDefinition['kind'][] = ['value', 'list', 'map', 'sorted-map', 'reducing', 'aggregating']
+const kinds: readonly StateDefinition['kind'][] = [
+  'value',
+  'list',
+  'map',
+  'sorted-map',
+  'reducing',
+  'aggregating',
+]
 const timerKinds: readonly TimerKind[] = ['event-time', 'processing-time']
 
 export interface StoredState {
@@ -56,7 +63,11 @@ export function valueSchemaOf(definition: StateDefinition): Schema<unknown> {
   }
 }
 
-export function storedState(name: string, definition: StateDefinition, layout: FixedLayout | undefined): StoredState {
+export function storedState(
+  name: string,
+  definition: StateDefinition,
+  layout: FixedLayout | undefined,
+): StoredState {
   const value = valueSchemaOf(definition).hash
   return {
     name,
@@ -64,7 +75,8 @@ export function storedState(name: string, definition: StateDefinition, layout: F
     hash: 'key' in definition ? `${definition.key.hash}.${value}` : value,
     withTtl: definition.options.ttl !== undefined,
     fixed: layout !== undefined,
-    literals: layout?.fields.flatMap((field) => (field.kind === 'literals' ? [field.values] : [])) ?? [],
+    literals:
+      layout?.fields.flatMap((field) => (field.kind === 'literals' ? [field.values] : [])) ?? [],
   }
 }
 
@@ -92,7 +104,8 @@ export function writeHeader(header: Header, writer: Writer): void {
 /** `fail` makes the error of a header that cannot be. */
 export function readHeader(reader: Reader, fail: (message: string) => Error): Header {
   const version = reader.u8()
-  if (version !== formatVersion) throw fail(`its format version is ${version}, not ${formatVersion}`)
+  if (version !== formatVersion)
+    throw fail(`its format version is ${version}, not ${formatVersion}`)
   const states: StoredState[] = []
   for (let left = reader.count(5); left > 0; left--) {
     const name = reader.text()
@@ -105,8 +118,16 @@ export function readHeader(reader: Reader, fail: (message: string) => Error): He
       for (let count = reader.count(); count > 0; count--) texts.push(reader.text())
       literals.push(texts)
     }
-    if (kind === undefined || flags > 3) throw fail(`state "${name}" has a kind or flags that do not exist`)
-    states.push({ name, kind, hash, withTtl: (flags & 1) !== 0, fixed: (flags & 2) !== 0, literals })
+    if (kind === undefined || flags > 3)
+      throw fail(`state "${name}" has a kind or flags that do not exist`)
+    states.push({
+      name,
+      kind,
+      hash,
+      withTtl: (flags & 1) !== 0,
+      fixed: (flags & 2) !== 0,
+      literals,
+    })
   }
   const timers: StoredTimer[] = []
   for (let left = reader.count(2); left > 0; left--) {
@@ -133,7 +154,8 @@ export function readKeys(reader: Reader, fail: (message: string) => Error): read
   const count = reader.varint()
   const form = reader.u8()
   if (form > 1) throw fail(`${form} is not a form of keys`)
-  if (count * (form === 0 ? 8 : 2) > reader.remaining) throw fail(`${count} keys in ${reader.remaining} bytes`)
+  if (count * (form === 0 ? 8 : 2) > reader.remaining)
+    throw fail(`${count} keys in ${reader.remaining} bytes`)
   const keys: Key[] = []
   for (let i = 0; i < count; i++) {
     if (form === 1) {
@@ -174,12 +196,19 @@ export function endLength(writer: Writer, start: number): void {
 /** Where the part that `beginLength` began ends. */
 export function readEnd(reader: Reader, fail: (message: string) => Error): number {
   const length = reader.u32()
-  if (length > reader.remaining) throw fail(`${length} bytes are announced and ${reader.remaining} are left`)
+  if (length > reader.remaining)
+    throw fail(`${length} bytes are announced and ${reader.remaining} are left`)
   return reader.position + length
 }
 
 /** Deadlines of `rows`, timer by timer; NaN is none. */
-export function writeDeadlines(deadlines: Float64Array, start: number, timers: number, rows: readonly number[], writer: Writer): void {
+export function writeDeadlines(
+  deadlines: Float64Array,
+  start: number,
+  timers: number,
+  rows: readonly number[],
+  writer: Writer,
+): void {
   for (let timer = 0; timer < timers; timer++) {
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
@@ -192,7 +221,11 @@ export function writeDeadlines(deadlines: Float64Array, start: number, timers: n
 }
 
 /** Calls `take` for each deadline of one timer of `count` rows. */
-export function readDeadlines(reader: Reader, count: number, take: (row: number, at: number) => void): void {
+export function readDeadlines(
+  reader: Reader,
+  count: number,
+  take: (row: number, at: number) => void,
+): void {
   const bits = readBits(reader, count)
   for (let row = 0; row < count; row++) if (bitAt(reader, bits, row)) take(row, reader.f64())
 }

@@ -78,7 +78,14 @@ export interface Column {
    * Writes the values of `rows` (offsets in the page) from an image of this column. `nowMs`: what has expired by then is
    * left out.
    */
-  write(image: unknown, rows: readonly number[], keys: readonly Key[], nowMs: number, writer: Writer, rest: Rest[]): void
+  write(
+    image: unknown,
+    rows: readonly number[],
+    keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+    rest: Rest[],
+  ): void
   /** The image is not needed any more. */
   giveBack(image: unknown): void
   /** Reads what `write` wrote into empty slots. `withTtl`: the writer had a time to live. */
@@ -167,7 +174,13 @@ export function expiryOf(facts: StateFacts, nowMs: number): number {
 }
 
 /** The expiry of a restored value, for programs that have gained or lost the time to live since. */
-export function restoredExpiry(facts: StateFacts, stored: number | undefined, nowMs: number): number {
+export function restoredExpiry(
+  facts: StateFacts,
+  stored: number | undefined,
+  nowMs: number,
+): number {
   if (facts.ttlMs === 0) return Number.POSITIVE_INFINITY
-  return stored !== undefined && !Number.isNaN(stored) && stored !== 0 ? stored : expiryOf(facts, nowMs)
+  return stored !== undefined && !Number.isNaN(stored) && stored !== 0
+    ? stored
+    : expiryOf(facts, nowMs)
 }

@@ -6,7 +6,13 @@ import type { StoreCore } from './column.ts'
 import { stateErrors } from './errors.ts'
 
 /** TM1401 for a write to state `name` of the current key. */
-export function unfitValue(core: StoreCore, name: string, schema: Schema<unknown>, value: unknown, part: string = ''): TidemillError {
+export function unfitValue(
+  core: StoreCore,
+  name: string,
+  schema: Schema<unknown>,
+  value: unknown,
+  part: string = '',
+): TidemillError {
   const reason = schema.check(value) ?? 'it cannot be stored'
   return new TidemillError(stateErrors.unfitValue, {
     message: `state "${name}"${part}, ${reason}`,
@@ -15,7 +21,13 @@ export function unfitValue(core: StoreCore, name: string, schema: Schema<unknown
 }
 
 /** A deep, frozen copy of `value`; TM1401 if it does not fit. */
-export function ownFor(core: StoreCore, name: string, schema: Schema<unknown>, value: unknown, part: string = ''): unknown {
+export function ownFor(
+  core: StoreCore,
+  name: string,
+  schema: Schema<unknown>,
+  value: unknown,
+  part: string = '',
+): unknown {
   if (value === undefined) throw unfitValue(core, name, schema, value, part)
   try {
     return schema.own(value)

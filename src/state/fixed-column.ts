@@ -37,7 +37,14 @@ export class FixedColumn implements ValueColumn {
   private readonly rows: FixedRows
   private readonly stride: number
 
-  constructor(core: StoreCore, shard: Shard, facts: StateFacts, schema: Schema<unknown>, layout: FixedLayout, pool: PagePool) {
+  constructor(
+    core: StoreCore,
+    shard: Shard,
+    facts: StateFacts,
+    schema: Schema<unknown>,
+    layout: FixedLayout,
+    pool: PagePool,
+  ) {
     this.core = core
     this.shard = shard
     this.facts = facts
@@ -68,7 +75,8 @@ export class FixedColumn implements ValueColumn {
       this.shard.held[slot]!++
       this.facts.entries++
     }
-    values[at] = this.facts.ttlMs === 0 ? Number.POSITIVE_INFINITY : expiryOf(this.facts, this.core.nowMs())
+    values[at] =
+      this.facts.ttlMs === 0 ? Number.POSITIVE_INFINITY : expiryOf(this.facts, this.core.nowMs())
   }
 
   remove(slot: number): void {
@@ -94,7 +102,13 @@ export class FixedColumn implements ValueColumn {
     if (image.copied) this.rows.giveBack(image.values)
   }
 
-  write(image: Image, rows: readonly number[], _keys: readonly Key[], nowMs: number, writer: Writer): void {
+  write(
+    image: Image,
+    rows: readonly number[],
+    _keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+  ): void {
     const { stride, facts } = this
     const { values, start } = image
     const bits = beginBits(writer, rows.length)
@@ -116,14 +130,21 @@ export class FixedColumn implements ValueColumn {
     for (let i = 0; i < slots.length; i++) {
       if (!bitAt(reader, bits, i)) continue
       const at = slots[i]! * this.stride
-      if (values[at] !== 0) throw damagedState(this.core.operator, `state "${this.facts.name}" has two values for a key`)
+      if (values[at] !== 0)
+        throw damagedState(
+          this.core.operator,
+          `state "${this.facts.name}" has two values for a key`,
+        )
       values[at] = restoredExpiry(this.facts, withTtl ? reader.f64() : undefined, nowMs)
       for (let word = 0; word < fields.length; word++) {
         const stored = reader.f64()
         const codes = table?.[word]
         const made = codes === undefined ? stored : (codes[stored] ?? -1)
         if (!isWord(fields[word]!, made)) {
-          throw damagedState(this.core.operator, `state "${this.facts.name}" holds ${stored} where it cannot be`)
+          throw damagedState(
+            this.core.operator,
+            `state "${this.facts.name}" holds ${stored} where it cannot be`,
+          )
         }
         values[at + 1 + word] = made
       }
@@ -166,7 +187,10 @@ export class FixedColumn implements ValueColumn {
 }
 
 /** Codes of stored literals as codes of the declared ones. Undefined where a stored literal is not declared any more. */
-export function literalTable(layout: FixedLayout, stored: readonly (readonly string[])[]): LiteralTable | string {
+export function literalTable(
+  layout: FixedLayout,
+  stored: readonly (readonly string[])[],
+): LiteralTable | string {
   const table: (Int32Array | undefined)[] = []
   for (let word = 0; word < layout.fields.length; word++) {
     const type = layout.fields[word]!

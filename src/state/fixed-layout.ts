@@ -20,14 +20,18 @@ export interface FixedLayout {
 /** Undefined when values of the type have no fixed width. */
 export function fixedLayout(type: SchemaType): FixedLayout | undefined {
   if (isScalar(type)) return layoutOf([type], [])
-  if (type.kind !== 'struct' || type.fields.length === 0 || type.fields.length > 64) return undefined
+  if (type.kind !== 'struct' || type.fields.length === 0 || type.fields.length > 64)
+    return undefined
   const stored = fieldsById(type)
   const fields: Scalar[] = []
   for (const field of stored) {
     if (!isScalar(field.type) || field.name === '__proto__') return undefined
     fields.push(field.type)
   }
-  return layoutOf(fields, type.fields.map((field) => ({ field, word: stored.indexOf(field) })))
+  return layoutOf(
+    fields,
+    type.fields.map((field) => ({ field, word: stored.indexOf(field) })),
+  )
 }
 
 /** Whether a stored word is one that a writer of this field can have written. */
@@ -91,7 +95,9 @@ function generated(fields: readonly Scalar[], places: readonly Place[]): Pair {
   })
   const gets = fields.map((type, word) => {
     if (type.kind === 'bool') return code`v[at + ${word}] === 1`
-    return type.kind === 'literals' ? code`${constant(type.values)}[v[at + ${word}]]` : code`v[at + ${word}]`
+    return type.kind === 'literals'
+      ? code`${constant(type.values)}[v[at + ${word}]]`
+      : code`v[at + ${word}]`
   })
   const takes =
     places.length === 0

@@ -16,7 +16,12 @@ import type { MapColumn } from './map-column.ts'
 import type { SortedColumn } from './sorted-column.ts'
 
 /** The handle of state number `index`, whose column is made from the same definition. */
-export function handleOf(core: StoreCore, name: string, index: number, definition: StateDefinition): StateHandle {
+export function handleOf(
+  core: StoreCore,
+  name: string,
+  index: number,
+  definition: StateDefinition,
+): StateHandle {
   switch (definition.kind) {
     case 'value':
       return new ValueHandle(core, index, initialOf(core, name, definition))
@@ -33,8 +38,14 @@ export function handleOf(core: StoreCore, name: string, index: number, definitio
   }
 }
 
-function initialOf(core: StoreCore, name: string, definition: StateDefinition & { readonly kind: 'value' }): unknown {
-  return definition.initial === undefined ? undefined : ownFor(core, name, definition.value, definition.initial, ' (initial)')
+function initialOf(
+  core: StoreCore,
+  name: string,
+  definition: StateDefinition & { readonly kind: 'value' },
+): unknown {
+  return definition.initial === undefined
+    ? undefined
+    : ownFor(core, name, definition.value, definition.initial, ' (initial)')
 }
 
 /** Where a handle's values lie. The casts say what {@link handleOf} and the store's columns agree on. */
@@ -104,7 +115,11 @@ class ReducingHandle extends Handle<ValueColumn> implements ReducingState<unknow
 class AggregatingHandle extends Handle<ValueColumn> implements AggregatingState<unknown, unknown> {
   private readonly definition: StateDefinition & { readonly kind: 'aggregating' }
 
-  constructor(core: StoreCore, index: number, definition: StateDefinition & { readonly kind: 'aggregating' }) {
+  constructor(
+    core: StoreCore,
+    index: number,
+    definition: StateDefinition & { readonly kind: 'aggregating' },
+  ) {
     super(core, index)
     this.definition = definition
   }
@@ -169,16 +184,26 @@ class MapHandle extends Handle<MapColumn> implements MapState<unknown, unknown> 
   }
 
   keys(): Iterable<unknown> {
-    return this.core.slot < 0 ? [] : this.column().list(this.core.slot).map((entry) => entry.key)
+    return this.core.slot < 0
+      ? []
+      : this.column()
+          .list(this.core.slot)
+          .map((entry) => entry.key)
   }
 
   values(): Iterable<unknown> {
-    return this.core.slot < 0 ? [] : this.column().list(this.core.slot).map((entry) => entry.value)
+    return this.core.slot < 0
+      ? []
+      : this.column()
+          .list(this.core.slot)
+          .map((entry) => entry.value)
   }
 
   entries(): Iterable<readonly [unknown, unknown]> {
     if (this.core.slot < 0) return []
-    return this.column().list(this.core.slot).map((entry) => [entry.key, entry.value] as const)
+    return this.column()
+      .list(this.core.slot)
+      .map((entry) => [entry.key, entry.value] as const)
   }
 
   clear(): void {

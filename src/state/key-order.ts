@@ -23,7 +23,10 @@ export function orderOf(type: SchemaType, operator: string, state: string): Orde
     case 'decimal':
       return compareDecimals as Order
     default:
-      throw new TidemillError(stateErrors.unordered, { message: `it is of kind ${type.kind}`, details: { operator, state } })
+      throw new TidemillError(stateErrors.unordered, {
+        message: `it is of kind ${type.kind}`,
+        details: { operator, state },
+      })
   }
 }
 

@@ -11,10 +11,17 @@ const atom: fc.Arbitrary<KeyAtom> = fc.oneof(
   fc.boolean(),
   fc.bigInt({ min: -3n, max: 3n }),
 )
-const key: fc.Arbitrary<Key> = fc.oneof({ weight: 3, arbitrary: atom }, fc.array(atom, { maxLength: 4 }))
+const key: fc.Arbitrary<Key> = fc.oneof(
+  { weight: 3, arbitrary: atom },
+  fc.array(atom, { maxLength: 4 }),
+)
 
 it('equals a Map over canonical bytes, also in its order', () => {
-  const step = fc.record({ kind: fc.constantFrom('add', 'add', 'add', 'remove', 'find', 'clear-rarely'), key, n: fc.nat(30) })
+  const step = fc.record({
+    kind: fc.constantFrom('add', 'add', 'add', 'remove', 'find', 'clear-rarely'),
+    key,
+    n: fc.nat(30),
+  })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const table = new KeyTable()

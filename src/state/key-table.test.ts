@@ -25,7 +25,18 @@ describe('KeyTable', () => {
 
   it('keeps fractions, large numbers and neighbours of 2^31 apart', () => {
     const table = new KeyTable()
-    const keys = [0.5, 2 ** 31, -(2 ** 31), 2 ** 31 - 1, 2 ** 53, 1e300, Number.MIN_VALUE, -0.5, 4294967296, 1]
+    const keys = [
+      0.5,
+      2 ** 31,
+      -(2 ** 31),
+      2 ** 31 - 1,
+      2 ** 53,
+      1e300,
+      Number.MIN_VALUE,
+      -0.5,
+      4294967296,
+      1,
+    ]
     for (const key of keys) table.numberSlot(key)
     expect(keys.map((key) => table.find(key))).toEqual(keys.map((_, slot) => slot))
     expect([...table.keys()]).toEqual(keys)

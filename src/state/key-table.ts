@@ -352,7 +352,8 @@ export class KeyTable {
 
   private removeIndexed(slot: number, kind: number): void {
     const n = this.numbers[slot]!
-    const hash = kind === integer ? hashInteger(n) : kind === double ? hashDouble(n) : this.tuples!.hashAt(n)
+    const hash =
+      kind === integer ? hashInteger(n) : kind === double ? hashDouble(n) : this.tuples!.hashAt(n)
     const wanted = kind === integer ? slot + 1 : -slot - 1
     let at = (hash >>> this.shift) << 1
     while (this.index[at + 1] !== wanted) at = (at + 2) & this.mask

@@ -19,7 +19,12 @@ import type { FrozenState, KeyGroupRange, SnapshotBlock } from './contract.ts'
 import { openKeyedStore } from './keyed-store.ts'
 import type { KeyedStore } from './keyed-store-contract.ts'
 
-const point = struct('point', { x: field(2, int), y: field(1, float), on: field(3, bool), color: field(4, literals('red', 'blue')) })
+const point = struct('point', {
+  x: field(2, int),
+  y: field(1, float),
+  on: field(3, bool),
+  color: field(4, literals('red', 'blue')),
+})
 const row = struct('row', { name: field(1, text), tags: field(2, list(text)) })
 const any = <Value>(schema: Schema<Value>): Schema<unknown> => schema as unknown as Schema<unknown>
 
@@ -31,7 +36,12 @@ const states: Readonly<Record<string, StateDefinition>> = {
   byName: { kind: 'map', key: any(text), value: any(int), options: {} },
   byRow: { kind: 'map', key: any(row), value: any(int), options: {} },
   sorted: { kind: 'sorted-map', key: any(int), value: any(text), options: {} },
-  max: { kind: 'reducing', value: any(float), reduce: (a, b) => Math.max(a as number, b as number), options: {} },
+  max: {
+    kind: 'reducing',
+    value: any(float),
+    reduce: (a, b) => Math.max(a as number, b as number),
+    options: {},
+  },
   mean: {
     kind: 'aggregating',
     accumulator: any(struct('sum', { sum: field(1, float), n: field(2, int) })),
@@ -40,7 +50,8 @@ const states: Readonly<Record<string, StateDefinition>> = {
       const { sum, n } = acc as { sum: number; n: number }
       return { sum: sum + (value as number), n: n + 1 }
     },
-    result: (acc) => (acc as { sum: number; n: number }).sum / (acc as { sum: number; n: number }).n,
+    result: (acc) =>
+      (acc as { sum: number; n: number }).sum / (acc as { sum: number; n: number }).n,
     options: {},
   },
 }
@@ -66,16 +77,47 @@ interface Seen {
 }
 
 const empty = (): Seen => ({
-  count: 0, point: undefined, row: undefined, items: [], byName: [], byRow: [], sorted: [], max: undefined, sum: 0, n: 0, timers: {},
+  count: 0,
+  point: undefined,
+  row: undefined,
+  items: [],
+  byName: [],
+  byRow: [],
+  sorted: [],
+  max: undefined,
+  sum: 0,
+  n: 0,
+  timers: {},
 })
 
-const makeRow = (n: number): { name: string; tags: string[] } => ({ name: `row ${n % 5}`, tags: n % 2 === 0 ? [] : ['a', `${n % 3}`] })
-const makePoint = (n: number): unknown => ({ x: n, y: n / 3, on: n % 2 === 0, color: n % 3 === 0 ? 'red' : 'blue' })
+const makeRow = (n: number): { name: string; tags: string[] } => ({
+  name: `row ${n % 5}`,
+  tags: n % 2 === 0 ? [] : ['a', `${n % 3}`],
+})
+const makePoint = (n: number): unknown => ({
+  x: n,
+  y: n / 3,
+  on: n % 2 === 0,
+  color: n % 3 === 0 ? 'red' : 'blue',
+})
 
 type Model = Map<string, { key: Key; seen: Seen }>
 
 /** Operations whose pictures and rollbacks depend on what came before them. */
-const often = ['name', 'name-', 'byRow', 'byRow-', 'sort', 'sort', 'sort-', 'item', 'name', 'byRow', 'item', 'sort'] as const
+const often = [
+  'name',
+  'name-',
+  'byRow',
+  'byRow-',
+  'sort',
+  'sort',
+  'sort-',
+  'item',
+  'name',
+  'byRow',
+  'item',
+  'sort',
+] as const
 
 interface Op {
   readonly key: Key
@@ -83,14 +125,45 @@ interface Op {
   readonly n: number
 }
 const kinds = [
-  'count', 'count0', 'point', 'point0', 'row', 'row0', 'item', 'items0', 'name', 'name-', 'names0', 'byRow', 'byRow-', 'sort', 'sort-',
-  'sortBefore', 'sort0', 'max', 'max0', 'mean', 'mean0', 'idle', 'idle0', 'due', 'due0', 'poll', 'poll0',
+  'count',
+  'count0',
+  'point',
+  'point0',
+  'row',
+  'row0',
+  'item',
+  'items0',
+  'name',
+  'name-',
+  'names0',
+  'byRow',
+  'byRow-',
+  'sort',
+  'sort-',
+  'sortBefore',
+  'sort0',
+  'max',
+  'max0',
+  'mean',
+  'mean0',
+  'idle',
+  'idle0',
+  'due',
+  'due0',
+  'poll',
+  'poll0',
 ] as const
 
-function upsert<K, V>(entries: readonly (readonly [K, V])[], key: K, value: V): readonly (readonly [K, V])[] {
+function upsert<K, V>(
+  entries: readonly (readonly [K, V])[],
+  key: K,
+  value: V,
+): readonly (readonly [K, V])[] {
   const id = JSON.stringify(key)
   const at = entries.findIndex(([other]) => JSON.stringify(other) === id)
-  return at < 0 ? [...entries, [key, value] as const] : entries.map((entry, i) => (i === at ? ([key, value] as const) : entry))
+  return at < 0
+    ? [...entries, [key, value] as const]
+    : entries.map((entry, i) => (i === at ? ([key, value] as const) : entry))
 }
 
 function apply(store: KeyedStore, model: Model, { key, kind, n }: Op): void {
@@ -107,31 +180,94 @@ function apply(store: KeyedStore, model: Model, { key, kind, n }: Op): void {
     seen.sorted = [...seen.sorted].sort(([a], [b]) => a - b)
   }
   switch (kind) {
-    case 'count': (h['count'] as ValueState<number>).set(n); seen.count = n; break
-    case 'count0': (h['count'] as ValueState<number>).clear(); seen.count = 0; break
-    case 'point': (h['point'] as ValueState<unknown>).set(makePoint(n) as object); seen.point = makePoint(n); break
-    case 'point0': (h['point'] as ValueState<unknown>).clear(); seen.point = undefined; break
-    case 'row': (h['row'] as ValueState<unknown>).set(makeRow(n)); seen.row = makeRow(n); break
-    case 'row0': (h['row'] as ValueState<unknown>).clear(); seen.row = undefined; break
-    case 'item': (h['items'] as ListState<unknown>).add(makeRow(n)); seen.items = [...seen.items, makeRow(n)]; break
-    case 'items0': (h['items'] as ListState<unknown>).clear(); seen.items = []; break
-    case 'name': (h['byName'] as MapState<string, number>).set(`${n % 6}`, n); seen.byName = upsert(seen.byName, `${n % 6}`, n); break
-    case 'name-': (h['byName'] as MapState<string, number>).delete(`${n % 6}`); seen.byName = seen.byName.filter(([k]) => k !== `${n % 6}`); break
-    case 'names0': (h['byName'] as MapState<string, number>).clear(); seen.byName = []; break
-    case 'byRow': (h['byRow'] as MapState<unknown, number>).set(makeRow(n), n); seen.byRow = upsert(seen.byRow, makeRow(n) as unknown, n); break
+    case 'count':
+      ;(h['count'] as ValueState<number>).set(n)
+      seen.count = n
+      break
+    case 'count0':
+      ;(h['count'] as ValueState<number>).clear()
+      seen.count = 0
+      break
+    case 'point':
+      ;(h['point'] as ValueState<unknown>).set(makePoint(n) as object)
+      seen.point = makePoint(n)
+      break
+    case 'point0':
+      ;(h['point'] as ValueState<unknown>).clear()
+      seen.point = undefined
+      break
+    case 'row':
+      ;(h['row'] as ValueState<unknown>).set(makeRow(n))
+      seen.row = makeRow(n)
+      break
+    case 'row0':
+      ;(h['row'] as ValueState<unknown>).clear()
+      seen.row = undefined
+      break
+    case 'item':
+      ;(h['items'] as ListState<unknown>).add(makeRow(n))
+      seen.items = [...seen.items, makeRow(n)]
+      break
+    case 'items0':
+      ;(h['items'] as ListState<unknown>).clear()
+      seen.items = []
+      break
+    case 'name':
+      ;(h['byName'] as MapState<string, number>).set(`${n % 6}`, n)
+      seen.byName = upsert(seen.byName, `${n % 6}`, n)
+      break
+    case 'name-':
+      ;(h['byName'] as MapState<string, number>).delete(`${n % 6}`)
+      seen.byName = seen.byName.filter(([k]) => k !== `${n % 6}`)
+      break
+    case 'names0':
+      ;(h['byName'] as MapState<string, number>).clear()
+      seen.byName = []
+      break
+    case 'byRow':
+      ;(h['byRow'] as MapState<unknown, number>).set(makeRow(n), n)
+      seen.byRow = upsert(seen.byRow, makeRow(n) as unknown, n)
+      break
     case 'byRow-': {
-      (h['byRow'] as MapState<unknown, number>).delete(makeRow(n))
+      ;(h['byRow'] as MapState<unknown, number>).delete(makeRow(n))
       seen.byRow = seen.byRow.filter(([k]) => JSON.stringify(k) !== JSON.stringify(makeRow(n)))
       break
     }
-    case 'sort': (h['sorted'] as SortedMapState<number, string>).set(n % 20, `${n}`); seen.sorted = upsert(seen.sorted, n % 20, `${n}`); sorted(); break
-    case 'sort-': (h['sorted'] as SortedMapState<number, string>).delete(n % 20); seen.sorted = seen.sorted.filter(([k]) => k !== n % 20); break
-    case 'sortBefore': (h['sorted'] as SortedMapState<number, string>).deleteBefore(n % 20); seen.sorted = seen.sorted.filter(([k]) => k >= n % 20); break
-    case 'sort0': (h['sorted'] as SortedMapState<number, string>).clear(); seen.sorted = []; break
-    case 'max': (h['max'] as ReducingState<number>).add(n); seen.max = Math.max(seen.max ?? n, n); break
-    case 'max0': (h['max'] as ReducingState<number>).clear(); seen.max = undefined; break
-    case 'mean': (h['mean'] as AggregatingState<number, number>).add(n); seen.sum += n; seen.n++; break
-    case 'mean0': (h['mean'] as AggregatingState<number, number>).clear(); seen.sum = 0; seen.n = 0; break
+    case 'sort':
+      ;(h['sorted'] as SortedMapState<number, string>).set(n % 20, `${n}`)
+      seen.sorted = upsert(seen.sorted, n % 20, `${n}`)
+      sorted()
+      break
+    case 'sort-':
+      ;(h['sorted'] as SortedMapState<number, string>).delete(n % 20)
+      seen.sorted = seen.sorted.filter(([k]) => k !== n % 20)
+      break
+    case 'sortBefore':
+      ;(h['sorted'] as SortedMapState<number, string>).deleteBefore(n % 20)
+      seen.sorted = seen.sorted.filter(([k]) => k >= n % 20)
+      break
+    case 'sort0':
+      ;(h['sorted'] as SortedMapState<number, string>).clear()
+      seen.sorted = []
+      break
+    case 'max':
+      ;(h['max'] as ReducingState<number>).add(n)
+      seen.max = Math.max(seen.max ?? n, n)
+      break
+    case 'max0':
+      ;(h['max'] as ReducingState<number>).clear()
+      seen.max = undefined
+      break
+    case 'mean':
+      ;(h['mean'] as AggregatingState<number, number>).add(n)
+      seen.sum += n
+      seen.n++
+      break
+    case 'mean0':
+      ;(h['mean'] as AggregatingState<number, number>).clear()
+      seen.sum = 0
+      seen.n = 0
+      break
     default: {
       const name = kind.replace('0', '')
       if (kind.endsWith('0')) {
@@ -161,7 +297,9 @@ function look(store: KeyedStore, key: Key): Seen {
   expect(sortedMap.size).toBe(entries.length)
   for (const [k, v] of entries) expect(sortedMap.get(k)).toBe(v)
   expect([...sortedMap.range(5, 12)]).toEqual(entries.filter(([k]) => k >= 5 && k < 12))
-  expect((h['items'] as ListState<unknown>).length).toBe((h['items'] as ListState<unknown>).all().length)
+  expect((h['items'] as ListState<unknown>).length).toBe(
+    (h['items'] as ListState<unknown>).all().length,
+  )
   return {
     count: (h['count'] as ValueState<number>).get(),
     point: (h['point'] as ValueState<unknown>).get(),
@@ -190,7 +328,8 @@ function expectEqual(store: KeyedStore, model: Model): void {
   expect(store.counts().keys).toBeLessThanOrEqual(model.size)
 }
 
-const copyModel = (model: Model): Model => new Map([...model].map(([id, { key, seen }]) => [id, { key, seen: structuredClone(seen) }]))
+const copyModel = (model: Model): Model =>
+  new Map([...model].map(([id, { key, seen }]) => [id, { key, seen: structuredClone(seen) }]))
 
 function drain(picture: FrozenState, budget: number): SnapshotBlock[] {
   const blocks: SnapshotBlock[] = []
@@ -200,7 +339,12 @@ function drain(picture: FrozenState, budget: number): SnapshotBlock[] {
   return blocks
 }
 
-function fireAll(store: KeyedStore, model: Model, kind: 'event-time' | 'processing-time', upto: number): void {
+function fireAll(
+  store: KeyedStore,
+  model: Model,
+  kind: 'event-time' | 'processing-time',
+  upto: number,
+): void {
   const names = Object.keys(timers).filter((name) => timers[name as keyof typeof timers] === kind)
   const wanted: { key: Key; name: string; at: number }[] = []
   for (const { key, seen } of model.values()) {
@@ -232,11 +376,33 @@ const op = fc.record({ key, kind: fc.constantFrom(...kinds, ...often), n: fc.nat
 it('equals plain Maps, and a picture is the store at the moment of the freeze', () => {
   const step = fc.oneof(
     { weight: 40, arbitrary: op.map((one) => ({ step: 'op' as const, ...one })) },
-    { weight: 4, arbitrary: fc.record({ step: fc.constant('rolled back' as const), ops: fc.array(op, { maxLength: 12 }) }) },
-    { weight: 2, arbitrary: fc.record({ step: fc.constant('kept' as const), ops: fc.array(op, { maxLength: 8 }) }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        step: fc.constant('rolled back' as const),
+        ops: fc.array(op, { maxLength: 12 }),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        step: fc.constant('kept' as const),
+        ops: fc.array(op, { maxLength: 8 }),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ step: fc.constant('freeze' as const) }) },
-    { weight: 1, arbitrary: fc.record({ step: fc.constant('next' as const), budget: fc.nat(300) }) },
-    { weight: 2, arbitrary: fc.record({ step: fc.constant('fire' as const), upto: fc.nat(3_000), kind: fc.constantFrom('event-time' as const, 'processing-time' as const) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ step: fc.constant('next' as const), budget: fc.nat(300) }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        step: fc.constant('fire' as const),
+        upto: fc.nat(3_000),
+        kind: fc.constantFrom('event-time' as const, 'processing-time' as const),
+      }),
+    },
   )
   fc.assert(
     fc.property(fc.array(step, { minLength: 60, maxLength: 250 }), (steps) => {
@@ -262,7 +428,8 @@ it('equals plain Maps, and a picture is the store at the moment of the freeze', 
           finish()
           picture = { state: store.freeze(), model: copyModel(model), blocks: [] }
         } else if (one.step === 'next' && picture !== undefined) {
-          for (const block of picture.state.next(one.budget) ?? []) picture.blocks.push({ ...block, bytes: block.bytes.slice() })
+          for (const block of picture.state.next(one.budget) ?? [])
+            picture.blocks.push({ ...block, bytes: block.bytes.slice() })
         } else if (one.step === 'kept') {
           store.mark()
           for (const inner of one.ops) apply(store, model, inner)
@@ -272,7 +439,8 @@ it('equals plain Maps, and a picture is the store at the moment of the freeze', 
           store.mark()
           for (const inner of one.ops) apply(store, model, inner)
           store.rollback()
-          for (const [id, { key: k }] of model) if (!before.has(id)) before.set(id, { key: k, seen: empty() })
+          for (const [id, { key: k }] of model)
+            if (!before.has(id)) before.set(id, { key: k, seen: empty() })
           model.clear()
           for (const [id, entry] of before) model.set(id, entry)
         }
@@ -295,19 +463,27 @@ it('equals plain Maps, and a picture is the store at the moment of the freeze', 
 it('refuses damaged blocks with a coded error, or reads something that is well formed', () => {
   const store = open()
   const model: Model = new Map()
-  for (let n = 0; n < 60; n++) for (const kind of kinds) if (!/[0-]$|Before/.test(kind)) apply(store, model, { key: n % 11, kind, n })
+  for (let n = 0; n < 60; n++)
+    for (const kind of kinds)
+      if (!/[0-]$|Before/.test(kind)) apply(store, model, { key: n % 11, kind, n })
   const blocks = drain(store.freeze(), 1 << 20)
   fc.assert(
-    fc.property(fc.nat(), fc.nat(), fc.integer({ min: 1, max: 255 }), fc.boolean(), (which, where, change, cut) => {
-      const block = blocks[which % blocks.length]!
-      const bytes = block.bytes.slice(0, cut ? where % block.bytes.length : undefined)
-      if (!cut) bytes[where % bytes.length]! ^= change
-      try {
-        open().restore({ ...block, bytes })
-      } catch (error) {
-        expect((error as { code?: string }).code).toMatch(/^TM14/)
-      }
-    }),
+    fc.property(
+      fc.nat(),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      fc.boolean(),
+      (which, where, change, cut) => {
+        const block = blocks[which % blocks.length]!
+        const bytes = block.bytes.slice(0, cut ? where % block.bytes.length : undefined)
+        if (!cut) bytes[where % bytes.length]! ^= change
+        try {
+          open().restore({ ...block, bytes })
+        } catch (error) {
+          expect((error as { code?: string }).code).toMatch(/^TM14/)
+        }
+      },
+    ),
     { numRuns: 800 },
   )
 })

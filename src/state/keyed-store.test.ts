@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { forbidCodeGeneration } from '../base/codegen.ts'
 import { isTidemillError } from '../base/errors.ts'
 import { minutes } from '../base/time.ts'
-import type { ListState, MapState, SortedMapState, StateDefinition, ValueState } from '../graph/process.ts'
+import type {
+  ListState,
+  MapState,
+  SortedMapState,
+  StateDefinition,
+  ValueState,
+} from '../graph/process.ts'
 import { list } from '../schema/collections.ts'
 import { decimal, float, int, literals, text } from '../schema/scalars.ts'
 import { field, struct } from '../schema/struct.ts'
@@ -12,14 +18,26 @@ import { openKeyedStore } from './keyed-store.ts'
 import type { KeyedStore, KeyedStoreOptions, LimitWarning } from './keyed-store-contract.ts'
 
 const any = <Value>(schema: Schema<Value>): Schema<unknown> => schema as unknown as Schema<unknown>
-const value = (schema: Schema<never>, options: StateDefinition['options'] = {}, initial?: unknown): StateDefinition => ({
-  kind: 'value', value: any(schema), initial, options,
+const value = (
+  schema: Schema<never>,
+  options: StateDefinition['options'] = {},
+  initial?: unknown,
+): StateDefinition => ({
+  kind: 'value',
+  value: any(schema),
+  initial,
+  options,
 })
 const of = <Value>(schema: Schema<Value>): Schema<never> => schema as unknown as Schema<never>
 
 function open(options: Partial<KeyedStoreOptions>): KeyedStore {
   return openKeyedStore({
-    operator: 'step', states: {}, timers: {}, range: { first: 0, end: 4, total: 4 }, processingTimeNow: () => 0, ...options,
+    operator: 'step',
+    states: {},
+    timers: {},
+    range: { first: 0, end: 4, total: 4 },
+    processingTimeNow: () => 0,
+    ...options,
   })
 }
 
@@ -35,13 +53,15 @@ function codeOf(run: () => void): string {
   try {
     run()
   } catch (error) {
-    if (isTidemillError(error)) return `${error.code} ${error.message} ${JSON.stringify(error.details)}`
+    if (isTidemillError(error))
+      return `${error.code} ${error.message} ${JSON.stringify(error.details)}`
     throw error
   }
   return 'nothing thrown'
 }
 
-const number = (store: KeyedStore, name: string): ValueState<number> => store.handles[name] as ValueState<number>
+const number = (store: KeyedStore, name: string): ValueState<number> =>
+  store.handles[name] as ValueState<number>
 
 describe('values', () => {
   it('returns the initial value until something is written, and again after clear', () => {
@@ -61,7 +81,9 @@ describe('values', () => {
 
   it('cannot be changed behind its back', () => {
     const row = struct('row', { tags: field(1, list(text)) })
-    const store = open({ states: { row: value(of(row)), items: { kind: 'list', item: any(row), options: {} } } })
+    const store = open({
+      states: { row: value(of(row)), items: { kind: 'list', item: any(row), options: {} } },
+    })
     store.setKey(1)
     const mine = { tags: ['a'] }
     const rows = store.handles['row'] as ValueState<{ tags: string[] }>
@@ -76,11 +98,17 @@ describe('values', () => {
   })
 
   it('names step, state and key when a value does not fit, and keeps the old one', () => {
-    const store = open({ states: { n: value(of(int)), row: value(of(struct('p', { x: field(1, float) }))) } })
+    const store = open({
+      states: { n: value(of(int)), row: value(of(struct('p', { x: field(1, float) }))) },
+    })
     store.setKey(['shop', 3])
     number(store, 'n').set(1)
-    expect(codeOf(() => number(store, 'n').set(1.5))).toMatch(/^TM1401 .*state "n".*1\.5.*"operator":"step".*\[\\"shop\\", 3\]/)
-    expect(codeOf(() => (store.handles['row'] as ValueState<unknown>).set({ x: '1' }))).toMatch(/^TM1401 .*x: expected a number/)
+    expect(codeOf(() => number(store, 'n').set(1.5))).toMatch(
+      /^TM1401 .*state "n".*1\.5.*"operator":"step".*\[\\"shop\\", 3\]/,
+    )
+    expect(codeOf(() => (store.handles['row'] as ValueState<unknown>).set({ x: '1' }))).toMatch(
+      /^TM1401 .*x: expected a number/,
+    )
     expect(number(store, 'n').get()).toBe(1)
   })
 
@@ -129,7 +157,9 @@ describe('time to live', () => {
     expect(number(store, 'n').get()).toBe(0)
     expect((store.handles['name'] as ValueState<string>).get()).toBeUndefined()
     expect((store.handles['items'] as ListState<number>).all()).toEqual([])
-    expect([...(store.handles['map'] as MapState<string, number>).entries()]).toEqual([['young', 2]])
+    expect([...(store.handles['map'] as MapState<string, number>).entries()]).toEqual([
+      ['young', 2],
+    ])
     expect((store.handles['map'] as MapState<string, number>).size).toBe(1)
     expect((store.handles['sorted'] as SortedMapState<number, number>).first()).toBeUndefined()
     const copy = open({ states, processingTimeNow: () => now })
@@ -215,7 +245,9 @@ describe('pictures', () => {
     copy.setKey('big')
     const all = Array.from({ length: 2_000 }, (_, n) => n)
     expect((copy.handles['items'] as ListState<number>).all()).toEqual(all)
-    expect([...(copy.handles['map'] as MapState<number, string>).keys()]).toEqual(all.map((n) => n * 7))
+    expect([...(copy.handles['map'] as MapState<number, string>).keys()]).toEqual(
+      all.map((n) => n * 7),
+    )
     expect([...(copy.handles['sorted'] as SortedMapState<number, number>).values()]).toEqual(all)
   })
 
@@ -233,13 +265,20 @@ describe('pictures', () => {
 })
 
 describe('restore under another declaration', () => {
-  const snapshot = (states: Record<string, StateDefinition>, write: (store: KeyedStore) => void, timers = {}): SnapshotBlock[] => {
+  const snapshot = (
+    states: Record<string, StateDefinition>,
+    write: (store: KeyedStore) => void,
+    timers = {},
+  ): SnapshotBlock[] => {
     const store = open({ states, timers })
     store.setKey('k')
     write(store)
     return drain(store.freeze())
   }
-  const restore = (blocks: readonly SnapshotBlock[], options: Partial<KeyedStoreOptions>): KeyedStore => {
+  const restore = (
+    blocks: readonly SnapshotBlock[],
+    options: Partial<KeyedStoreOptions>,
+  ): KeyedStore => {
     const store = open(options)
     for (const block of blocks) store.restore(block)
     store.setKey('k')
@@ -248,7 +287,9 @@ describe('restore under another declaration', () => {
 
   it('maps a former name and allows new state', () => {
     const blocks = snapshot({ old: value(of(int)) }, (store) => number(store, 'old').set(5))
-    const store = restore(blocks, { states: { fresh: value(of(text)), now: value(of(int), { was: 'old' }) } })
+    const store = restore(blocks, {
+      states: { fresh: value(of(text)), now: value(of(int), { was: 'old' }) },
+    })
     expect(number(store, 'now').get()).toBe(5)
   })
 
@@ -264,23 +305,42 @@ describe('restore under another declaration', () => {
 
   it('refuses another schema, another kind and another kind of timer', () => {
     const blocks = snapshot({ n: value(of(int)) }, (store) => number(store, 'n').set(5), {})
-    expect(codeOf(() => restore(blocks, { states: { n: value(of(float)) } }))).toMatch(/^TM1403 .*state "n": its schema was/)
-    expect(codeOf(() => restore(blocks, { states: { n: { kind: 'list', item: any(int), options: {} } } }))).toMatch(/^TM1403 .*stored as value/)
+    expect(codeOf(() => restore(blocks, { states: { n: value(of(float)) } }))).toMatch(
+      /^TM1403 .*state "n": its schema was/,
+    )
+    expect(
+      codeOf(() =>
+        restore(blocks, { states: { n: { kind: 'list', item: any(int), options: {} } } }),
+      ),
+    ).toMatch(/^TM1403 .*stored as value/)
     const timed = snapshot({}, (store) => store.timers['t']!.setAt(5), { t: 'event-time' })
-    expect(codeOf(() => restore(timed, { timers: { t: 'processing-time' } }))).toMatch(/^TM1403 .*timer "t"/)
+    expect(codeOf(() => restore(timed, { timers: { t: 'processing-time' } }))).toMatch(
+      /^TM1403 .*timer "t"/,
+    )
     expect(codeOf(() => restore(timed, {}))).toMatch(/^TM1402 .*timer "t"/)
   })
 
   it('keeps literals by text when their order changes', () => {
-    const blocks = snapshot({ c: value(of(literals('red', 'green', 'blue'))) }, (store) => (store.handles['c'] as ValueState<string>).set('green'))
+    const blocks = snapshot({ c: value(of(literals('red', 'green', 'blue'))) }, (store) =>
+      (store.handles['c'] as ValueState<string>).set('green'),
+    )
     const store = restore(blocks, { states: { c: value(of(literals('blue', 'red', 'green'))) } })
     expect((store.handles['c'] as ValueState<string>).get()).toBe('green')
   })
 
   it('refuses declarations that cannot be', () => {
-    expect(codeOf(() => open({ states: { a: value(of(int)), b: value(of(int), { was: 'a' }) } }))).toMatch(/^TM1408/)
-    expect(codeOf(() => open({ states: { a: value(of(int), { ttl: minutes(0) }) } }))).toMatch(/^TM1408/)
-    const bad: StateDefinition = { kind: 'sorted-map', key: any(list(int)), value: any(int), options: {} }
+    expect(
+      codeOf(() => open({ states: { a: value(of(int)), b: value(of(int), { was: 'a' }) } })),
+    ).toMatch(/^TM1408/)
+    expect(codeOf(() => open({ states: { a: value(of(int), { ttl: minutes(0) }) } }))).toMatch(
+      /^TM1408/,
+    )
+    const bad: StateDefinition = {
+      kind: 'sorted-map',
+      key: any(list(int)),
+      value: any(int),
+      options: {},
+    }
     expect(codeOf(() => open({ states: { bad } }))).toMatch(/^TM1407 .*list/)
   })
 })
@@ -296,12 +356,26 @@ describe('timers', () => {
       store.timers['a']!.setAt(100)
     }
     const fired: string[] = []
-    for (let due = store.takeDue('event-time', 100); due !== undefined; due = store.takeDue('event-time', 100)) {
+    for (
+      let due = store.takeDue('event-time', 100);
+      due !== undefined;
+      due = store.takeDue('event-time', 100)
+    ) {
       fired.push(`${String(store.key)}${due.name}${due.at}`)
       if (fired.length === 1) store.timers['b']!.setAt(50)
       if (fired.length === 3) store.timers['a']!.setAt(100)
     }
-    expect(fired).toEqual(['1a100', '1b50', '2a100', '2a100', '2b100', '10a100', '10b100', 'xa100', 'xb100'])
+    expect(fired).toEqual([
+      '1a100',
+      '1b50',
+      '2a100',
+      '2a100',
+      '2b100',
+      '10a100',
+      '10b100',
+      'xa100',
+      'xb100',
+    ])
     expect(store.nextDue('event-time')).toBe(Number.POSITIVE_INFINITY)
     store.setKey('other')
     expect(store.counts().keys).toBe(0)
@@ -331,7 +405,9 @@ describe('timers', () => {
 it('warns at 80 % of a limit and refuses beyond it', () => {
   const warnings: LimitWarning[] = []
   const store = open({
-    states: { n: value(of(int)) }, timers: { t: 'event-time' }, limits: { keysMax: 10, timersMax: 2 },
+    states: { n: value(of(int)) },
+    timers: { t: 'event-time' },
+    limits: { keysMax: 10, timersMax: 2 },
     onWarning: (warning) => warnings.push(warning),
   })
   for (let key = 0; key < 10; key++) {

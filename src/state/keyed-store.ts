@@ -24,7 +24,14 @@ import { FixedColumn } from './fixed-column.ts'
 import { type FixedLayout, fixedLayout } from './fixed-layout.ts'
 import { handleOf } from './handles.ts'
 import { KeyTable } from './key-table.ts'
-import type { DueTimer, KeyedStore, KeyedStoreOptions, StateHandle, StoreCounts, StoreTimer } from './keyed-store-contract.ts'
+import type {
+  DueTimer,
+  KeyedStore,
+  KeyedStoreOptions,
+  StateHandle,
+  StoreCounts,
+  StoreTimer,
+} from './keyed-store-contract.ts'
 import { LimitGuard } from './limit-guard.ts'
 import { ListColumn } from './list-column.ts'
 import { MapColumn } from './map-column.ts'
@@ -94,12 +101,16 @@ class MemoryStore implements KeyedStore, StoreCore {
   constructor(options: KeyedStoreOptions) {
     this.options = options
     this.operator = options.operator
-    this.states = Object.entries(options.states).map(([name, definition]) => declare(options.operator, name, definition))
+    this.states = Object.entries(options.states).map(([name, definition]) =>
+      declare(options.operator, name, definition),
+    )
     this.timerNames = Object.keys(options.timers)
     this.timerKinds = this.timerNames.map((name) => kinds.indexOf(options.timers[name]!))
     const sorted = [...this.timerNames].sort((a, b) => (a < b ? -1 : 1))
     this.timerRanks = this.timerNames.map((name) => sorted.indexOf(name))
-    this.shards = new Array<Shard | undefined>(options.range.end - options.range.first).fill(undefined)
+    this.shards = new Array<Shard | undefined>(options.range.end - options.range.first).fill(
+      undefined,
+    )
     this.shard = this.makeShard(-1)
     const owner = {
       isValid: (reference: number, id: number) => this.entryId(reference) === id,
@@ -107,11 +118,23 @@ class MemoryStore implements KeyedStore, StoreCore {
       rankOf: (reference: number) => this.timerRanks[this.timerOf(reference)]!,
     }
     this.queues = kinds.map(() => new TimerQueue(owner))
-    this.handles = record(this.states.map(({ name, definition }, index) => [name, handleOf(this, name, index, definition)]))
-    this.timers = record(this.timerNames.map((name, timer) => [name, this.timerHandle(name, timer)]))
+    this.handles = record(
+      this.states.map(({ name, definition }, index) => [
+        name,
+        handleOf(this, name, index, definition),
+      ]),
+    )
+    this.timers = record(
+      this.timerNames.map((name, timer) => [name, this.timerHandle(name, timer)]),
+    )
     this.header = {
-      states: this.states.map(({ name, definition, layout }) => storedState(name, definition, layout)),
-      timers: this.timerNames.map((name, timer) => ({ name, kind: kinds[this.timerKinds[timer]!]! })),
+      states: this.states.map(({ name, definition, layout }) =>
+        storedState(name, definition, layout),
+      ),
+      timers: this.timerNames.map((name, timer) => ({
+        name,
+        kind: kinds[this.timerKinds[timer]!]!,
+      })),
     }
     this.restoring = new BlockRestore(options, this.header)
     this.keyLimit = new LimitGuard(options, 'keys', options.limits?.keysMax)
@@ -135,7 +158,10 @@ class MemoryStore implements KeyedStore, StoreCore {
     this.key = key
     const shard = this.shards[group - range.first]
     if (shard === undefined) {
-      assert(group >= range.first && group < range.end, `key group ${group} is not one of this subtask`)
+      assert(
+        group >= range.first && group < range.end,
+        `key group ${group} is not one of this subtask`,
+      )
       this.enter(this.shardAt(group), -1)
     } else this.enter(shard, shard.table.find(key))
   }
@@ -203,7 +229,9 @@ class MemoryStore implements KeyedStore, StoreCore {
     assert(!this.marked, 'a picture is not taken in the middle of a record')
     assert(this.picture === undefined, 'there is one picture at a time')
     this.leaveEmpty()
-    const shards = this.shards.filter((shard) => shard !== undefined && shard.table.size > 0) as Shard[]
+    const shards = this.shards.filter(
+      (shard) => shard !== undefined && shard.table.size > 0,
+    ) as Shard[]
     this.epoch++
     this.picturing = true
     this.picture = new StorePicture(shards, this.header, this.nowMs(), this.buffer, () => {
@@ -255,11 +283,18 @@ class MemoryStore implements KeyedStore, StoreCore {
     }
     for (const shard of this.shards) {
       if (shard === undefined) continue
-      approximateBytes += shard.table.bytes() + shard.held.byteLength + shard.timers.deadlines.byteLength * 3
+      approximateBytes +=
+        shard.table.bytes() + shard.held.byteLength + shard.timers.deadlines.byteLength * 3
       for (const column of shard.columns) approximateBytes += column.bytes()
     }
     for (const queue of this.queues) approximateBytes += queue.size * 24
-    return { keys: this.keys, entries, timers: this.set[0]! + this.set[1]!, expired, approximateBytes: Math.round(approximateBytes) }
+    return {
+      keys: this.keys,
+      entries,
+      timers: this.set[0]! + this.set[1]!,
+      expired,
+      approximateBytes: Math.round(approximateBytes),
+    }
   }
 
   private enter(shard: Shard, slot: number): void {
@@ -343,7 +378,8 @@ class MemoryStore implements KeyedStore, StoreCore {
   }
 
   private expireSlot(shard: Shard, slot: number, nowMs: number): number {
-    if (!shard.table.has(slot) || !shard.columns.some((column) => column.hasExpired(slot, nowMs))) return 0
+    if (!shard.table.has(slot) || !shard.columns.some((column) => column.hasExpired(slot, nowMs)))
+      return 0
     this.protect(shard, slot)
     let removed = 0
     for (const column of shard.columns) removed += column.expire(slot, nowMs)
@@ -402,7 +438,13 @@ class MemoryStore implements KeyedStore, StoreCore {
     shard.timers.queuedId[place] = id
     this.queued[kind]!++
     const queue = this.queues[kind]!
-    queue.push(at, (slot * this.timerNames.length + timer) * this.shards.length + shard.group - this.options.range.first, id)
+    queue.push(
+      at,
+      (slot * this.timerNames.length + timer) * this.shards.length +
+        shard.group -
+        this.options.range.first,
+      id,
+    )
     if (queue.size > 2 * this.queued[kind]! + staleMin) queue.compact()
   }
 
@@ -435,7 +477,15 @@ class MemoryStore implements KeyedStore, StoreCore {
   private makeShard(group: number): Shard {
     const columns: Column[] = []
     const timers = new TimerColumn(this.timerNames.length)
-    const shard: Shard = { group, table: new KeyTable(), held: new Uint16Array(0), columns, timers, pending: undefined, pendingKeys: undefined }
+    const shard: Shard = {
+      group,
+      table: new KeyTable(),
+      held: new Uint16Array(0),
+      columns,
+      timers,
+      pending: undefined,
+      pendingKeys: undefined,
+    }
     for (const state of this.states) columns.push(makeColumn(this, shard, state))
     return shard
   }
@@ -456,13 +506,20 @@ function declare(operator: string, name: string, definition: StateDefinition): D
       details: { operator, state: name },
     })
   }
-  const single = definition.kind === 'value' || definition.kind === 'reducing' || definition.kind === 'aggregating'
+  const single =
+    definition.kind === 'value' ||
+    definition.kind === 'reducing' ||
+    definition.kind === 'aggregating'
   const layout = single ? fixedLayout(valueSchemaOf(definition).type) : undefined
   const facts = { name, ttlMs, entries: 0, expired: 0, samples: 0, sampledBytes: 0, writes: 0 }
   return { name, definition, layout, facts, pool: new PagePool((layout?.words ?? 0) + 1) }
 }
 
-function makeColumn(core: StoreCore, shard: Shard, { definition, layout, facts, pool }: DeclaredState): Column {
+function makeColumn(
+  core: StoreCore,
+  shard: Shard,
+  { definition, layout, facts, pool }: DeclaredState,
+): Column {
   switch (definition.kind) {
     case 'list':
       return new ListColumn(core, shard, facts, definition.item)
@@ -478,6 +535,8 @@ function makeColumn(core: StoreCore, shard: Shard, { definition, layout, facts, 
   }
 }
 
-function record<Value>(pairs: readonly (readonly [string, Value])[]): Readonly<Record<string, Value>> {
+function record<Value>(
+  pairs: readonly (readonly [string, Value])[],
+): Readonly<Record<string, Value>> {
   return Object.freeze(Object.fromEntries(pairs))
 }

@@ -87,7 +87,8 @@ export class ListColumn implements Column {
 
   ensure(slot: number): void {
     while (this.lists.length <= slot) this.lists.push(undefined)
-    if (this.until !== undefined && slot >= this.until.length) this.until = grownDoubles(this.until, slot)
+    if (this.until !== undefined && slot >= this.until.length)
+      this.until = grownDoubles(this.until, slot)
   }
 
   image(page: number, copy: boolean): Image {
@@ -100,7 +101,14 @@ export class ListColumn implements Column {
 
   giveBack(): void {}
 
-  write(image: Image, rows: readonly number[], keys: readonly Key[], nowMs: number, writer: Writer, rest: Rest[]): void {
+  write(
+    image: Image,
+    rows: readonly number[],
+    keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+    rest: Rest[],
+  ): void {
     const { lists, lengths, until, start } = image
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
@@ -141,7 +149,11 @@ export class ListColumn implements Column {
 
   readPart(reader: Reader, slot: number): void {
     const list = this.lists[slot]
-    if (list === undefined) throw damagedState(this.core.operator, `state "${this.facts.name}" continues a list that it did not begin`)
+    if (list === undefined)
+      throw damagedState(
+        this.core.operator,
+        `state "${this.facts.name}" continues a list that it did not begin`,
+      )
     for (let left = reader.varint(); left > 0; left--) {
       const item = this.schema.own(this.codec.read(reader))
       sample(this.facts, item)
@@ -163,10 +175,19 @@ export class ListColumn implements Column {
   }
 
   bytes(): number {
-    return this.lists.length * 8 + (this.until?.byteLength ?? 0) + this.items * (meanBytes(this.facts) + 8)
+    return (
+      this.lists.length * 8 +
+      (this.until?.byteLength ?? 0) +
+      this.items * (meanBytes(this.facts) + 8)
+    )
   }
 
-  private writeItems(list: readonly unknown[], from: number, length: number, writer: Writer): number {
+  private writeItems(
+    list: readonly unknown[],
+    from: number,
+    length: number,
+    writer: Writer,
+  ): number {
     const to = Math.min(from + partElements, length)
     writer.varint(to - from)
     for (let i = from; i < to; i++) this.codec.write(list[i], writer)

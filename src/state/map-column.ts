@@ -59,7 +59,13 @@ export class MapColumn implements Column {
   private readonly maps: (OwnedMap | undefined)[] = []
   private count = 0
 
-  constructor(core: StoreCore, shard: Shard, facts: StateFacts, keySchema: Schema<unknown>, schema: Schema<unknown>) {
+  constructor(
+    core: StoreCore,
+    shard: Shard,
+    facts: StateFacts,
+    keySchema: Schema<unknown>,
+    schema: Schema<unknown>,
+  ) {
     this.core = core
     this.shard = shard
     this.facts = facts
@@ -126,12 +132,21 @@ export class MapColumn implements Column {
 
   image(page: number, copy: boolean): Image {
     const from = page << pageShift
-    return copy ? { maps: this.maps.slice(from, from + pageRows), start: 0 } : { maps: this.maps, start: from }
+    return copy
+      ? { maps: this.maps.slice(from, from + pageRows), start: 0 }
+      : { maps: this.maps, start: from }
   }
 
   giveBack(): void {}
 
-  write(image: Image, rows: readonly number[], keys: readonly Key[], nowMs: number, writer: Writer, rest: Rest[]): void {
+  write(
+    image: Image,
+    rows: readonly number[],
+    keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+    rest: Rest[],
+  ): void {
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
       const map = image.maps[image.start + rows[i]!]
@@ -140,7 +155,11 @@ export class MapColumn implements Column {
       // The map of the picture does not change: later changes go to a copy.
       const entries = map.entries.values()
       if (this.writeEntries(entries, nowMs, writer)) {
-        rest.push({ key: keys[i]!, column: this, write: (into) => this.writeEntries(entries, nowMs, into) })
+        rest.push({
+          key: keys[i]!,
+          column: this,
+          write: (into) => this.writeEntries(entries, nowMs, into),
+        })
       }
     }
   }
@@ -166,7 +185,11 @@ export class MapColumn implements Column {
       sample(this.facts, value)
       const map = this.writable(slot)
       const id = this.identify(key)
-      if (map.entries.has(id)) throw damagedState(this.core.operator, `state "${this.facts.name}" has two entries of one key`)
+      if (map.entries.has(id))
+        throw damagedState(
+          this.core.operator,
+          `state "${this.facts.name}" has two entries of one key`,
+        )
       this.change(slot, id, { key, value, sequence: map.next++, until })
     }
   }
@@ -200,7 +223,11 @@ export class MapColumn implements Column {
   }
 
   /** Writes up to one part; true when there may be more. */
-  private writeEntries(entries: IterableIterator<MapEntry>, nowMs: number, writer: Writer): boolean {
+  private writeEntries(
+    entries: IterableIterator<MapEntry>,
+    nowMs: number,
+    writer: Writer,
+  ): boolean {
     const part: MapEntry[] = []
     let ended = false
     while (part.length < partElements) {
@@ -288,5 +315,15 @@ function identityOf(schema: Schema<unknown>): (key: unknown) => unknown {
 }
 
 function isAtom(type: SchemaType): boolean {
-  return ['bool', 'text', 'literals', 'int', 'int64', 'float', 'decimal', 'instant', 'date'].includes(type.kind)
+  return [
+    'bool',
+    'text',
+    'literals',
+    'int',
+    'int64',
+    'float',
+    'decimal',
+    'instant',
+    'date',
+  ].includes(type.kind)
 }

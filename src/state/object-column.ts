@@ -64,7 +64,8 @@ export class ObjectColumn implements ValueColumn {
 
   ensure(slot: number): void {
     while (this.values.length <= slot) this.values.push(undefined)
-    if (this.until !== undefined && slot >= this.until.length) this.until = grownDoubles(this.until, slot)
+    if (this.until !== undefined && slot >= this.until.length)
+      this.until = grownDoubles(this.until, slot)
   }
 
   image(page: number, copy: boolean): Image {
@@ -76,7 +77,13 @@ export class ObjectColumn implements ValueColumn {
 
   giveBack(): void {}
 
-  write(image: Image, rows: readonly number[], _keys: readonly Key[], nowMs: number, writer: Writer): void {
+  write(
+    image: Image,
+    rows: readonly number[],
+    _keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+  ): void {
     const { values, until, start } = image
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
@@ -96,11 +103,15 @@ export class ObjectColumn implements ValueColumn {
       if (!bitAt(reader, bits, i)) continue
       const slot = slots[i]!
       if (this.values[slot] !== undefined) {
-        throw damagedState(this.core.operator, `state "${this.facts.name}" has two values for a key`)
+        throw damagedState(
+          this.core.operator,
+          `state "${this.facts.name}" has two values for a key`,
+        )
       }
       const until = restoredExpiry(this.facts, withTtl ? reader.f64() : undefined, nowMs)
       const value = this.schema.own(this.codec.read(reader))
-      if (value === undefined) throw damagedState(this.core.operator, `state "${this.facts.name}" holds an absent value`)
+      if (value === undefined)
+        throw damagedState(this.core.operator, `state "${this.facts.name}" holds an absent value`)
       sample(this.facts, value)
       this.replace(slot, value, until)
     }
@@ -122,7 +133,9 @@ export class ObjectColumn implements ValueColumn {
   }
 
   bytes(): number {
-    return this.values.length * 8 + (this.until?.byteLength ?? 0) + this.count * meanBytes(this.facts)
+    return (
+      this.values.length * 8 + (this.until?.byteLength ?? 0) + this.count * meanBytes(this.facts)
+    )
   }
 
   private replace(slot: number, value: unknown, until: number): void {

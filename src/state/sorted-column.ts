@@ -64,7 +64,13 @@ export class SortedColumn implements Column {
   private readonly maps: (Sorted | undefined)[] = []
   private count = 0
 
-  constructor(core: StoreCore, shard: Shard, facts: StateFacts, keySchema: Schema<unknown>, schema: Schema<unknown>) {
+  constructor(
+    core: StoreCore,
+    shard: Shard,
+    facts: StateFacts,
+    keySchema: Schema<unknown>,
+    schema: Schema<unknown>,
+  ) {
     this.core = core
     this.shard = shard
     this.facts = facts
@@ -127,7 +133,11 @@ export class SortedColumn implements Column {
   edge(slot: number, step: 1 | -1): readonly [unknown, unknown] | undefined {
     const map = this.maps[slot]
     if (map === undefined) return undefined
-    for (let at = step === 1 ? map.first : map.keys.length - 1; at >= map.first && at < map.keys.length; at += step) {
+    for (
+      let at = step === 1 ? map.first : map.keys.length - 1;
+      at >= map.first && at < map.keys.length;
+      at += step
+    ) {
       const cell = map.cells[at]!
       if (this.isAlive(cell)) return [map.keys[at], cell.value]
     }
@@ -137,7 +147,9 @@ export class SortedColumn implements Column {
   size(slot: number): number {
     const map = this.maps[slot]
     if (map === undefined) return 0
-    return this.facts.ttlMs === 0 ? map.keys.length - map.first : this.range(slot, undefined, undefined).length
+    return this.facts.ttlMs === 0
+      ? map.keys.length - map.first
+      : this.range(slot, undefined, undefined).length
   }
 
   ensure(slot: number): void {
@@ -146,12 +158,23 @@ export class SortedColumn implements Column {
 
   image(page: number): Image {
     const from = page << pageShift
-    return { maps: this.maps.slice(from, from + pageRows).map((map) => (map === undefined ? undefined : seen(map))) }
+    return {
+      maps: this.maps
+        .slice(from, from + pageRows)
+        .map((map) => (map === undefined ? undefined : seen(map))),
+    }
   }
 
   giveBack(): void {}
 
-  write(image: Image, rows: readonly number[], keys: readonly Key[], nowMs: number, writer: Writer, rest: Rest[]): void {
+  write(
+    image: Image,
+    rows: readonly number[],
+    keys: readonly Key[],
+    nowMs: number,
+    writer: Writer,
+    rest: Rest[],
+  ): void {
     const bits = beginBits(writer, rows.length)
     for (let i = 0; i < rows.length; i++) {
       const map = image.maps[rows[i]!]
@@ -189,7 +212,10 @@ export class SortedColumn implements Column {
       const until = restoredExpiry(this.facts, withTtl ? reader.f64() : undefined, nowMs)
       const keys = this.maps[slot]?.keys ?? []
       if (keys.length > 0 && this.order(keys[keys.length - 1], key) >= 0) {
-        throw damagedState(this.core.operator, `the keys of state "${this.facts.name}" do not ascend`)
+        throw damagedState(
+          this.core.operator,
+          `the keys of state "${this.facts.name}" do not ascend`,
+        )
       }
       sample(this.facts, value)
       this.put(slot, key, { value, until })
@@ -199,7 +225,8 @@ export class SortedColumn implements Column {
   hasExpired(slot: number, nowMs: number): boolean {
     const map = this.maps[slot]
     if (map === undefined || this.facts.ttlMs === 0) return false
-    for (let at = map.first; at < map.cells.length; at++) if (map.cells[at]!.until <= nowMs) return true
+    for (let at = map.first; at < map.cells.length; at++)
+      if (map.cells[at]!.until <= nowMs) return true
     return false
   }
 
@@ -241,7 +268,8 @@ export class SortedColumn implements Column {
     }
     const map = this.maps[slot]!
     const at = this.search(map, key)
-    const old = at < map.keys.length && this.order(map.keys[at], key) === 0 ? map.cells[at] : undefined
+    const old =
+      at < map.keys.length && this.order(map.keys[at], key) === 0 ? map.cells[at] : undefined
     if (this.core.marked) {
       this.core.undo.push(() => {
         if (old !== undefined) this.put(slot, key, old)

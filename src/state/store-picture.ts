@@ -61,7 +61,13 @@ export class StorePicture implements FrozenState {
   private ended = false
   private readonly writer: Writer
 
-  constructor(shards: readonly Shard[], header: Header, nowMs: number, writer: Writer, onEnd: () => void) {
+  constructor(
+    shards: readonly Shard[],
+    header: Header,
+    nowMs: number,
+    writer: Writer,
+    onEnd: () => void,
+  ) {
     this.shards = shards
     this.header = header
     this.nowMs = nowMs
@@ -93,7 +99,8 @@ export class StorePicture implements FrozenState {
     const ends: { readonly start: number; readonly end: number; readonly group: number }[] = []
     let open: OpenBlock | undefined
     const close = (): void => {
-      if (open !== undefined) ends.push({ start: open.start, end: writer.position, group: open.shard.group })
+      if (open !== undefined)
+        ends.push({ start: open.start, end: writer.position, group: open.shard.group })
       open = undefined
     }
     while (writer.position < budgetBytes || ends.length + (open === undefined ? 0 : 1) === 0) {
@@ -117,7 +124,13 @@ export class StorePicture implements FrozenState {
     close()
     if (this.shardIndex === this.shards.length && this.rest.length === 0) this.end()
     if (ends.length === 0) return undefined
-    return ends.map(({ start, end, group }): SnapshotBlock => ({ section, keyGroup: group, bytes: writer.bytes.subarray(start, end) }))
+    return ends.map(
+      ({ start, end, group }): SnapshotBlock => ({
+        section,
+        keyGroup: group,
+        bytes: writer.bytes.subarray(start, end),
+      }),
+    )
   }
 
   abandon(): void {
@@ -144,7 +157,10 @@ export class StorePicture implements FrozenState {
     const kept = this.kept.get(shard)?.[page]
     const { rows, keys } = this.keptKeys.get(shard)?.[page] ?? keysOf(shard, page)
     const image = kept ?? imageOf(shard, page, false)
-    assert(kept !== undefined || shard.pending![page] === 1, 'a page of the picture is kept or unchanged')
+    assert(
+      kept !== undefined || shard.pending![page] === 1,
+      'a page of the picture is kept or unchanged',
+    )
     shard.pending![page] = 0
     shard.pendingKeys![page] = 0
     if (rows.length > 0) {
@@ -174,7 +190,12 @@ export class StorePicture implements FrozenState {
   }
 }
 
-function put<Value>(kept: Map<Shard, (Value | undefined)[]>, shard: Shard, page: number, value: Value): void {
+function put<Value>(
+  kept: Map<Shard, (Value | undefined)[]>,
+  shard: Shard,
+  page: number,
+  value: Value,
+): void {
   let pages = kept.get(shard)
   if (pages === undefined) {
     pages = new Array<Value | undefined>(shard.pending!.length).fill(undefined)

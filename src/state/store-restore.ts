@@ -32,7 +32,11 @@ export interface RestoreTarget {
 
 interface Match {
   /** Stored states in stored order: the column that reads them, -1 when they are dropped. */
-  readonly states: readonly { readonly column: number; readonly withTtl: boolean; readonly table: LiteralTable | undefined }[]
+  readonly states: readonly {
+    readonly column: number
+    readonly withTtl: boolean
+    readonly table: LiteralTable | undefined
+  }[]
   /** Declared timer by stored timer, -1 when it is dropped. */
   readonly timers: readonly number[]
 }
@@ -57,7 +61,8 @@ export class BlockRestore {
 
   read(block: SnapshotBlock, shard: Shard, target: RestoreTarget): void {
     const { operator } = this.options
-    if (block.section !== section) throw damagedState(operator, `section "${block.section}" is not one of keyed state`)
+    if (block.section !== section)
+      throw damagedState(operator, `section "${block.section}" is not one of keyed state`)
     whileReading(operator, `key group ${block.keyGroup}`, () => {
       const reader = new Reader(block.bytes)
       const match = this.match(readHeader(reader, (message) => damagedState(operator, message)))
@@ -75,11 +80,14 @@ export class BlockRestore {
     const slots = new Int32Array(keys.length)
     for (let i = 0; i < keys.length; i++) slots[i] = this.slotOf(keys[i]!, shard, target)
     for (const { column, withTtl, table } of match.states) {
-      this.inSection(reader, column, () => shard.columns[column]!.read(reader, slots, withTtl, table))
+      this.inSection(reader, column, () =>
+        shard.columns[column]!.read(reader, slots, withTtl, table),
+      )
     }
     for (const timer of match.timers) {
       readDeadlines(reader, slots.length, (row, at) => {
-        if (!Number.isFinite(at)) throw damagedState(this.options.operator, `a timer is due at ${at}`)
+        if (!Number.isFinite(at))
+          throw damagedState(this.options.operator, `a timer is due at ${at}`)
         if (timer >= 0) target.setTimer(shard, slots[row]!, timer, at)
       })
     }
@@ -89,8 +97,11 @@ export class BlockRestore {
   private readPart(reader: Reader, match: Match, shard: Shard, target: RestoreTarget): void {
     const slot = this.slotOf(readKey(reader), shard, target)
     const state = match.states[reader.varint()]
-    if (state === undefined) throw damagedState(this.options.operator, 'a part is of a state that the block does not name')
-    this.inSection(reader, state.column, () => shard.columns[state.column]!.readPart(reader, slot, state.withTtl))
+    if (state === undefined)
+      throw damagedState(this.options.operator, 'a part is of a state that the block does not name')
+    this.inSection(reader, state.column, () =>
+      shard.columns[state.column]!.readPart(reader, slot, state.withTtl),
+    )
     target.freeIfEmpty(shard, slot)
   }
 
@@ -99,12 +110,20 @@ export class BlockRestore {
     const end = readEnd(reader, (message) => damagedState(this.options.operator, message))
     if (column < 0) reader.skip(end - reader.position)
     else read()
-    if (reader.position !== end) throw damagedState(this.options.operator, 'the values of a state do not end where they should')
+    if (reader.position !== end)
+      throw damagedState(
+        this.options.operator,
+        'the values of a state do not end where they should',
+      )
   }
 
   private slotOf(key: Key, shard: Shard, target: RestoreTarget): number {
     const group = keyGroupOf(keyHash(key), this.options.range.total)
-    if (group !== shard.group) throw damagedState(this.options.operator, `a key of group ${group} lies in group ${shard.group}`)
+    if (group !== shard.group)
+      throw damagedState(
+        this.options.operator,
+        `a key of group ${group} lies in group ${shard.group}`,
+      )
     return target.slotOf(shard, key)
   }
 
@@ -127,7 +146,8 @@ export class BlockRestore {
         throw this.undeclared('timer', name)
       }
       const declared = this.declared.timers[index]!.kind
-      if (declared !== kind) throw this.other('timer', name, `it is stored as ${kind} and declared as ${declared}`)
+      if (declared !== kind)
+        throw this.other('timer', name, `it is stored as ${kind} and declared as ${declared}`)
       return index
     })
     return { states, timers }
@@ -136,15 +156,24 @@ export class BlockRestore {
   private compare(stored: StoredState, column: number): LiteralTable | undefined {
     const declared = this.declared.states[column]!
     if (stored.kind !== declared.kind) {
-      throw this.other('state', stored.name, `it is stored as ${stored.kind} and declared as ${declared.kind}`)
+      throw this.other(
+        'state',
+        stored.name,
+        `it is stored as ${stored.kind} and declared as ${declared.kind}`,
+      )
     }
     if (stored.hash !== declared.hash) {
-      throw this.other('state', stored.name, `its schema was ${stored.hash} and is ${declared.hash}`)
+      throw this.other(
+        'state',
+        stored.name,
+        `its schema was ${stored.hash} and is ${declared.hash}`,
+      )
     }
     if (!stored.fixed) return undefined
     const layout = fixedLayout(valueSchemaOf(this.options.states[declared.name]!).type)
     const table = layout === undefined ? undefined : literalTable(layout, stored.literals)
-    if (typeof table === 'string') throw this.other('state', stored.name, `"${table}" is not one of its literals any more`)
+    if (typeof table === 'string')
+      throw this.other('state', stored.name, `"${table}" is not one of its literals any more`)
     return table
   }
 

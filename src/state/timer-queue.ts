@@ -96,7 +96,9 @@ export class TimerQueue {
     const late = this.late.length > 0 ? this.late[0]!.at : Number.POSITIVE_INFINITY
     if (run < late) return run
     if (late !== Number.POSITIVE_INFINITY) return late
-    return this.numbers.length === 0 ? Number.POSITIVE_INFINITY : this.buckets.get(this.numbers[0]!)!.first
+    return this.numbers.length === 0
+      ? Number.POSITIVE_INFINITY
+      : this.buckets.get(this.numbers[0]!)!.first
   }
 
   /** Takes the first valid entry into `at`, `reference` and `id`; false when none is due at `uptoMs`. */
@@ -136,7 +138,10 @@ export class TimerQueue {
   }
 
   private skipStale(): void {
-    while (this.cursor < this.runEnd && !this.owner.isValid(this.run[this.cursor + 1]!, this.run[this.cursor + 2]!)) {
+    while (
+      this.cursor < this.runEnd &&
+      !this.owner.isValid(this.run[this.cursor + 1]!, this.run[this.cursor + 2]!)
+    ) {
       this.cursor += 3
       this.size--
     }
@@ -158,7 +163,10 @@ export class TimerQueue {
 
   private isBefore(a: LateEntry, b: LateEntry): boolean {
     if (a.at !== b.at) return a.at < b.at
-    return (compareKeys(a.key, b.key) || this.owner.rankOf(a.reference) - this.owner.rankOf(b.reference)) < 0
+    return (
+      (compareKeys(a.key, b.key) ||
+        this.owner.rankOf(a.reference) - this.owner.rankOf(b.reference)) < 0
+    )
   }
 
   private openBucket(): void {

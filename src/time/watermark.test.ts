@@ -83,7 +83,11 @@ describe('WatermarkMerge', () => {
   })
 
   it('equals its definition after any history', () => {
-    const step = fc.record({ name: fc.constantFrom('a', 'b', 'c'), kind: fc.constantFrom('advance', 'advance', 'advance', 'idle', 'end', 'remove'), at: fc.integer({ min: 0, max: 40 }) })
+    const step = fc.record({
+      name: fc.constantFrom('a', 'b', 'c'),
+      kind: fc.constantFrom('advance', 'advance', 'advance', 'idle', 'end', 'remove'),
+      at: fc.integer({ min: 0, max: 40 }),
+    })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const m = new WatermarkMerge()
@@ -114,8 +118,11 @@ describe('WatermarkMerge', () => {
               rose = m.advance(name, at, 0)
             }
           }
-          const active = [...model.values()].filter(({ status }) => status === 'active').map(({ at: w }) => w)
-          const allEnded = model.size > 0 && [...model.values()].every(({ status }) => status === 'ended')
+          const active = [...model.values()]
+            .filter(({ status }) => status === 'active')
+            .map(({ at: w }) => w)
+          const allEnded =
+            model.size > 0 && [...model.values()].every(({ status }) => status === 'ended')
           if (active.length > 0) wanted = Math.max(wanted, Math.min(...active))
           else if (allEnded) wanted = timestampMax
           expect(m.watermark).toBe(wanted)

@@ -104,19 +104,26 @@ export class WatermarkMerge {
   holder(): WatermarkHolder | undefined {
     let last: Input | undefined
     for (const input of this.inputs.values()) {
-      if (input.status === 'active' && (last === undefined || input.watermark < last.watermark)) last = input
+      if (input.status === 'active' && (last === undefined || input.watermark < last.watermark))
+        last = input
     }
     return last && { input: last.name, watermark: last.watermark, sinceMs: last.movedAtMs }
   }
 
   /** Every input with its status, in the order in which they were added. */
-  *list(): Generator<{ readonly input: string; readonly status: InputStatus; readonly watermark: number }> {
-    for (const { name, status, watermark } of this.inputs.values()) yield { input: name, status, watermark }
+  *list(): Generator<{
+    readonly input: string
+    readonly status: InputStatus
+    readonly watermark: number
+  }> {
+    for (const { name, status, watermark } of this.inputs.values())
+      yield { input: name, status, watermark }
   }
 
   private update(): boolean {
     const last = this.holder()
-    const wanted = last !== undefined ? last.watermark : this.status === 'ended' ? timestampMax : this.merged
+    const wanted =
+      last !== undefined ? last.watermark : this.status === 'ended' ? timestampMax : this.merged
     if (wanted <= this.merged) return false
     this.merged = wanted
     return true

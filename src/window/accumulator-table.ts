@@ -76,7 +76,8 @@ export class AccumulatorTable {
   clear(): void {
     this.#keys.clear()
     this.objects.length = 0
-    if (this.sets.length > 0) (this as { sets: readonly DistinctSet[] }).sets = this.sets.map(() => new DistinctSet())
+    if (this.sets.length > 0)
+      (this as { sets: readonly DistinctSet[] }).sets = this.sets.map(() => new DistinctSet())
   }
 
   /** Adds every accumulator of `from` to this table. */
@@ -112,7 +113,16 @@ export class AccumulatorTable {
     const key = from.keyAt(slot)
     const into = typeof key === 'number' ? this.numberSlot(key) : this.slot(key)
     const { stride, objects, merge } = this.kernel
-    merge(this.words, into * stride, this.objects, into * objects, from.words, slot * stride, from.objects, slot * objects)
+    merge(
+      this.words,
+      into * stride,
+      this.objects,
+      into * objects,
+      from.words,
+      slot * stride,
+      from.objects,
+      slot * objects,
+    )
     return into
   }
 
@@ -174,7 +184,8 @@ export class TablePicture {
   keep(slot: number): void {
     if (slot >= this.count || slot < this.#written) return
     const { kernel } = this.table
-    if (kernel.objects > 0 && !this.#objects.has(slot)) this.#objects.set(slot, this.#encodeObjects(slot))
+    if (kernel.objects > 0 && !this.#objects.has(slot))
+      this.#objects.set(slot, this.#encodeObjects(slot))
     if (this.#detached) return
     const page = slot >> pageShift
     if (this.#pages.has(page)) return
@@ -278,7 +289,8 @@ function* writeTables(
       }
       yield slice.blocks()
     }
-    for (let index = 0; index < picture.masks.length; index++) yield* writeSet(namespace, picture, index, groups)
+    for (let index = 0; index < picture.masks.length; index++)
+      yield* writeSet(namespace, picture, index, groups)
   }
 }
 
@@ -375,7 +387,10 @@ export class TableRestore {
     const index = reader.varint() - 1
     if (block.section === 'table') this.#addSlots(namespace, reader)
     else if (block.section === 'distinct') this.#addEntries(namespace, index, reader)
-    else throw new TidemillError(windowErrors.badSnapshot, { message: `unknown section "${block.section}"` })
+    else
+      throw new TidemillError(windowErrors.badSnapshot, {
+        message: `unknown section "${block.section}"`,
+      })
   }
 
   tables(): ReadonlyMap<number, AccumulatorTable> {
@@ -432,7 +447,11 @@ export class TableRestore {
     while (reader.remaining > 0) {
       const ordinal = reader.varint()
       const mask = reader.varint()
-      entries.push({ ordinal, mask, value: dynamic.decode(reader.blob()) as RestoredEntry['value'] })
+      entries.push({
+        ordinal,
+        mask,
+        value: dynamic.decode(reader.blob()) as RestoredEntry['value'],
+      })
     }
   }
 }

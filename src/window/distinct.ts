@@ -55,7 +55,8 @@ export class DistinctSet {
   }
 
   #number(value: number): number {
-    if (value - value !== 0) throw new TidemillError(windowErrors.badValue, { message: String(value) })
+    if (value - value !== 0)
+      throw new TidemillError(windowErrors.badValue, { message: String(value) })
     return value === 0 ? 0 : value
   }
 
@@ -63,7 +64,9 @@ export class DistinctSet {
     const known = this.#ids.get(value)
     if (known !== undefined) return known
     if (typeof value !== 'string' && typeof value !== 'bigint' && typeof value !== 'boolean') {
-      throw new TidemillError(windowErrors.badValue, { message: value === null ? 'null' : typeof value })
+      throw new TidemillError(windowErrors.badValue, {
+        message: value === null ? 'null' : typeof value,
+      })
     }
     // A slice of a frame's heap would keep the whole heap alive.
     const owned = typeof value === 'string' && value.length > 12 ? ` ${value}`.slice(1) : value

@@ -8,7 +8,16 @@
  * {@link DistinctSet}s beside the table; their counters are ordinary doubles.
  */
 import { TidemillError } from '../base/errors.ts'
-import { canGenerateCode, type Code, code, compile, empty, join, literal, name } from '../base/codegen.ts'
+import {
+  canGenerateCode,
+  type Code,
+  code,
+  compile,
+  empty,
+  join,
+  literal,
+  name,
+} from '../base/codegen.ts'
 import type { AggregateDefinition, AggregateSpec } from '../graph/aggregate.ts'
 import type { Key } from '../schema/types.ts'
 import type { DistinctSet } from './distinct.ts'
@@ -90,7 +99,8 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
   const { fields, stride, objects, distincts } = layOut(spec)
   const functions: RowFunction[] = []
   for (const { definition } of fields) {
-    if (definition.kind !== 'custom' && definition.where) functions.push({ fn: definition.where, parameter: 0 })
+    if (definition.kind !== 'custom' && definition.where)
+      functions.push({ fn: definition.where, parameter: 0 })
     if ('of' in definition) functions.push({ fn: definition.of, parameter: 0 })
     if (definition.kind === 'custom') functions.push({ fn: definition.add, parameter: 1 })
   }
@@ -124,7 +134,14 @@ function layOut(spec: AggregateSpec): {
       const words = sets[set]?.words ?? []
       bit = words.push(word) - 1
     }
-    fields.push({ field, definition, word, object: definition.kind === 'custom' ? object++ : -1, set, bit })
+    fields.push({
+      field,
+      definition,
+      word,
+      object: definition.kind === 'custom' ? object++ : -1,
+      set,
+      bit,
+    })
     word += definition.kind === 'mean' ? 2 : definition.kind === 'custom' ? 0 : 1
   }
   return { fields, stride: Math.max(word, 1), objects: object, distincts: sets }
@@ -135,7 +152,11 @@ const none = Symbol('every row')
 
 type KernelBody = Pick<AggregateKernel, 'init' | 'add' | 'merge' | 'result'>
 
-function generated(fields: readonly Field[], distincts: readonly DistinctLayout[], windowed: boolean): KernelBody {
+function generated(
+  fields: readonly Field[],
+  distincts: readonly DistinctLayout[],
+  windowed: boolean,
+): KernelBody {
   const constants: (readonly [Code, unknown])[] = []
   const constant = (value: unknown): Code => {
     const known = constants.find(([, other]) => other === value)
@@ -168,7 +189,9 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
     where === undefined ? undefined : call(where, undefined, () => code`${constant(where)}(row)`)
   const numberOf = (of: unknown, where: unknown): Code => {
     const taken = test(where)
-    return call(of, where ?? none, () => (taken ? code`${taken} ? ${constant(of)}(row) : NaN` : code`${constant(of)}(row)`))
+    return call(of, where ?? none, () =>
+      taken ? code`${taken} ? ${constant(of)}(row) : NaN` : code`${constant(of)}(row)`,
+    )
   }
   const guarded = (where: unknown, statement: Code): Code => {
     const taken = test(where)
@@ -240,8 +263,11 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
   function resultOf(f: Field): Code {
     const d = f.definition
     if (d.kind === 'custom') return code`${constant(d.result)}(${object(f)})`
-    if (d.kind === 'min' || d.kind === 'max') return code`(${at(f)} === ${at(f)} ? ${at(f)} : undefined)`
-    return d.kind === 'mean' ? code`(${at(f, 1)} === 0 ? undefined : ${at(f)} / ${at(f, 1)})` : at(f)
+    if (d.kind === 'min' || d.kind === 'max')
+      return code`(${at(f)} === ${at(f)} ? ${at(f)} : undefined)`
+    return d.kind === 'mean'
+      ? code`(${at(f, 1)} === 0 ? undefined : ${at(f)} / ${at(f, 1)})`
+      : at(f)
   }
   return compile<KernelBody>(
     constants,
@@ -254,7 +280,11 @@ function generated(fields: readonly Field[], distincts: readonly DistinctLayout[
   )
 }
 
-function interpreted(fields: readonly Field[], distincts: readonly DistinctLayout[], windowed: boolean): KernelBody {
+function interpreted(
+  fields: readonly Field[],
+  distincts: readonly DistinctLayout[],
+  windowed: boolean,
+): KernelBody {
   const takes = (d: AggregateDefinition, row: unknown): boolean =>
     d.kind === 'custom' || d.where === undefined || d.where(row as never)
   const number = (words: Float64Array, index: number): number => words[index] ?? Number.NaN
@@ -277,7 +307,8 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
           const value = d.kind === 'count' ? 1 : d.of(row as never)
           const old = number(words, i)
           if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
-          else if (d.kind === 'min' ? !(old <= value) : !(old >= value)) words[i] = Number.isNaN(value) ? old : value
+          else if (d.kind === 'min' ? !(old <= value) : !(old >= value))
+            words[i] = Number.isNaN(value) ? old : value
           if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + 1
         }
       }
@@ -286,7 +317,8 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
         const mask = members.reduce((m, f) => (takes(f.definition, row) ? m | (1 << f.bit) : m), 0)
         if (mask === 0) return
         const fresh = sets[set]?.add(slot, layout.of(row as never), mask) ?? 0
-        for (const f of members) if (fresh & (1 << f.bit)) words[at + f.word] = number(words, at + f.word) + 1
+        for (const f of members)
+          if (fresh & (1 << f.bit)) words[at + f.word] = number(words, at + f.word) + 1
       })
     },
     merge(words, at, objects, objectAt, from, fromAt, fromObjects, fromObjectAt) {
@@ -300,10 +332,12 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
             objects[objectAt + f.object] as never,
             fromObjects[fromObjectAt + f.object] as never,
           )
-        } else if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean') words[i] = old + value
+        } else if (d.kind === 'count' || d.kind === 'sum' || d.kind === 'mean')
+          words[i] = old + value
         else if (d.kind === 'min' && !(old <= value) && !Number.isNaN(value)) words[i] = value
         else if (d.kind === 'max' && !(old >= value) && !Number.isNaN(value)) words[i] = value
-        if (d.kind === 'mean') words[i + 1] = number(words, i + 1) + number(from, fromAt + f.word + 1)
+        if (d.kind === 'mean')
+          words[i + 1] = number(words, i + 1) + number(from, fromAt + f.word + 1)
       }
     },
     result(words, at, objects, objectAt, key, window) {
@@ -312,7 +346,8 @@ function interpreted(fields: readonly Field[], distincts: readonly DistinctLayou
         const d = f.definition
         const value = number(words, at + f.word)
         if (d.kind === 'custom') row[f.field] = d.result(objects[objectAt + f.object] as never)
-        else if (d.kind === 'min' || d.kind === 'max') row[f.field] = Number.isNaN(value) ? undefined : value
+        else if (d.kind === 'min' || d.kind === 'max')
+          row[f.field] = Number.isNaN(value) ? undefined : value
         else if (d.kind === 'mean') {
           const n = number(words, at + f.word + 1)
           row[f.field] = n === 0 ? undefined : value / n

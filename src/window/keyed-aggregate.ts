@@ -49,7 +49,15 @@ export class KeyedAggregateOperator {
   record(key: Key, row: unknown, t: number): void {
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
+    kernel.add(
+      table.words,
+      slot * kernel.stride,
+      table.objects,
+      slot * kernel.objects,
+      table.sets,
+      slot,
+      row,
+    )
     this.added(key, slot, t)
   }
 
@@ -108,12 +116,21 @@ export class KeyedAggregateOperator {
 
   #emit(key: Key, slot: number, t: number): void {
     const { table, kernel } = this
-    const row = kernel.result(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, key, undefined)
+    const row = kernel.result(
+      table.words,
+      slot * kernel.stride,
+      table.objects,
+      slot * kernel.objects,
+      key,
+      undefined,
+    )
     this.#out(this.#options.select ? this.#options.select(row) : row, t)
   }
 
   #grow(slot: number): void {
-    const times = new Float64Array(Math.max(slot + 1, this.#times.length * 2)).fill(Number.NEGATIVE_INFINITY)
+    const times = new Float64Array(Math.max(slot + 1, this.#times.length * 2)).fill(
+      Number.NEGATIVE_INFINITY,
+    )
     times.set(this.#times)
     this.#times = times
   }

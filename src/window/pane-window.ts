@@ -96,7 +96,15 @@ export class PaneWindowOperator {
     }
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
+    kernel.add(
+      table.words,
+      slot * kernel.stride,
+      table.objects,
+      slot * kernel.objects,
+      table.sets,
+      slot,
+      row,
+    )
     if (this.afterAdd) this.added(key, slot, t)
   }
 
@@ -132,8 +140,10 @@ export class PaneWindowOperator {
   }
 
   nextDue(): number {
-    const fire = this.#ends.length === 0 ? Number.POSITIVE_INFINITY : this.#ends[0]! - 1 + this.#fireDelay
-    const close = this.#open.length === 0 ? fire : this.#open[0]! - 1 + this.#options.allowedLatenessMs
+    const fire =
+      this.#ends.length === 0 ? Number.POSITIVE_INFINITY : this.#ends[0]! - 1 + this.#fireDelay
+    const close =
+      this.#open.length === 0 ? fire : this.#open[0]! - 1 + this.#options.allowedLatenessMs
     return fire < close ? fire : close
   }
 
@@ -141,10 +151,14 @@ export class PaneWindowOperator {
     while (this.#ends.length > 0 && this.#ends[0]! - 1 + this.#fireDelay <= watermark) {
       const end = this.#ends.shift()!
       this.#fire(end)
-      if (this.#options.emit === 'updates' && this.#options.allowedLatenessMs > 0) this.#open.push(end)
+      if (this.#options.emit === 'updates' && this.#options.allowedLatenessMs > 0)
+        this.#open.push(end)
       else this.#dropBefore(end)
     }
-    while (this.#open.length > 0 && this.#open[0]! - 1 + this.#options.allowedLatenessMs <= watermark) {
+    while (
+      this.#open.length > 0 &&
+      this.#open[0]! - 1 + this.#options.allowedLatenessMs <= watermark
+    ) {
       this.#dropBefore(this.#open.shift()!)
     }
     this.from = noTime
@@ -155,7 +169,9 @@ export class PaneWindowOperator {
 
   nextProcessingDue(): number {
     const quiet = this.#options.closeAfterQuietMs
-    return quiet > 0 && this.#ends.length > 0 ? this.#lastArrivalMs + quiet : Number.POSITIVE_INFINITY
+    return quiet > 0 && this.#ends.length > 0
+      ? this.#lastArrivalMs + quiet
+      : Number.POSITIVE_INFINITY
   }
 
   /** The input went silent: every open window closes as if the watermark had reached its end. */
@@ -185,8 +201,18 @@ export class PaneWindowOperator {
   }
 
   freeze(): FrozenState {
-    const header = [this.#quietFloor, this.#ends.length, ...this.#ends, this.#open.length, ...this.#open]
-    return freezeTables([...this.#panes].map(([start, table]) => ({ namespace: start, table })), header, this.#options.range)
+    const header = [
+      this.#quietFloor,
+      this.#ends.length,
+      ...this.#ends,
+      this.#open.length,
+      ...this.#open,
+    ]
+    return freezeTables(
+      [...this.#panes].map(([start, table]) => ({ namespace: start, table })),
+      header,
+      this.#options.range,
+    )
   }
 
   restore(block: SnapshotBlock): void {
@@ -251,8 +277,18 @@ export class PaneWindowOperator {
     const { kernel } = this
     for (let slot = 0; slot < table.size; slot++) {
       const key = table.keyAt(slot)
-      const row = kernel.result(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, key, window)
-      this.#out(this.#options.emit === 'updates' ? { op: 'insert', key: { key, window }, row } : row, end - 1)
+      const row = kernel.result(
+        table.words,
+        slot * kernel.stride,
+        table.objects,
+        slot * kernel.objects,
+        key,
+        window,
+      )
+      this.#out(
+        this.#options.emit === 'updates' ? { op: 'insert', key: { key, window }, row } : row,
+        end - 1,
+      )
     }
   }
 

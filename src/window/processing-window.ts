@@ -48,7 +48,15 @@ export class ProcessingWindowOperator {
     this.roll()
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, table.sets, slot, row)
+    kernel.add(
+      table.words,
+      slot * kernel.stride,
+      table.objects,
+      slot * kernel.objects,
+      table.sets,
+      slot,
+      row,
+    )
   }
 
   /** Makes the window of now current; always takes the row. */
@@ -92,7 +100,11 @@ export class ProcessingWindowOperator {
   }
 
   freeze(): FrozenState {
-    return freezeTables([{ namespace: this.#start, table: this.table }], [this.#start], this.#options.range)
+    return freezeTables(
+      [{ namespace: this.#start, table: this.table }],
+      [this.#start],
+      this.#options.range,
+    )
   }
 
   restore(block: SnapshotBlock): void {
@@ -113,7 +125,14 @@ export class ProcessingWindowOperator {
     this.table = new AccumulatorTable(kernel)
     for (let slot = 0; slot < table.size; slot++) {
       const key = table.keyAt(slot)
-      const row = kernel.result(table.words, slot * kernel.stride, table.objects, slot * kernel.objects, key, window)
+      const row = kernel.result(
+        table.words,
+        slot * kernel.stride,
+        table.objects,
+        slot * kernel.objects,
+        key,
+        window,
+      )
       this.#out(row, window.end - 1)
     }
   }

@@ -15,11 +15,18 @@ export interface StoredSession {
   readonly fired: number
   readonly words: Float64Array
   readonly objects: readonly unknown[]
-  readonly sets: readonly { readonly set: DistinctSet; readonly count: number; readonly masks: Int32Array }[]
+  readonly sets: readonly {
+    readonly set: DistinctSet
+    readonly count: number
+    readonly masks: Int32Array
+  }[]
 }
 
 export interface RestoredSession extends Omit<StoredSession, 'sets'> {
-  readonly entries: readonly (readonly { readonly value: string | number | bigint | boolean; readonly mask: number }[])[]
+  readonly entries: readonly (readonly {
+    readonly value: string | number | bigint | boolean
+    readonly mask: number
+  }[])[]
 }
 
 /** Sessions per slice, before blocks are cut by key group. */
@@ -31,14 +38,20 @@ export function freezeSessions(
   range: KeyGroupRange,
 ): FrozenState {
   // User functions may change custom values in place, so they are encoded before the next row.
-  const encoded = sessions.map((s) => s.objects.map((value, index) => codec(kernel, index).encode(value)))
+  const encoded = sessions.map((s) =>
+    s.objects.map((value, index) => codec(kernel, index).encode(value)),
+  )
   let at = 0
   return {
     next(budgetBytes) {
       if (at >= sessions.length) return undefined
       const writers = new Map<number, Writer>()
       let bytes = 0
-      for (const limit = at + sliceSessions; at < sessions.length && at < limit && bytes < budgetBytes; at++) {
+      for (
+        const limit = at + sliceSessions;
+        at < sessions.length && at < limit && bytes < budgetBytes;
+        at++
+      ) {
         const session = sessions[at]!
         const group = keyGroupOf(keyHash(session.key), range.total)
         const writer = writers.get(group) ?? new Writer()
@@ -49,7 +62,11 @@ export function freezeSessions(
       }
       return [...writers]
         .sort(([a], [b]) => a - b)
-        .map(([keyGroup, writer]) => ({ section: 'sessions', keyGroup, bytes: writer.finish().slice() }))
+        .map(([keyGroup, writer]) => ({
+          section: 'sessions',
+          keyGroup,
+          bytes: writer.finish().slice(),
+        }))
     },
     abandon() {
       at = sessions.length
@@ -73,7 +90,10 @@ function write(session: StoredSession, objects: readonly Uint8Array[], writer: W
   }
 }
 
-export function readSessions(block: SnapshotBlock, kernel: AggregateKernel): readonly RestoredSession[] {
+export function readSessions(
+  block: SnapshotBlock,
+  kernel: AggregateKernel,
+): readonly RestoredSession[] {
   const reader = new Reader(block.bytes)
   const sessions: RestoredSession[] = []
   while (reader.remaining > 0) {
@@ -88,7 +108,10 @@ export function readSessions(block: SnapshotBlock, kernel: AggregateKernel): rea
       const list: { value: string | number | bigint | boolean; mask: number }[] = []
       for (let left = reader.varint(); left > 0; left--) {
         const mask = reader.varint()
-        list.push({ mask, value: dynamic.decode(reader.blob()) as string | number | bigint | boolean })
+        list.push({
+          mask,
+          value: dynamic.decode(reader.blob()) as string | number | bigint | boolean,
+        })
       }
       return list
     })

@@ -92,7 +92,13 @@ export class SessionWindowOperator {
     if (this.#keys.inserted) this.#newKey(slot)
     const first = this.#first[slot]!
     let id = first
-    if (first === none || t < this.#start[first]! || t > this.#end[first]! || this.#next[first] !== none || this.#fired[first] !== 0) {
+    if (
+      first === none ||
+      t < this.#start[first]! ||
+      t > this.#end[first]! ||
+      this.#next[first] !== none ||
+      this.#fired[first] !== 0
+    ) {
       id = this.#place(slot, row, t)
       if (id === none) return
     } else if (t + this.#gap > this.#end[first]!) this.#end[first] = t + this.#gap
@@ -166,7 +172,8 @@ export class SessionWindowOperator {
   }
 
   restore(block: SnapshotBlock): void {
-    if (block.keyGroup < this.#options.range.first || block.keyGroup >= this.#options.range.end) return
+    if (block.keyGroup < this.#options.range.first || block.keyGroup >= this.#options.range.end)
+      return
     for (const session of readSessions(block, this.kernel)) this.#restoreSession(session)
   }
 
@@ -191,7 +198,10 @@ export class SessionWindowOperator {
     if (end - 1 + this.#closeDelay <= watermark) {
       if (this.#first[slot] === none) this.#keys.remove(slot)
       this.#lateCount++
-      this.#late?.({ operator: this.name, record: row, timestamp: t, lateBy: watermark - (end - 1) }, t)
+      this.#late?.(
+        { operator: this.name, record: row, timestamp: t, lateBy: watermark - (end - 1) },
+        t,
+      )
       return none
     }
     const into = touching[0] ?? this.#newSession(slot)
@@ -270,7 +280,16 @@ export class SessionWindowOperator {
   #absorb(into: number, from: number): void {
     const { kernel } = this
     const { stride, objects } = kernel
-    kernel.merge(this.#words, into * stride, this.#objects, into * objects, this.#words, from * stride, this.#objects, from * objects)
+    kernel.merge(
+      this.#words,
+      into * stride,
+      this.#objects,
+      into * objects,
+      this.#words,
+      from * stride,
+      this.#objects,
+      from * objects,
+    )
     kernel.distincts.forEach((layout, index) => {
       const source = this.#sets[from]?.[index]
       const target = this.#sets[into]?.[index]
@@ -295,7 +314,8 @@ export class SessionWindowOperator {
     }
     this.#owner[id] = none
     this.#live--
-    if (this.kernel.objects > 0) this.#objects.fill(undefined, id * this.kernel.objects, (id + 1) * this.kernel.objects)
+    if (this.kernel.objects > 0)
+      this.#objects.fill(undefined, id * this.kernel.objects, (id + 1) * this.kernel.objects)
     if (this.#first[slot] === none) this.#keys.remove(slot)
   }
 
@@ -303,8 +323,18 @@ export class SessionWindowOperator {
     const { kernel } = this
     const key = this.#keys.keyAt(this.#owner[id]!)
     const window = Object.freeze({ start: this.#start[id]!, end: this.#end[id]! })
-    const row = kernel.result(this.#words, id * kernel.stride, this.#objects, id * kernel.objects, key, window)
-    this.#out(this.#options.emit === 'updates' ? { op, key: { key, window }, row } : row, window.end - 1)
+    const row = kernel.result(
+      this.#words,
+      id * kernel.stride,
+      this.#objects,
+      id * kernel.objects,
+      key,
+      window,
+    )
+    this.#out(
+      this.#options.emit === 'updates' ? { op, key: { key, window }, row } : row,
+      window.end - 1,
+    )
   }
 
   /** Order of firing: end, start, key. */
@@ -349,7 +379,10 @@ export class SessionWindowOperator {
   }
 }
 
-function grown<Values extends Float64Array | Int32Array | Uint8Array>(from: Values, to: Values): Values {
+function grown<Values extends Float64Array | Int32Array | Uint8Array>(
+  from: Values,
+  to: Values,
+): Values {
   to.set(from)
   return to
 }

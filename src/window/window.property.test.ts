@@ -71,7 +71,12 @@ function model(rows: readonly Row[], w: Windowing, lateness: number): Model {
       for (const [id, s] of open) {
         if (s.key !== row.k || closed(s.end)) continue
         if (s.start > row.t + w.size || s.end < row.t) continue
-        merged = { key: row.k, start: Math.min(merged.start, s.start), end: Math.max(merged.end, s.end), rows: [...s.rows, ...merged.rows] }
+        merged = {
+          key: row.k,
+          start: Math.min(merged.start, s.start),
+          end: Math.max(merged.end, s.end),
+          rows: [...s.rows, ...merged.rows],
+        }
         mergedIds.push(id)
       }
       if (!closed(merged.end)) {
@@ -117,11 +122,23 @@ const rowsArbitrary = fc.array(
   { maxLength: 60 },
 )
 const windowing: fc.Arbitrary<Windowing> = fc.oneof(
-  fc.record({ kind: fc.constant('tumbling' as const), size: fc.integer({ min: 1, max: 80 }), slide: fc.constant(1) }),
+  fc.record({
+    kind: fc.constant('tumbling' as const),
+    size: fc.integer({ min: 1, max: 80 }),
+    slide: fc.constant(1),
+  }),
   fc
-    .record({ kind: fc.constant('sliding' as const), size: fc.integer({ min: 1, max: 80 }), slide: fc.integer({ min: 1, max: 80 }) })
+    .record({
+      kind: fc.constant('sliding' as const),
+      size: fc.integer({ min: 1, max: 80 }),
+      slide: fc.integer({ min: 1, max: 80 }),
+    })
     .map((w) => ({ ...w, slide: Math.min(w.size, w.slide) })),
-  fc.record({ kind: fc.constant('session' as const), size: fc.integer({ min: 1, max: 60 }), slide: fc.constant(1) }),
+  fc.record({
+    kind: fc.constant('session' as const),
+    size: fc.integer({ min: 1, max: 60 }),
+    slide: fc.constant(1),
+  }),
 )
 
 function sorted(rows: readonly unknown[]): readonly string[] {
@@ -162,7 +179,18 @@ describe('windows', () => {
         expect(sorted(got['results'] ?? [])).toEqual(sorted(want.results))
         expect(got['late']).toEqual([])
       }),
-      { numRuns: 150, examples: [[[{ t: 251, k: 'a', v: 0 }, { t: 250, k: 'a', v: 0 }], { kind: 'session', size: 1, slide: 1 }]] },
+      {
+        numRuns: 150,
+        examples: [
+          [
+            [
+              { t: 251, k: 'a', v: 0 },
+              { t: 250, k: 'a', v: 0 },
+            ],
+            { kind: 'session', size: 1, slide: 1 },
+          ],
+        ],
+      },
     )
   })
 })

@@ -67,10 +67,10 @@ expectTypeOf(alerts).toEqualTypeOf<Stream<Alert, 'event-time'>>()
 const byUser = timed.keyBy((o) => o.userId)
 // @ts-expect-error: timer idle has no function in onTimer
 byUser.process('no-handler', {
-    timers: { idle: 'event-time' },
-    output: alert,
-    onRecord() {},
-  })
+  timers: { idle: 'event-time' },
+  output: alert,
+  onRecord() {},
+})
 timed
   .keyBy((o) => o.userId)
   .process('half-handled', {

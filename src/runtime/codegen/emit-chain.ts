@@ -78,7 +78,9 @@ class ChainEmitter {
       if (operators.has(node.id)) outputs.push(this.#outputsOf(node))
       if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node, 'rejected'))
       if (node.kind === 'event-time' && this.#parts.batch) {
-        replays.push(code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`), code`t`)} },`)
+        replays.push(
+          code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`), code`t`)} },`,
+        )
       }
     }
     const made = compile<Generated>(
@@ -118,7 +120,7 @@ class ChainEmitter {
   /** The two loops of a source. */
   #loops(id: number): Code {
     const rows = this.#feed(id, 'out', row(code`r`), code`t`)
-    const lazy: Row = { variable: code`r`, plain: code`(plain ??= layout.plain(frame, i))` }
+    const lazy: Row = { variable: code`new View(frame, i)`, plain: code`(plain ??= layout.plain(frame, i))` }
     const views = this.#feed(id, 'out', lazy, code`t`)
     const failed = this.#constant((error: unknown, at: number, index: number) =>
       this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
@@ -136,13 +138,17 @@ class ChainEmitter {
           const rows = []; for (let j = from; j < to; j++) rows.push(layout.plain(frame, j));
           this.rows(rows, 0, rows.length); return;
         }
-        try { for (; i < to; i++) { let plain; const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
+        try { for (; i < to; i++) { let plain; ${views} } } catch (e) { ${failed}(e, at, i); }
         ${out} += to - from;
       },`
   }
 
   #outputsOf(node: PlanNode): Code {
-    return join(outputNames(node).map((_, index) => this.#output(node, outputNames(node)[index] ?? 'out', index)))
+    return join(
+      outputNames(node).map((_, index) =>
+        this.#output(node, outputNames(node)[index] ?? 'out', index),
+      ),
+    )
   }
 
   /** A function for rows that leave a stateful step (or a source's rejects). */
@@ -150,7 +156,8 @@ class ChainEmitter {
     const { id } = node
     const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
     const counter = code`${this.#constant(this.#parts.counters)}[${this.#layout.output(node, output)}]`
-    if (consumers.length === 0) return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
+    if (consumers.length === 0)
+      return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
     const body = this.#feed(id, output, row(code`r`), code`t`)
     return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; ${body} },`
   }
@@ -183,7 +190,13 @@ class ChainEmitter {
       }
       case 'filter': {
         const rest = this.#feed(id, 'out', r, t)
-        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, code`if (${made}) { ${this.#count(id, countOut)} += 1; ${rest} }`, r)
+        return this.#user(
+          node,
+          code`const ${made} = ${this.#call(node.fn, r)};`,
+          made,
+          code`if (${made}) { ${this.#count(id, countOut)} += 1; ${rest} }`,
+          r,
+        )
       }
       case 'flat-map': {
         const item = name('x', id)
@@ -209,8 +222,11 @@ class ChainEmitter {
 
   /** A user function under the job-wide policy: policy `fail` needs no try block. */
   #user(node: PlanNode, call: Code, made: Code, rest: Code, r: Row): Code {
-    if (this.#parts.plan.options.onError.user === 'fail') return code`at = ${node.id}; ${call} ${rest}`
-    const hook = this.#constant((input: unknown, error: unknown) => this.#parts.hooks.userError(node, input, error))
+    if (this.#parts.plan.options.onError.user === 'fail')
+      return code`at = ${node.id}; ${call} ${rest}`
+    const hook = this.#constant((input: unknown, error: unknown) =>
+      this.#parts.hooks.userError(node, input, error),
+    )
     const ok = name('ok', node.id)
     const assign = code`{ ${call} value = ${made}; }`
     return code`at = ${node.id}; let ${made}, ${ok} = true;
@@ -224,7 +240,9 @@ class ChainEmitter {
     const rest = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(made), t)}`
     if (!node.rejects) return code`at = ${id}; const ${made} = ${this.#call(node.fn, r)}; ${rest}`
     const ok = name('ok', id)
-    const reject = this.#constant((input: unknown, error: unknown) => rejectedRow(node.name, input, error))
+    const reject = this.#constant((input: unknown, error: unknown) =>
+      rejectedRow(node.name, input, error),
+    )
     const bad = name('bad', id)
     const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad), t)}`
     return code`at = ${id}; let ${made}, ${ok} = true, ${bad};
@@ -251,12 +269,18 @@ class ChainEmitter {
 
   #badTime(node: PlanNode & { readonly kind: 'event-time' }, r: Row, t: Code): Code {
     if (!node.rejects) {
-      const hook = this.#constant((input: unknown, value: unknown) => this.#parts.hooks.badTime(node, input, value))
+      const hook = this.#constant((input: unknown, value: unknown) =>
+        this.#parts.hooks.badTime(node, input, value),
+      )
       return code`${hook}(${this.#plain(r, false)}, ${t});`
     }
     const bad = name('bad', node.id)
     const reject = this.#constant((input: unknown, value: unknown) =>
-      rejectedRow(node.name ?? 'event-time', input, new TypeError(`not a usable event time: ${String(value)}`)),
+      rejectedRow(
+        node.name ?? 'event-time',
+        input,
+        new TypeError(`not a usable event time: ${String(value)}`),
+      ),
     )
     return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
       ${this.#feed(node.id, 'rejected', row(bad), code`NaN`)}`
@@ -265,7 +289,9 @@ class ChainEmitter {
   #keyBy(node: PlanNode & { readonly kind: 'key-by' }, r: Row, t: Code): Code {
     const k = name('k', node.id)
     const check = this.#constant(checkKey)
-    const bad = this.#constant((input: unknown, key: unknown) => this.#parts.hooks.badKey(node, input, key))
+    const bad = this.#constant((input: unknown, key: unknown) =>
+      this.#parts.hooks.badKey(node, input, key),
+    )
     const consumers = this.#consumers.get(edgeKey(node.id, 'out')) ?? []
     const steps = consumers.map((step) => this.#keyed(step, r, k, t))
     return code`at = ${node.id}; const ${k} = ${this.#call(node.fn, r)};
@@ -277,12 +303,20 @@ class ChainEmitter {
   #keyed(node: PlanNode, r: Row, k: Code, t: Code): Code {
     const operator = this.#constant(this.#parts.operators.get(node.id))
     const arrived = code`at = ${node.id}; ${this.#count(node.id, countIn)} += 1;`
-    const tables = this.#parts.operators.get(node.id) as { readonly kernel?: AggregateKernel; readonly afterAdd?: boolean }
+    const tables = this.#parts.operators.get(node.id) as {
+      readonly kernel?: AggregateKernel
+      readonly afterAdd?: boolean
+    }
     if (tables.kernel === undefined) {
-      const views = node.kind === 'process' && this.#keepsNoRow(node) && readsFieldsOnly(node.definition.onRecord)
+      const views =
+        node.kind === 'process' &&
+        this.#keepsNoRow(node) &&
+        readsFieldsOnly(node.definition.onRecord)
       return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
     }
-    const views = tables.kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
+    const views = tables.kernel.functions.every(({ fn, parameter }) =>
+      readsFieldsOnly(fn, parameter),
+    )
     // A step without table sets late rows aside itself, so it must not be given views then.
     const asides = !('table' in tables) && this.#consumers.has(edgeKey(node.id, 'late'))
     const variable = this.#plain(r, views && !asides)
@@ -290,7 +324,10 @@ class ChainEmitter {
     const table = name('p', node.id)
     const slot = name('s', node.id)
     const { kernel } = tables
-    const late = node.kind === 'window' ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${name('b', node.id)}; }` : empty
+    const late =
+      node.kind === 'window'
+        ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${name('b', node.id)}; }`
+        : empty
     const after = tables.afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
     return code`${arrived} ${name('b', node.id)}: { ${late}
       const ${table} = ${operator}.table;
