@@ -83,9 +83,7 @@ export interface Schema<Value> extends Codec<Value> {
 export interface StandardProps<Value> {
   readonly version: 1
   readonly vendor: 'tidemill'
-  readonly validate: (
-    value: unknown,
-  ) =>
+  readonly validate: (value: unknown) =>
     | { readonly value: Value }
     | {
         readonly issues: readonly {

@@ -120,7 +120,10 @@ class ChainEmitter {
   /** The two loops of a source. */
   #loops(id: number): Code {
     const rows = this.#feed(id, 'out', row(code`r`), code`t`)
-    const lazy: Row = { variable: code`new View(frame, i)`, plain: code`(plain ??= layout.plain(frame, i))` }
+    const lazy: Row = {
+      variable: code`new View(frame, i)`,
+      plain: code`(plain ??= layout.plain(frame, i))`,
+    }
     const views = this.#feed(id, 'out', lazy, code`t`)
     const failed = this.#constant((error: unknown, at: number, index: number) =>
       this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),

@@ -106,6 +106,8 @@ class SeedRun {
   readonly #observer: OutputObserver
   readonly #deaths: string[] = []
   #lives = 0
+  /** Faults have stopped: the job is left alone until it has finished. */
+  #quiet = false
   #epochs = 0
 
   constructor(options: SeedOptions) {
@@ -269,7 +271,7 @@ class SeedRun {
     })
     // Now and then somebody stops the job in an orderly way; the next life continues.
     const orderly = this.#world.random.stream(`stop ${this.#lives}`)
-    if (this.#options.orderlyStops !== false && orderly.float() < 0.15)
+    if (!this.#quiet && this.#options.orderlyStops !== false && orderly.float() < 0.15)
       env.clock.timer(200 * orderly.float(), () => running.stop())
     return running.outcome
   }
@@ -290,6 +292,7 @@ class SeedRun {
   }
 
   #calm(): void {
+    this.#quiet = true
     this.#world.setFaults(false)
     this.#world.disk.capacityBytes = Number.POSITIVE_INFINITY
     this.#world.disk.openFilesMax = 1_024

@@ -50,14 +50,18 @@ export class CrashPlans {
 
   /** The kind of crash that this crash point or disk call is to be, if any. */
   at(point: string | undefined): CrashKind | undefined {
-    return this.#planned(point) ?? this.#drawn(point === undefined ? this.#rates.perOperation : this.#rates.perPoint)
+    return (
+      this.#planned(point) ??
+      this.#drawn(point === undefined ? this.#rates.perOperation : this.#rates.perPoint)
+    )
   }
 
   #planned(point: string | undefined): CrashKind | undefined {
     if (this.#entries.length === 0) return undefined
     for (const entry of this.#entries) {
       const { moment } = entry
-      if ('afterMs' in moment || ('point' in moment ? moment.point !== point : point !== undefined)) continue
+      if ('afterMs' in moment || ('point' in moment ? moment.point !== point : point !== undefined))
+        continue
       entry.seen++
       const due = 'point' in moment ? (moment.hit ?? 1) : moment.operation
       if (entry.cancelled || entry.seen !== due) continue
@@ -69,7 +73,8 @@ export class CrashPlans {
   }
 
   #drawn(chance: number): CrashKind | undefined {
-    if (!this.enabled || chance === 0 || this.#randomCrashes >= this.#rates.crashesMax) return undefined
+    if (!this.enabled || chance === 0 || this.#randomCrashes >= this.#rates.crashesMax)
+      return undefined
     if (this.#random.float() >= chance) return undefined
     this.#randomCrashes++
     return this.#random.float() < this.#rates.powerShare ? 'power' : 'kill'

@@ -53,7 +53,12 @@ export class Content {
 }
 
 type Unsynced =
-  | { readonly kind: 'write'; readonly serial: number; readonly position: number; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'write'
+      readonly serial: number
+      readonly position: number
+      readonly bytes: Uint8Array
+    }
   | { readonly kind: 'truncate'; readonly serial: number; readonly size: number }
 
 export class FileNode {
@@ -131,7 +136,8 @@ function apply(content: Content, change: Unsynced): void {
 
 function damage(content: Content, change: Unsynced & { kind: 'write' }, random: Random): void {
   const fate = random.u32() % 4
-  if (fate === 0) content.write(change.bytes.subarray(0, random.u32() % change.bytes.length), change.position)
+  if (fate === 0)
+    content.write(change.bytes.subarray(0, random.u32() % change.bytes.length), change.position)
   else if (fate === 1) content.write(new Uint8Array(change.bytes.length), change.position)
 }
 
@@ -239,7 +245,11 @@ export class DiskImage {
   }
 }
 
-function collect(directory: DirectoryNode, path: string, into: { path: string; node: FileNode }[]): void {
+function collect(
+  directory: DirectoryNode,
+  path: string,
+  into: { path: string; node: FileNode }[],
+): void {
   for (const [name, node] of directory.entries) {
     if (node.kind === 'file') into.push({ path: `${path}/${name}`, node })
     else collect(node, `${path}/${name}`, into)

@@ -9,7 +9,14 @@ import { createNodeEnv } from '../../platform/node.ts'
 import { createWorld } from './world.ts'
 
 type Step =
-  | { readonly call: 'use'; readonly path: string; readonly mode: OpenMode; readonly at: number; readonly bytes: Uint8Array; readonly cut: number | null }
+  | {
+      readonly call: 'use'
+      readonly path: string
+      readonly mode: OpenMode
+      readonly at: number
+      readonly bytes: Uint8Array
+      readonly cut: number | null
+    }
   | { readonly call: 'rename' | 'link'; readonly path: string; readonly to: string }
   | { readonly call: 'unlink' | 'mkdir' | 'list' | 'syncDir' | 'stat'; readonly path: string }
 
@@ -18,15 +25,33 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      call: fc.constant('use' as const), path: paths, mode: fc.constantFrom<OpenMode>('read', 'write', 'create', 'create'),
-      at: fc.nat(20), bytes: fc.uint8Array({ maxLength: 10 }), cut: fc.option(fc.nat(30)),
+      call: fc.constant('use' as const),
+      path: paths,
+      mode: fc.constantFrom<OpenMode>('read', 'write', 'create', 'create'),
+      at: fc.nat(20),
+      bytes: fc.uint8Array({ maxLength: 10 }),
+      cut: fc.option(fc.nat(30)),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ call: fc.constantFrom('rename' as const, 'link' as const), path: paths, to: paths }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      call: fc.constantFrom('rename' as const, 'link' as const),
+      path: paths,
+      to: paths,
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
-      call: fc.constantFrom('unlink' as const, 'mkdir' as const, 'mkdir' as const, 'list' as const, 'syncDir' as const, 'stat' as const),
+      call: fc.constantFrom(
+        'unlink' as const,
+        'mkdir' as const,
+        'mkdir' as const,
+        'list' as const,
+        'syncDir' as const,
+        'stat' as const,
+      ),
       path: paths,
     }),
   },
@@ -38,8 +63,10 @@ async function answer(disk: Disk, root: string, step: Step): Promise<string> {
     return JSON.stringify((await perform(disk, root, step)) ?? 'ok')
   } catch (error) {
     if (!(error instanceof DiskError)) throw error
-    if (step.call === 'unlink' && (error.errno === 'EPERM' || error.errno === 'EISDIR')) return 'is a directory'
-    if (step.call === 'link' && (error.errno === 'EPERM' || error.errno === 'EISDIR')) return 'is a directory'
+    if (step.call === 'unlink' && (error.errno === 'EPERM' || error.errno === 'EISDIR'))
+      return 'is a directory'
+    if (step.call === 'link' && (error.errno === 'EPERM' || error.errno === 'EISDIR'))
+      return 'is a directory'
     if (error.errno === 'ENOTDIR' || error.errno === 'ENOENT') return 'not there'
     return error.errno
   }

@@ -7,24 +7,34 @@ import { calmProfile } from './profile.ts'
 import { createWorld, type World } from './world.ts'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
-const text = (content: Uint8Array | undefined) => (content === undefined ? undefined : new TextDecoder().decode(content))
+const text = (content: Uint8Array | undefined) =>
+  content === undefined ? undefined : new TextDecoder().decode(content)
 
 /** Runs a program that must end by itself. */
-async function within<Result>(world: World, program: (disk: Disk, env: Env) => Promise<Result>): Promise<Result> {
+async function within<Result>(
+  world: World,
+  program: (disk: Disk, env: Env) => Promise<Result>,
+): Promise<Result> {
   const end = await world.run((env) => program(env.disk, env))
   if (end.kind !== 'done') throw end.kind === 'failed' ? end.error : new Error(end.kind)
   return end.value
 }
 
 async function errnoOf(work: Promise<unknown>): Promise<string> {
-  const error = await work.then(() => undefined, (reason: unknown) => reason)
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
   expect(error).toBeInstanceOf(DiskError)
   return (error as DiskError).errno
 }
 
 /** Contents of a path in many worlds that ran the same program and then crashed. */
 async function outcomes(
-  kind: CrashKind, path: string, program: (disk: Disk) => Promise<void>, seeds: number = 60,
+  kind: CrashKind,
+  path: string,
+  program: (disk: Disk) => Promise<void>,
+  seeds: number = 60,
 ): Promise<Set<string>> {
   const found = new Set<string>()
   for (let seed = 0; seed < seeds; seed++) {
@@ -111,7 +121,13 @@ describe('files and directories', () => {
       await clock.sleep(1e6)
     })
     await world.advance(10)
-    const refusal = () => within(world, async (disk) => disk.lock('/state', 'two').then(() => 'held', (error: Error) => error.message))
+    const refusal = () =>
+      within(world, async (disk) =>
+        disk.lock('/state', 'two').then(
+          () => 'held',
+          (error: Error) => error.message,
+        ),
+      )
     expect(await refusal()).toBe('EBUSY: in use by job one, /state')
     holder.pause()
     expect(await refusal()).toContain('does not answer')
@@ -141,7 +157,8 @@ describe('crashes', () => {
 
   test('a power cut keeps what was synced, and each other write whole, cut, as zeros or not at all', async () => {
     const found = await outcomes('power', '/f', written)
-    for (const content of found) expect(content).toMatch(/^durable\|(cached|cache|cach|cac|ca|c|\0{6})?$/)
+    for (const content of found)
+      expect(content).toMatch(/^durable\|(cached|cache|cach|cac|ca|c|\0{6})?$/)
     expect(found).toContain('durable|cached')
     expect(found).toContain('durable|')
     expect(found).toContain('durable|\0\0\0\0\0\0')
@@ -194,7 +211,8 @@ describe('crashes', () => {
       if (!has('/a/3')) expect(has('/a/two')).toBe(true)
       if (has('/a/two')) expect(has('/a/1')).toBe(false)
       if (!has('/a/1')) expect(has('/a/4')).toBe(true)
-      for (const { path } of world.disk.files()) expect(text(world.disk.read(path))).toMatch(/^[1234]$/)
+      for (const { path } of world.disk.files())
+        expect(text(world.disk.read(path))).toMatch(/^[1234]$/)
     }
   })
 
@@ -222,7 +240,10 @@ describe('crashes', () => {
       const order: string[] = []
       await within(world, async (disk) => {
         const note = (name: string) => () => void order.push(name)
-        await Promise.all([disk.syncDir('/').then(note('sync')), disk.open('/f', 'create').then(note('open'))])
+        await Promise.all([
+          disk.syncDir('/').then(note('sync')),
+          disk.open('/f', 'create').then(note('open')),
+        ])
       })
       world.crash('power')
       if (order[0] === 'open') found.add(world.disk.files().length === 0 ? 'absent' : '')
@@ -270,7 +291,9 @@ describe('crashes', () => {
         await file.pwrite(bytes('A'), 0)
         await Promise.all([file.fdatasync(), file.pwrite(bytes('B'), 1)])
       })
-      expect(world.disk.files()).toEqual([{ path: '/f', sizeBytes: 2, durableBytes: 1, unsynced: 1 }])
+      expect(world.disk.files()).toEqual([
+        { path: '/f', sizeBytes: 2, durableBytes: 1, unsynced: 1 },
+      ])
     }
   })
 
@@ -287,7 +310,12 @@ describe('crashes', () => {
 describe('faults', () => {
   test('a failed sync is reported once, loses its pages, and the next one lies', async () => {
     const world = createWorld({ seed: 1 })
-    world.disk.inject({ call: 'fdatasync', path: '/f', nth: 2, effect: { kind: 'fail', errno: 'EIO' } })
+    world.disk.inject({
+      call: 'fdatasync',
+      path: '/f',
+      nth: 2,
+      effect: { kind: 'fail', errno: 'EIO' },
+    })
     await within(world, async (disk) => {
       const file = await disk.open('/f', 'create')
       await disk.syncDir('/')
@@ -307,7 +335,13 @@ describe('faults', () => {
 
   test('any call fails at its planned hits, by path and number', async () => {
     const world = createWorld({ seed: 1 })
-    const enospc = world.disk.inject({ call: ['pwrite', 'open'], path: /\.log$/, nth: 2, times: 2, effect: { kind: 'fail', errno: 'ENOSPC' } })
+    const enospc = world.disk.inject({
+      call: ['pwrite', 'open'],
+      path: /\.log$/,
+      nth: 2,
+      times: 2,
+      effect: { kind: 'fail', errno: 'ENOSPC' },
+    })
     await within(world, async (disk) => {
       const log = await disk.open('/a.log', 'create')
       const other = await disk.open('/a.txt', 'create')
@@ -317,11 +351,23 @@ describe('faults', () => {
       expect(enospc.hits).toBe(2)
       expect(await log.pwrite(bytes('x'), 0)).toBe(1)
       const calls: (() => Promise<unknown>)[] = [
-        () => disk.rename('/a.txt', '/b.txt'), () => disk.link('/a.txt', '/b.txt'), () => disk.unlink('/a.txt'),
-        () => disk.mkdir('/d'), () => disk.list('/'), () => disk.syncDir('/'), () => disk.stat('/'), () => disk.space('/'),
-        () => disk.lock('/', 'o'), () => log.pread(new Uint8Array(1), 0), () => log.truncate(0), () => log.size(),
+        () => disk.rename('/a.txt', '/b.txt'),
+        () => disk.link('/a.txt', '/b.txt'),
+        () => disk.unlink('/a.txt'),
+        () => disk.mkdir('/d'),
+        () => disk.list('/'),
+        () => disk.syncDir('/'),
+        () => disk.stat('/'),
+        () => disk.space('/'),
+        () => disk.lock('/', 'o'),
+        () => log.pread(new Uint8Array(1), 0),
+        () => log.truncate(0),
+        () => log.size(),
       ]
-      const sticky = world.disk.inject({ times: Number.POSITIVE_INFINITY, effect: { kind: 'fail', errno: 'EMFILE' } })
+      const sticky = world.disk.inject({
+        times: Number.POSITIVE_INFINITY,
+        effect: { kind: 'fail', errno: 'EMFILE' },
+      })
       for (const call of calls) expect(await errnoOf(call())).toBe('EMFILE')
       sticky.remove()
       expect(await disk.list('/')).toEqual(['a.log', 'a.txt'])
@@ -388,24 +434,32 @@ describe('faults', () => {
   })
 
   test('random ones follow the rates of the profile and stop with them', async () => {
-    const faults = { ...calmProfile.faults, error: 0.3, shortWrite: 0.3, slow: 0.1, slowMs: 10, readFlip: 0.2 }
+    const faults = {
+      ...calmProfile.faults,
+      error: 0.3,
+      shortWrite: 0.3,
+      slow: 0.1,
+      slowMs: 10,
+      readFlip: 0.2,
+    }
     const world = createWorld({ seed: 9, profile: { ...calmProfile, faults } })
     world.disk.write('/f', bytes('x'.repeat(64)))
-    const attempt = () => within(world, async (disk) => {
-      const counts = { failed: 0, short: 0, flipped: 0 }
-      for (let i = 0; i < 200; i++) {
-        try {
-          const file = await disk.open('/f', 'write')
-          if ((await file.pwrite(bytes('x'.repeat(64)), 0)) < 64) counts.short++
-          const target = new Uint8Array(64)
-          await file.pread(target, 0)
-          if (text(target) !== 'x'.repeat(64)) counts.flipped++
-        } catch {
-          counts.failed++
+    const attempt = () =>
+      within(world, async (disk) => {
+        const counts = { failed: 0, short: 0, flipped: 0 }
+        for (let i = 0; i < 200; i++) {
+          try {
+            const file = await disk.open('/f', 'write')
+            if ((await file.pwrite(bytes('x'.repeat(64)), 0)) < 64) counts.short++
+            const target = new Uint8Array(64)
+            await file.pread(target, 0)
+            if (text(target) !== 'x'.repeat(64)) counts.flipped++
+          } catch {
+            counts.failed++
+          }
         }
-      }
-      return counts
-    })
+        return counts
+      })
     const { failed, short, flipped } = await attempt()
     expect(Math.min(failed, short, flipped)).toBeGreaterThan(5)
     world.setFaults(false)
@@ -419,7 +473,8 @@ test('from outside, files are listed, replaced, corrupted and removed, durably',
   world.disk.write('/a/g', bytes('g'))
   world.crash('power')
   expect(world.disk.files()).toEqual([
-    { path: '/a/b/f', sizeBytes: 3, durableBytes: 3, unsynced: 0 }, { path: '/a/g', sizeBytes: 1, durableBytes: 1, unsynced: 0 },
+    { path: '/a/b/f', sizeBytes: 3, durableBytes: 3, unsynced: 0 },
+    { path: '/a/g', sizeBytes: 1, durableBytes: 1, unsynced: 0 },
   ])
   const checksum = crc32(world.disk.read('/a/b/f'))
   world.disk.corrupt('/a/b/f', 9)

@@ -4,7 +4,13 @@
  * have done all, some or none of it.
  */
 import {
-  type Disk, DiskError, type DiskFile, type DiskLock, type FileStat, type OpenMode, type Random,
+  type Disk,
+  DiskError,
+  type DiskFile,
+  type DiskLock,
+  type FileStat,
+  type OpenMode,
+  type Random,
 } from '../../base/env.ts'
 import { crc32 } from '../../base/crc32.ts'
 import type { DiskCall, FaultEffect, FaultPlan } from './faults.ts'
@@ -29,7 +35,12 @@ export interface DiskHooks {
   readonly mustRun: (life: LifeState) => void
   /** Called when the call is on its way; may end the process. */
   readonly afterIssue: (life: LifeState, call: DiskCall, path: string) => void
-  readonly crash: (life: LifeState, effect: FaultEffect & { kind: 'crash' }, call: DiskCall, path: string) => void
+  readonly crash: (
+    life: LifeState,
+    effect: FaultEffect & { kind: 'crash' },
+    call: DiskCall,
+    path: string,
+  ) => void
   readonly wallMs: () => number
 }
 
@@ -68,12 +79,22 @@ export class LifeDisk implements Disk {
       return node
     }
     return this.#issue<DiskFile>({
-      name: 'open', path, amount: modeNumber[mode],
+      name: 'open',
+      path,
+      amount: modeNumber[mode],
       run: () => {
         if (this.#life.openFiles >= this.#shared.openFilesMax) throw failure('EMFILE', path, 'open')
         const node = mode === 'create' ? create() : this.#file(path, 'open')
         this.#life.openFiles++
-        return new LifeFile(this, this.#life, this.#shared, this.#hooks, path, node, mode !== 'read')
+        return new LifeFile(
+          this,
+          this.#life,
+          this.#shared,
+          this.#hooks,
+          path,
+          node,
+          mode !== 'read',
+        )
       },
       ...(mode === 'create' ? { land: whole(create) } : {}),
     })
@@ -87,11 +108,13 @@ export class LifeDisk implements Disk {
       if (node === undefined) throw failure('ENOENT', from, 'rename')
       const existing = target.directory.entries.get(target.name)
       if (existing === node) return
-      if (node.kind === 'directory' && isInside(target.directory, node)) throw failure('EINVAL', to, 'rename')
+      if (node.kind === 'directory' && isInside(target.directory, node))
+        throw failure('EINVAL', to, 'rename')
       if (existing !== undefined && existing.kind !== node.kind) {
         throw failure(existing.kind === 'directory' ? 'EISDIR' : 'ENOTDIR', to, 'rename')
       }
-      if (existing?.kind === 'directory' && existing.entries.size > 0) throw failure('ENOTEMPTY', to, 'rename')
+      if (existing?.kind === 'directory' && existing.entries.size > 0)
+        throw failure('ENOTEMPTY', to, 'rename')
       const removal = { name: source.name, node: undefined }
       const addition = { name: target.name, node }
       if (source.directory === target.directory) source.directory.change([removal, addition])
@@ -131,7 +154,8 @@ export class LifeDisk implements Disk {
 
   list(path: string): Promise<readonly string[]> {
     return this.#issue<readonly string[]>({
-      name: 'list', path,
+      name: 'list',
+      path,
       run: () => {
         const node = this.#find(path, 'list')
         if (node === undefined) return []
@@ -145,7 +169,8 @@ export class LifeDisk implements Disk {
     const node = find(this.#shared.image, path)
     const upTo = node?.kind === 'directory' ? node.serial : 0
     return this.#issue({
-      name: 'syncDir', path,
+      name: 'syncDir',
+      path,
       run: () => {
         const directory = this.#find(path, 'syncDir')
         if (directory === undefined) throw failure('ENOENT', path, 'syncDir')
@@ -157,12 +182,18 @@ export class LifeDisk implements Disk {
 
   stat(path: string): Promise<FileStat | undefined> {
     return this.#issue<FileStat | undefined>({
-      name: 'stat', path,
+      name: 'stat',
+      path,
       run: () => {
         const node = find(this.#shared.image, path)
         if (node === undefined) return undefined
         const sizeBytes = node.kind === 'file' ? node.cache.length : 0
-        return { kind: node.kind, sizeBytes, modifiedMs: node.modifiedMs, identity: `sim:${node.id}` }
+        return {
+          kind: node.kind,
+          sizeBytes,
+          modifiedMs: node.modifiedMs,
+          identity: `sim:${node.id}`,
+        }
       },
     })
   }
@@ -173,7 +204,8 @@ export class LifeDisk implements Disk {
 
   lock(directory: string, owner: string): Promise<DiskLock> {
     return this.#issue<DiskLock>({
-      name: 'lock', path: directory,
+      name: 'lock',
+      path: directory,
       run: () => {
         const node = this.#find(directory, 'lock')
         if (node === undefined) throw failure('ENOENT', directory, 'lock')
@@ -188,7 +220,10 @@ export class LifeDisk implements Disk {
         const release = () => {
           if (this.#shared.locks.get(node) === held) this.#shared.locks.delete(node)
         }
-        return { release: () => this.#issue({ name: 'lock', path: directory, other: 'release', run: release }) }
+        return {
+          release: () =>
+            this.#issue({ name: 'lock', path: directory, other: 'release', run: release }),
+        }
       },
     })
   }
@@ -209,10 +244,17 @@ export class LifeDisk implements Disk {
     }
     const fault = this.#shared.faults.pick(name, path, other)
     kernel.trace.note(
-      kernel.steps, kernel.nowMs, life.id, fault === undefined ? name : `${name}!${fault.kind}`,
-      other === '' ? path : `${path} -> ${other}`, call.position ?? 0, call.amount ?? 0,
+      kernel.steps,
+      kernel.nowMs,
+      life.id,
+      fault === undefined ? name : `${name}!${fault.kind}`,
+      other === '' ? path : `${path} -> ${other}`,
+      call.position ?? 0,
+      call.amount ?? 0,
     )
-    const delayMs = this.#shared.diskMs * (0.5 + this.#shared.random.float()) + (fault?.kind === 'delay' ? fault.ms : 0)
+    const delayMs =
+      this.#shared.diskMs * (0.5 + this.#shared.random.float()) +
+      (fault?.kind === 'delay' ? fault.ms : 0)
     return new Promise<Result>((resolve, reject) => {
       kernel.schedule(
         delayMs,
@@ -271,7 +313,13 @@ class LifeFile implements DiskFile {
   #closed = false
 
   constructor(
-    disk: LifeDisk, life: LifeState, shared: SharedDisk, hooks: DiskHooks, path: string, node: FileNode, writable: boolean,
+    disk: LifeDisk,
+    life: LifeState,
+    shared: SharedDisk,
+    hooks: DiskHooks,
+    path: string,
+    node: FileNode,
+    writable: boolean,
   ) {
     this.#disk = disk
     this.#life = life
@@ -309,14 +357,20 @@ class LifeFile implements DiskFile {
       const bytes = fault.bytes ?? 1 + (this.#shared.random.u32() % source.length)
       return write(source.subarray(0, Math.min(bytes, source.length)), position)
     }
-    const land = (share: number) => void write(source.subarray(0, Math.floor(source.length * share)), position)
-    return this.#call({ name: 'pwrite', path: this.#path, position, amount: crc32(source), run, land }, true)
+    const land = (share: number) =>
+      void write(source.subarray(0, Math.floor(source.length * share)), position)
+    return this.#call(
+      { name: 'pwrite', path: this.#path, position, amount: crc32(source), run, land },
+      true,
+    )
   }
 
   fdatasync(): Promise<void> {
     const upTo = this.#node.serial
     return this.#call({
-      name: 'fdatasync', path: this.#path, amount: upTo,
+      name: 'fdatasync',
+      path: this.#path,
+      amount: upTo,
       run: () => this.#node.sync(upTo),
       onFail: () => this.#node.dropUnsynced(upTo),
       land: (share) => {
@@ -330,7 +384,10 @@ class LifeFile implements DiskFile {
       if (!(sizeBytes >= 0)) throw failure('EINVAL', this.#path, 'truncate')
       this.#node.truncate(sizeBytes)
     }
-    return this.#call({ name: 'truncate', path: this.#path, amount: sizeBytes, run, land: whole(run) }, true)
+    return this.#call(
+      { name: 'truncate', path: this.#path, amount: sizeBytes, run, land: whole(run) },
+      true,
+    )
   }
 
   size(): Promise<number> {
@@ -413,7 +470,8 @@ export function makeDirectories(image: DiskImage, path: string, nowMs: number): 
       next = image.newDirectory(nowMs)
       directory.change([{ name, node: next }])
     }
-    if (next.kind === 'file') throw failure(depth === parts.length - 1 ? 'EEXIST' : 'ENOTDIR', path, 'mkdir')
+    if (next.kind === 'file')
+      throw failure(depth === parts.length - 1 ? 'EEXIST' : 'ENOTDIR', path, 'mkdir')
     directory = next
   }
   return directory

@@ -6,8 +6,22 @@ import type { CrashKind } from './life-state.ts'
 import type { FaultRates } from './profile.ts'
 
 export type DiskCall =
-  | 'open' | 'pread' | 'pwrite' | 'fdatasync' | 'truncate' | 'size' | 'close'
-  | 'rename' | 'link' | 'unlink' | 'mkdir' | 'list' | 'syncDir' | 'stat' | 'space' | 'lock'
+  | 'open'
+  | 'pread'
+  | 'pwrite'
+  | 'fdatasync'
+  | 'truncate'
+  | 'size'
+  | 'close'
+  | 'rename'
+  | 'link'
+  | 'unlink'
+  | 'mkdir'
+  | 'list'
+  | 'syncDir'
+  | 'stat'
+  | 'space'
+  | 'lock'
 
 export type FaultEffect =
   /** The call rejects and has no effect; a failed `fdatasync` also loses the pages it should have written. */
@@ -57,8 +71,14 @@ class Planned implements InjectedFault {
   /** True when this call is one of those to be hit. */
   takes(call: DiskCall, path: string, other: string): boolean {
     const { call: calls, path: pattern, nth = 1, times = 1 } = this.fault
-    if (calls !== undefined && (typeof calls === 'string' ? calls !== call : !calls.includes(call))) return false
-    if (pattern !== undefined && !matches(pattern, path) && !(other !== '' && matches(pattern, other))) return false
+    if (calls !== undefined && (typeof calls === 'string' ? calls !== call : !calls.includes(call)))
+      return false
+    if (
+      pattern !== undefined &&
+      !matches(pattern, path) &&
+      !(other !== '' && matches(pattern, other))
+    )
+      return false
     this.#seen++
     if (this.#seen < nth) return false
     this.hits++
@@ -82,13 +102,16 @@ export class FaultPlan {
   constructor(random: Random, rates: FaultRates) {
     this.#random = random
     this.#rates = rates
-    this.#anyRate = rates.error + rates.syncError + rates.shortWrite + rates.slow + rates.readFlip > 0
+    this.#anyRate =
+      rates.error + rates.syncError + rates.shortWrite + rates.slow + rates.readFlip > 0
   }
 
   inject(fault: DiskFault): InjectedFault {
     const { nth = 1, times = 1 } = fault
     if (!(nth >= 1 && times >= 1)) {
-      throw new TidemillError(testingErrors.worldUse, { message: `inject: nth ${nth} and times ${times} start at 1` })
+      throw new TidemillError(testingErrors.worldUse, {
+        message: `inject: nth ${nth} and times ${times} start at 1`,
+      })
     }
     const planned = new Planned(fault, this.#planned)
     this.#planned.add(planned)
@@ -96,7 +119,8 @@ export class FaultPlan {
   }
 
   pick(call: DiskCall, path: string, other: string): FaultEffect | undefined {
-    for (const planned of this.#planned) if (planned.takes(call, path, other)) return planned.fault.effect
+    for (const planned of this.#planned)
+      if (planned.takes(call, path, other)) return planned.fault.effect
     return this.enabled && this.#anyRate ? this.#pickRandom(call) : undefined
   }
 

@@ -134,7 +134,8 @@ export class Kernel {
       if (waiter.until()) waiter.resolve()
       else waiting = true
     }
-    if (this.#waiters.length > 1 || !waiting) this.#waiters = this.#waiters.filter(({ until }) => !until())
+    if (this.#waiters.length > 1 || !waiting)
+      this.#waiters = this.#waiters.filter(({ until }) => !until())
     return waiting
   }
 

@@ -1,6 +1,14 @@
 /** The `Env` of one simulated process: virtual clocks, seeded randomness, a host that only records. */
 import type {
-  AbortSignalLike, Clock, CrashPoint, Env, Host, LogLevel, Random, Tasks, TimerHandle,
+  AbortSignalLike,
+  Clock,
+  CrashPoint,
+  Env,
+  Host,
+  LogLevel,
+  Random,
+  Tasks,
+  TimerHandle,
 } from '../../base/env.ts'
 import { TidemillError } from '../../base/errors.ts'
 import { testingErrors } from '../errors.ts'
@@ -58,7 +66,8 @@ function createClock(life: LifeState, world: LifeSurroundings): Clock {
   const timer = (ms: number, fn: () => void): TimerHandle => {
     mustLive(life)
     world.mustRun(life)
-    if (!Number.isFinite(ms)) throw new TidemillError(testingErrors.worldUse, { message: `a delay of ${ms} ms` })
+    if (!Number.isFinite(ms))
+      throw new TidemillError(testingErrors.worldUse, { message: `a delay of ${ms} ms` })
     const event = kernel.schedule(ms, life, () => {
       kernel.trace.note(kernel.steps, kernel.nowMs, life.id, 'timer', '', ms, 0)
       fn()

@@ -71,7 +71,15 @@ export class LifeHandle<Result> implements Life<Result> {
 
   signal(name: SignalName): void {
     this.#kernel.schedule(0, this.#life, () => {
-      this.#kernel.trace.note(this.#kernel.steps, this.#kernel.nowMs, this.#life.id, 'signal', name, 0, 0)
+      this.#kernel.trace.note(
+        this.#kernel.steps,
+        this.#kernel.nowMs,
+        this.#life.id,
+        'signal',
+        name,
+        0,
+        0,
+      )
       const handlers = [...(this.#life.handlers.get(name) ?? [])]
       if (handlers.length === 0) this.#kill(this.#life)
       for (const handler of handlers) handler()

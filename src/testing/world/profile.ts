@@ -61,13 +61,22 @@ export const calmProfile: WorldProfile = {
   diskMs: 0.1,
   capacityBytes: Number.POSITIVE_INFINITY,
   openFilesMax: 1_024,
-  sizes: { sources: 1, workers: 1, keys: 16, records: 100, bufferRecords: 16, checkpointEvery: 20, segmentBytes: 65_536 },
+  sizes: {
+    sources: 1,
+    workers: 1,
+    keys: 16,
+    records: 100,
+    bufferRecords: 16,
+    checkpointEvery: 20,
+    segmentBytes: 65_536,
+  },
 }
 
 /** The profile of this seed. Crashes are always possible; each family of disk faults is on in some seeds only. */
 export function profileOf(seed: number): WorldProfile {
   const random = createSeededRandom(seed).stream('profile')
-  const sometimes = (chance: number, rates: readonly number[]) => (random.float() < chance ? pick(random, rates) : 0)
+  const sometimes = (chance: number, rates: readonly number[]) =>
+    random.float() < chance ? pick(random, rates) : 0
   return {
     name: `swarm-${seed}`,
     faults: {

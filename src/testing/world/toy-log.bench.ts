@@ -28,7 +28,12 @@ const headerBytes = 12
 const directory = '/data/log'
 
 /** Appends the records 0, 1, 2, ... and reports each one that is safe. */
-export async function toyLog(env: Env, goal: number, mistake: Mistake | undefined, safe: (count: number) => void) {
+export async function toyLog(
+  env: Env,
+  goal: number,
+  mistake: Mistake | undefined,
+  safe: (count: number) => void,
+) {
   const { disk } = env
   await disk.mkdir(directory)
   await disk.syncDir('/')
@@ -54,7 +59,9 @@ export async function toyLog(env: Env, goal: number, mistake: Mistake | undefine
 /** Copies what is valid in the newest generation into a new one: cached bytes may never have reached the medium. */
 async function recover({ disk, host }: Env, mistake: Mistake | undefined) {
   await removeIfPresent(disk, `${directory}/new`)
-  const generations = (await disk.list(directory)).map((name) => Number(name.slice(4))).sort((a, b) => a - b)
+  const generations = (await disk.list(directory))
+    .map((name) => Number(name.slice(4)))
+    .sort((a, b) => a - b)
   const newest = generations.at(-1)
   host.crashPoint('recover.verify')
   const old = newest === undefined ? undefined : await readWhole(disk, `${directory}/gen-${newest}`)
@@ -76,7 +83,12 @@ async function recover({ disk, host }: Env, mistake: Mistake | undefined) {
   return { file, count, bytes }
 }
 
-async function append(file: DiskFile, record: Uint8Array, end: number, mistake: Mistake | undefined) {
+async function append(
+  file: DiskFile,
+  record: Uint8Array,
+  end: number,
+  mistake: Mistake | undefined,
+) {
   if (mistake === 'short write not continued') await file.pwrite(record, end)
   else await writeFully(file, record, end)
   return record.length
@@ -112,7 +124,12 @@ function decode(bytes: Uint8Array, mistake: Mistake | undefined): { count: numbe
     const stop = Math.min(bytes.length, at + length)
     const valid = view.getUint32(at + 4) === crc32(bytes.subarray(at + 8, stop), length)
     // Without the length check the writer of this log also trusted a record that is cut off.
-    if (!valid && mistake !== 'no checksum check' && !(mistake === 'no length check' && at + length > bytes.length)) break
+    if (
+      !valid &&
+      mistake !== 'no checksum check' &&
+      !(mistake === 'no length check' && at + length > bytes.length)
+    )
+      break
     count++
     at = stop
   }
@@ -122,9 +139,14 @@ function decode(bytes: Uint8Array, mistake: Mistake | undefined): { count: numbe
 /** What is stored, judged by a reader of its own: the records must be 0, 1, 2, ... and complete. */
 async function verify(disk: Disk, safeCount: number): Promise<string | undefined> {
   const names = [...(await disk.list(directory))].filter((name) => name.startsWith('gen-'))
-  const newest = names.map((name) => Number(name.slice(4))).sort((a, b) => a - b).at(-1)
-  const bytes = newest === undefined ? undefined : await readWhole(disk, `${directory}/gen-${newest}`)
-  if (bytes === undefined) return safeCount === 0 ? undefined : `no log although ${safeCount} records were acknowledged`
+  const newest = names
+    .map((name) => Number(name.slice(4)))
+    .sort((a, b) => a - b)
+    .at(-1)
+  const bytes =
+    newest === undefined ? undefined : await readWhole(disk, `${directory}/gen-${newest}`)
+  if (bytes === undefined)
+    return safeCount === 0 ? undefined : `no log although ${safeCount} records were acknowledged`
   let at = 0
   for (let i = 0; i < safeCount; i++) {
     const expected = encode(i)
@@ -158,7 +180,9 @@ export async function runToy(seed: number, mistake?: Mistake): Promise<ToyResult
   let finished = false
   while (!finished && lives < 20) {
     lives++
-    const end = await world.run((env) => toyLog(env, goal, mistake, (count) => (safeCount = Math.max(safeCount, count))))
+    const end = await world.run((env) =>
+      toyLog(env, goal, mistake, (count) => (safeCount = Math.max(safeCount, count))),
+    )
     if (end.kind === 'failed' && !(end.error instanceof DiskError)) throw end.error
     finished = end.kind === 'done'
     if (finished) world.crash('power')

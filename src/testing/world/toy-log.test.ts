@@ -12,9 +12,13 @@ describe('a write-ahead log', () => {
       for (const name of world.hits.keys()) points.add(name)
     }
     expect(crashes).toBeGreaterThan(300)
-    expect([...points].sort()).toEqual(
-      ['log.append.before', 'log.append.written', 'log.roll.publish', 'log.sync.done', 'recover.verify'],
-    )
+    expect([...points].sort()).toEqual([
+      'log.append.before',
+      'log.append.written',
+      'log.roll.publish',
+      'log.sync.done',
+      'recover.verify',
+    ])
   }, 30_000)
 
   /** Seeds within which the mistake must show, with room for other draws: about three times the first seen. */
@@ -29,11 +33,15 @@ describe('a write-ahead log', () => {
     'tail adopted without a copy': 30,
   }
 
-  test.each(mistakes)('that has "%s" is caught', async (mistake) => {
-    let found: number | undefined
-    for (let seed = 0; seed < budgets[mistake] && found === undefined; seed++) {
-      if ((await runToy(seed, mistake)).violation !== undefined) found = seed
-    }
-    expect(found).toBeDefined()
-  }, 30_000)
+  test.each(mistakes)(
+    'that has "%s" is caught',
+    async (mistake) => {
+      let found: number | undefined
+      for (let seed = 0; seed < budgets[mistake] && found === undefined; seed++) {
+        if ((await runToy(seed, mistake)).violation !== undefined) found = seed
+      }
+      expect(found).toBeDefined()
+    },
+    30_000,
+  )
 })

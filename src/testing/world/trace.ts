@@ -30,7 +30,15 @@ export class Trace {
     return this.#count
   }
 
-  note(step: number, timeMs: number, life: number, what: string, subject: string, a: number, b: number): void {
+  note(
+    step: number,
+    timeMs: number,
+    life: number,
+    what: string,
+    subject: string,
+    a: number,
+    b: number,
+  ): void {
     this.#ring[this.#count % this.#ring.length] = { step, timeMs, life, what, subject, a, b }
     this.#count++
     this.#double[0] = timeMs
@@ -52,7 +60,10 @@ export class Trace {
   /** The kept entries, oldest first. */
   last(): TraceEntry[] {
     const length = this.#ring.length
-    const entries = [...this.#ring.slice(this.#count % length), ...this.#ring.slice(0, this.#count % length)]
+    const entries = [
+      ...this.#ring.slice(this.#count % length),
+      ...this.#ring.slice(0, this.#count % length),
+    ]
     return entries.filter((entry) => entry !== undefined)
   }
 
@@ -76,7 +87,9 @@ export class Trace {
 
 export function formatTrace(entries: readonly TraceEntry[]): string {
   return entries
-    .map(({ step, timeMs, life, what, subject, a, b }) =>
-      `${String(step).padStart(8)} ${timeMs.toFixed(3).padStart(12)} ms  life ${life}  ${what} ${subject} ${a} ${b}`)
+    .map(
+      ({ step, timeMs, life, what, subject, a, b }) =>
+        `${String(step).padStart(8)} ${timeMs.toFixed(3).padStart(12)} ms  life ${life}  ${what} ${subject} ${a} ${b}`,
+    )
     .join('\n')
 }

@@ -34,7 +34,8 @@ export interface WorldDisk {
 export function createWorldDisk(shared: SharedDisk, nowMs: () => number): WorldDisk {
   const file = (path: string, call: string): FileNode => {
     const node = find(shared.image, path)
-    if (node?.kind !== 'file') throw new TidemillError(testingErrors.worldUse, { message: `${call}: no file ${path}` })
+    if (node?.kind !== 'file')
+      throw new TidemillError(testingErrors.worldUse, { message: `${call}: no file ${path}` })
     return node
   }
   const parent = (path: string): { directory: DirectoryNode; name: string } => {
@@ -46,7 +47,10 @@ export function createWorldDisk(shared: SharedDisk, nowMs: () => number): WorldD
   return {
     files: () =>
       shared.image.files().map(({ path, node }) => ({
-        path, sizeBytes: node.cache.length, durableBytes: node.durable.length, unsynced: node.unsynced,
+        path,
+        sizeBytes: node.cache.length,
+        durableBytes: node.durable.length,
+        unsynced: node.unsynced,
       })),
     read: (path) => file(path, 'read').cache.copy(),
     write(path, bytes) {
@@ -57,7 +61,10 @@ export function createWorldDisk(shared: SharedDisk, nowMs: () => number): WorldD
         directory.change([{ name, node }])
         syncPath(shared, path)
       }
-      if (node.kind !== 'file') throw new TidemillError(testingErrors.worldUse, { message: `write: ${path} is a directory` })
+      if (node.kind !== 'file')
+        throw new TidemillError(testingErrors.worldUse, {
+          message: `write: ${path} is a directory`,
+        })
       node.sync(node.serial)
       node.durable = new Content(bytes.slice())
       node.evict()
@@ -72,7 +79,9 @@ export function createWorldDisk(shared: SharedDisk, nowMs: () => number): WorldD
     corrupt(path, bit) {
       const node = file(path, 'corrupt')
       if (!(bit >= 0 && bit < node.cache.length * 8)) {
-        throw new TidemillError(testingErrors.worldUse, { message: `corrupt: ${path} has no bit ${bit}` })
+        throw new TidemillError(testingErrors.worldUse, {
+          message: `corrupt: ${path} has no bit ${bit}`,
+        })
       }
       node.cache.flip(bit)
       node.durable.flip(bit)

@@ -16,7 +16,10 @@ function resultOf<Result>(end: LifeEnd<Result>): Result {
 }
 
 async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
-  const error = await work.then(() => undefined, (reason: unknown) => reason)
+  const error = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
   return isTidemillError(error) ? error.code : undefined
 }
 
@@ -37,10 +40,20 @@ describe('determinism', () => {
     const program = fileURLToPath(new URL('./toy-log.bench.ts', import.meta.url))
     const tsx = import.meta.resolve('tsx')
     const there = await new Promise<string>((resolve, reject) => {
-      execFile(process.execPath, ['--max-old-space-size=96', '--import', tsx, program, 'hash', '13'], {
-        cwd: tmpdir(),
-        env: { ...process.env, TZ: 'Pacific/Auckland', LC_ALL: 'tr_TR.UTF-8', LANG: 'tr_TR.UTF-8' },
-      }, (error, stdout) => (error ? reject(error) : resolve(stdout.trim())))
+      execFile(
+        process.execPath,
+        ['--max-old-space-size=96', '--import', tsx, program, 'hash', '13'],
+        {
+          cwd: tmpdir(),
+          env: {
+            ...process.env,
+            TZ: 'Pacific/Auckland',
+            LC_ALL: 'tr_TR.UTF-8',
+            LANG: 'tr_TR.UTF-8',
+          },
+        },
+        (error, stdout) => (error ? reject(error) : resolve(stdout.trim())),
+      )
     })
     expect(there).toBe(`${here.world.traceHash()} ${here.world.random.u32()} ${here.world.nowMs}`)
   }, 20_000)
@@ -77,11 +90,13 @@ describe('determinism', () => {
 describe('time', () => {
   test('is virtual: an hour passes at once', async () => {
     const world = createWorld({ seed: 1 })
-    const [mono, wall] = resultOf(await world.run(async ({ clock }) => {
-      const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()]
-      await clock.sleep(3_600_000)
-      return [clock.monoMs() - monoMs, clock.wallMs() - wallMs]
-    }))
+    const [mono, wall] = resultOf(
+      await world.run(async ({ clock }) => {
+        const [monoMs, wallMs] = [clock.monoMs(), clock.wallMs()]
+        await clock.sleep(3_600_000)
+        return [clock.monoMs() - monoMs, clock.wallMs() - wallMs]
+      }),
+    )
     expect([mono, wall]).toEqual([3_600_000, 3_600_000])
   })
 
@@ -93,7 +108,9 @@ describe('time', () => {
       clock.timer(10, () => fired.push('cancelled')).cancel()
       const controller = new AbortController()
       clock.timer(5, () => controller.abort('stop'))
-      await clock.sleep(1_000, controller.signal).catch((reason: unknown) => fired.push(String(reason)))
+      await clock
+        .sleep(1_000, controller.signal)
+        .catch((reason: unknown) => fired.push(String(reason)))
       const until = clock.monoMs() + 20
       while (clock.monoMs() < until) await tasks.yield()
     })
@@ -116,7 +133,12 @@ describe('time', () => {
     await world.advance(100)
     world.stopWall(false)
     await life.end()
-    expect(seen).toEqual([[1_000_100, 100], [500_200, 200], [500_250, 300], [500_300, 400]])
+    expect(seen).toEqual([
+      [1_000_100, 100],
+      [500_200, 200],
+      [500_250, 300],
+      [500_300, 400],
+    ])
   })
 })
 
@@ -126,16 +148,27 @@ describe('how a process ends', () => {
     expect(await world.run(() => 7)).toEqual({ kind: 'done', value: 7 })
     const error = new Error('own')
     expect(await world.run(() => Promise.reject(error))).toEqual({ kind: 'failed', error })
-    expect(await world.run(({ clock }) => new Promise(() => clock.timer(1, () => { throw error })))).toEqual({ kind: 'failed', error })
+    expect(
+      await world.run(
+        ({ clock }) =>
+          new Promise(() =>
+            clock.timer(1, () => {
+              throw error
+            }),
+          ),
+      ),
+    ).toEqual({ kind: 'failed', error })
     let after = false
-    expect(await world.run(async ({ host, clock }) => {
-      try {
-        host.exit(3)
-      } finally {
-        await clock.sleep(1)
-        after = true
-      }
-    })).toEqual({ kind: 'exited', code: 3 })
+    expect(
+      await world.run(async ({ host, clock }) => {
+        try {
+          host.exit(3)
+        } finally {
+          await clock.sleep(1)
+          after = true
+        }
+      }),
+    ).toEqual({ kind: 'exited', code: 3 })
     expect(after).toBe(false)
   })
 
@@ -151,7 +184,11 @@ describe('how a process ends', () => {
         reached++
       }
     }
-    expect(await world.run(program)).toEqual({ kind: 'crashed', crash: 'kill', at: 'point log.sync.done' })
+    expect(await world.run(program)).toEqual({
+      kind: 'crashed',
+      crash: 'kill',
+      at: 'point log.sync.done',
+    })
     expect([reached, planned.fired, world.crashes]).toEqual([2, true, 1])
     expect((await world.run(program)).kind).toBe('done')
     expect(Object.fromEntries(world.hits)).toEqual({ 'log.append.before': 8, 'log.sync.done': 8 })
@@ -166,7 +203,11 @@ describe('how a process ends', () => {
         host.crashPoint('own.lock')
       } catch (error) {
         seen.push(error)
-        for (const call of [() => clock.monoMs(), () => host.crashPoint('own.claim'), () => clock.timer(1, () => {})]) {
+        for (const call of [
+          () => clock.monoMs(),
+          () => host.crashPoint('own.claim'),
+          () => clock.timer(1, () => {}),
+        ]) {
           try {
             call()
             seen.push('answered')
@@ -175,7 +216,10 @@ describe('how a process ends', () => {
           }
         }
         host.log('info', 'from beyond')
-        void disk.stat('/').then(() => seen.push('stat'), () => seen.push('stat'))
+        void disk.stat('/').then(
+          () => seen.push('stat'),
+          () => seen.push('stat'),
+        )
         void clock.sleep(1).then(() => seen.push('slept'))
         await disk.mkdir('/never')
         seen.push('resumed')
@@ -196,9 +240,12 @@ describe('how a process ends', () => {
     const world = createWorld({ seed: 1 })
     world.plan('kill', { point: 'sink.write' })
     await world.run(async ({ host, clock }) => {
-      const background = clock.sleep(1).then(() => host.crashPoint('sink.write')).catch((cause: unknown) => {
-        throw new Error('wrapped by the program', { cause })
-      })
+      const background = clock
+        .sleep(1)
+        .then(() => host.crashPoint('sink.write'))
+        .catch((cause: unknown) => {
+          throw new Error('wrapped by the program', { cause })
+        })
       await clock.sleep(1_000)
       await background
     })
@@ -216,7 +263,11 @@ describe('how a process ends', () => {
       }
     }
     world.plan('power', { operation: 4 })
-    expect(await world.run(busy)).toMatchObject({ kind: 'crashed', crash: 'power', at: 'disk call 4, stat /' })
+    expect(await world.run(busy)).toMatchObject({
+      kind: 'crashed',
+      crash: 'power',
+      at: 'disk call 4, stat /',
+    })
     expect(world.operations).toBe(4)
     const before = world.nowMs
     world.plan('kill', { afterMs: 50 })
@@ -250,7 +301,9 @@ describe('how a process ends', () => {
 
   test('signals reach handlers, or kill', async () => {
     const world = createWorld({ seed: 1 })
-    const polite = world.start(({ host }) => new Promise((resolve) => host.onSignal('SIGTERM', () => resolve('saved'))))
+    const polite = world.start(
+      ({ host }) => new Promise((resolve) => host.onSignal('SIGTERM', () => resolve('saved'))),
+    )
     const rude = world.start(({ host }) => new Promise(() => host.onSignal('SIGTERM', () => {})()))
     await world.advance(1)
     polite.signal('SIGTERM')
@@ -281,17 +334,25 @@ describe('how a process ends', () => {
 describe('misuse', () => {
   test('waiting for nothing is reported with the last events', async () => {
     const world = createWorld({ seed: 1 })
-    const error = await world.run(({ host }) => {
-      host.log('info', 'before the deadlock')
-      return new Promise(() => {})
-    }).catch((reason: unknown) => reason)
+    const error = await world
+      .run(({ host }) => {
+        host.log('info', 'before the deadlock')
+        return new Promise(() => {})
+      })
+      .catch((reason: unknown) => reason)
     expect(isTidemillError(error) && error.code).toBe('TM2100')
     expect(String((error as Error).cause)).toContain('before the deadlock')
   })
 
   test('an endless run, an act outside the run, impossible requests', async () => {
     const endless = createWorld({ seed: 1, stepsMax: 1_000 })
-    expect(await codeOf(endless.run(async ({ tasks }) => { for (;;) await tasks.yield() }))).toBe('TM2101')
+    expect(
+      await codeOf(
+        endless.run(async ({ tasks }) => {
+          for (;;) await tasks.yield()
+        }),
+      ),
+    ).toBe('TM2101')
     const world = createWorld({ seed: 1 })
     let env: Env | undefined
     const life = world.start(async (own) => {
@@ -304,7 +365,10 @@ describe('misuse', () => {
     await life.end()
     expect(() => world.disk.read('/none')).toThrow('no file /none')
     expect(() => world.disk.inject({ nth: 0, effect: { kind: 'delay', ms: 1 } })).toThrow('nth 0')
-    expect(await world.run(({ clock }) => clock.sleep(Number.NaN))).toMatchObject({ kind: 'failed', error: { code: 'TM2103' } })
+    expect(await world.run(({ clock }) => clock.sleep(Number.NaN))).toMatchObject({
+      kind: 'failed',
+      error: { code: 'TM2103' },
+    })
   })
 })
 
@@ -316,7 +380,9 @@ test('log lines and output are kept in order', async () => {
     await host.writeOut('b\n')
   })
   expect(world.output).toBe('a\nb\n')
-  expect(world.logs).toMatchObject([{ life: 1, level: 'warn', message: 'careful', fields: { at: 1 } }])
+  expect(world.logs).toMatchObject([
+    { life: 1, level: 'warn', message: 'careful', fields: { at: 1 } },
+  ])
 })
 
 test('random crashes stop at their maximum and with the faults', async () => {

@@ -70,7 +70,10 @@ export interface World {
   /** Starts a process; nothing runs before `run`, `end` or `advance`. */
   start<Result>(main: (env: Env) => Result | Promise<Result>, options?: LifeOptions): Life<Result>
   /** Starts a process and runs the world until it has ended. */
-  run<Result>(main: (env: Env) => Result | Promise<Result>, options?: LifeOptions): Promise<LifeEnd<Result>>
+  run<Result>(
+    main: (env: Env) => Result | Promise<Result>,
+    options?: LifeOptions,
+  ): Promise<LifeEnd<Result>>
   /** Runs the world for so many virtual milliseconds. */
   advance(ms: number): Promise<void>
   /** Runs the world until the condition holds; it is asked after every step. */
@@ -154,9 +157,11 @@ class SimulatedWorld implements World {
       afterIssue: (life, call, path) => {
         this.operations++
         const kind = this.#plans.at(undefined)
-        if (kind !== undefined) this.#crashLife(kind, life, `disk call ${this.operations}, ${call} ${path}`)
+        if (kind !== undefined)
+          this.#crashLife(kind, life, `disk call ${this.operations}, ${call} ${path}`)
       },
-      crash: (life, effect, call, path) => this.#crashLife(effect.crash, life, `fault at ${call} ${path}`),
+      crash: (life, effect, call, path) =>
+        this.#crashLife(effect.crash, life, `fault at ${call} ${path}`),
     }
   }
 
@@ -168,10 +173,15 @@ class SimulatedWorld implements World {
     return this.#kernel.steps
   }
 
-  start<Result>(main: (env: Env) => Result | Promise<Result>, options: LifeOptions = {}): Life<Result> {
+  start<Result>(
+    main: (env: Env) => Result | Promise<Result>,
+    options: LifeOptions = {},
+  ): Life<Result> {
     const id = ++this.#lives
     const life = new ProcessLife(id, options.name ?? `life ${id}`)
-    const handle = new LifeHandle<Result>(life, this.#kernel, () => this.#crashLife('kill', life, 'signal'))
+    const handle = new LifeHandle<Result>(life, this.#kernel, () =>
+      this.#crashLife('kill', life, 'signal'),
+    )
     const env = createLifeEnv(life, {
       kernel: this.#kernel,
       shared: this.#shared,
@@ -198,7 +208,10 @@ class SimulatedWorld implements World {
     return handle
   }
 
-  run<Result>(main: (env: Env) => Result | Promise<Result>, options?: LifeOptions): Promise<LifeEnd<Result>> {
+  run<Result>(
+    main: (env: Env) => Result | Promise<Result>,
+    options?: LifeOptions,
+  ): Promise<LifeEnd<Result>> {
     return this.start(main, options).end()
   }
 
@@ -264,10 +277,12 @@ class SimulatedWorld implements World {
     ].join('\n')
   }
 
-  readonly #wallMs = (): number => Math.floor(this.#wallStoppedMs ?? this.#wallOffsetMs + this.nowMs)
+  readonly #wallMs = (): number =>
+    Math.floor(this.#wallStoppedMs ?? this.#wallOffsetMs + this.nowMs)
 
   readonly #mustRun = (life: LifeState): void => {
-    if (!this.#kernel.running) throw new TidemillError(testingErrors.worldIdle, { message: life.name })
+    if (!this.#kernel.running)
+      throw new TidemillError(testingErrors.worldIdle, { message: life.name })
   }
 
   async #runMain(life: ProcessLife, env: Env, main: (env: Env) => unknown): Promise<void> {
@@ -296,7 +311,8 @@ class SimulatedWorld implements World {
 
   #crashAll(kind: CrashKind, at: string): void {
     this.crashes++
-    for (const life of [...this.#living.keys()]) this.#endLife(life, { kind: 'crashed', crash: kind, at })
+    for (const life of [...this.#living.keys()])
+      this.#endLife(life, { kind: 'crashed', crash: kind, at })
     if (kind !== 'power') return
     this.#kernel.trace.note(this.steps, this.nowMs, 0, 'power cut', '', 0, 0)
     this.#shared.image.powerCut(this.#root.stream('power'))

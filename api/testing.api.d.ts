@@ -1,0 +1,1299 @@
+export type App = Pipeline | (() => Pipeline);
+
+export type Build<In, Out> = (input: Stream<In>) => Stream<Out, TimeMode>;
+
+export interface Check {
+    readonly name: string;
+    problem(run: CheckedRun): string | undefined;
+}
+
+export interface CheckedRun {
+    readonly rows: CommittedRows;
+    readonly undisturbedRows: CommittedRows;
+    readonly ledger: Ledger;
+}
+
+export interface CheckpointStorageUnderTest {
+    readonly name: string;
+    readonly open: (env: Env) => Promise<CheckpointStorage>;
+    readonly names?: readonly [
+        string,
+        string,
+        string
+    ];
+}
+
+export type CommittedRows = ReadonlyMap<string, readonly string[]>;
+
+export interface ConformanceHost {
+    describe(name: string, define: () => void): void;
+    test(name: string, run: () => Promise<void>): void;
+}
+
+export interface Faults {
+    readonly crash?: number;
+    readonly diskError?: number;
+    readonly reorder?: boolean;
+}
+
+export interface Harness<In, Out> extends AsyncDisposable {
+    send(record: In, at?: Timestamp): void;
+    watermark(at: Timestamp): void;
+    advance(by: Duration): void;
+    take(): readonly Out[];
+    snapshot(): Promise<HarnessSnapshot>;
+}
+
+export interface HarnessOptions {
+    readonly seed?: number;
+    readonly restoreFrom?: HarnessSnapshot;
+    readonly startAt?: Timestamp;
+}
+
+export interface HarnessSnapshot {
+    readonly [snapshotBrand]: 'HarnessSnapshot';
+}
+
+export interface SimulateOptions {
+    readonly seeds: number | readonly number[];
+    readonly faults: Faults;
+    readonly check: Check;
+    readonly files?: Readonly<Record<string, string | Uint8Array>>;
+    readonly checkpointIntervalMs?: number;
+}
+
+export interface SimulationSummary {
+    readonly seeds: number;
+    readonly crashes: number;
+    readonly lives: number;
+    readonly epochs: number;
+}
+
+export interface SinkUnderTest<Row> {
+    readonly name: string;
+    readonly make: () => Sink<Row>;
+    readonly row: (i: number) => Row;
+    readonly published: (env: Env) => Promise<readonly Row[]>;
+    readonly refusesOldResults?: boolean;
+    readonly seeds?: number;
+}
+
+export interface SourceUnderTest {
+    readonly name: string;
+    readonly env: Env;
+    readonly make: () => Source<unknown>;
+}
+
+export type TimedBuild<In, Out> = (input: Stream<In, 'event-time'>) => Stream<Out, TimeMode>;
+
+export interface TimedHarnessOptions extends HarnessOptions {
+    readonly time: 'event-time';
+}
+
+export interface VerifyOptions {
+    readonly input?: string | Readonly<Record<string, string>>;
+}
+
+export declare function checkpointStorageConformance(host: ConformanceHost, storage: CheckpointStorageUnderTest): void;
+
+export declare function exactlyOnce(): Check;
+
+export declare function harness<In, Out>(build: Build<In, Out>, options?: HarnessOptions): Promise<Harness<In, Out>>;
+export declare function harness<In, Out>(build: TimedBuild<In, Out>, options: TimedHarnessOptions): Promise<Harness<In, Out>>;
+
+export declare function simulate(app: App, options: SimulateOptions): Promise<SimulationSummary>;
+
+export declare function sinkConformance<Row>(host: ConformanceHost, sink: SinkUnderTest<Row>): void;
+
+export declare function sourceConformance(host: ConformanceHost, source: SourceUnderTest): void;
+
+export declare function verify(app: App, options?: VerifyOptions): Promise<void>;
+
+// Mentioned by the above, not exported:
+
+export interface AbortSignalLike {
+    readonly aborted: boolean;
+    readonly reason: unknown;
+    addEventListener(type: 'abort', listener: () => void): void;
+    removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export interface Aggregate<Row, Result> {
+    readonly definition: AggregateDefinition;
+    readonly [rowType]?: (row: Row) => void;
+    readonly [resultType]?: Result;
+}
+
+export type AggregateDefinition = {
+    readonly kind: 'count';
+    readonly where: RowTest | undefined;
+} | {
+    readonly kind: 'sum';
+    readonly of: RowNumber;
+    readonly where: RowTest | undefined;
+} | {
+    readonly kind: 'min';
+    readonly of: RowNumber;
+    readonly where: RowTest | undefined;
+} | {
+    readonly kind: 'max';
+    readonly of: RowNumber;
+    readonly where: RowTest | undefined;
+} | {
+    readonly kind: 'mean';
+    readonly of: RowNumber;
+    readonly where: RowTest | undefined;
+} | {
+    readonly kind: 'count-distinct';
+    readonly of: (row: never) => string | number | bigint | boolean;
+    readonly where: RowTest | undefined;
+} | CustomAggregate;
+
+export type AggregateResults<Spec> = {
+    readonly [Name in keyof Spec]: Spec[Name] extends Aggregate<never, infer Result> ? Result : never;
+};
+
+export type AggregateSpec = Readonly<Record<string, AggregateDefinition>>;
+
+export interface BufferEntry {
+    readonly name: string;
+    readonly before: number;
+    readonly added: number;
+    readonly released: number;
+    readonly expired: number;
+    readonly after: number;
+}
+
+export interface Change<Row, Key> {
+    readonly op: 'insert' | 'update' | 'delete';
+    readonly key: Key;
+    readonly row: Row;
+}
+
+export interface ChangeStream<Row, Key> {
+    changes(): Stream<Change<Row, Key>, 'event-time'>;
+}
+
+export interface CheckpointStorage {
+    readonly location: string;
+    put(name: string, options?: PutOptions): Promise<ObjectWriter>;
+    publish(name: string, bytes: Uint8Array, options?: PutOptions): Promise<boolean>;
+    get(name: string): Promise<ObjectReader | undefined>;
+    list(): Promise<readonly string[]>;
+    delete(names: readonly string[]): Promise<void>;
+}
+
+export interface Clock {
+    wallMs(): number;
+    monoMs(): number;
+    sleep(ms: number, signal?: AbortSignalLike): Promise<void>;
+    timer(ms: number, fn: () => void): TimerHandle;
+}
+
+export declare class Code {
+    readonly text: string;
+    constructor(token: typeof secret, text: string);
+}
+
+export interface Codec<Value> {
+    readonly contentType: string;
+    encode(value: Value): Uint8Array;
+    decode(bytes: Uint8Array): Value;
+}
+
+export interface Column {
+    readonly index: number;
+    readonly part: number;
+    readonly field: string;
+    readonly type: SchemaType;
+    readonly optional: boolean;
+    readonly storage: Storage;
+    readonly values: readonly string[];
+}
+
+export interface Columns {
+    readonly rows: 'struct' | 'variant' | 'value';
+    readonly tag: string;
+    readonly all: readonly Column[];
+    readonly parts: readonly Part[];
+}
+
+export interface CountOptions<Row> {
+    readonly where?: (row: Row) => boolean;
+}
+
+export type CrashPoint = (typeof crashPoints)[number];
+
+export interface CustomAggregate {
+    readonly kind: 'custom';
+    readonly label: string;
+    readonly create: () => unknown;
+    readonly add: (accumulator: never, row: never) => unknown;
+    readonly merge: (left: never, right: never) => unknown;
+    readonly result: (accumulator: never) => unknown;
+    readonly accumulator: Schema<unknown> | undefined;
+}
+
+export type DecodePolicy = 'fail' | 'skip' | 'dead-letter';
+
+export interface Disk {
+    open(path: string, mode: OpenMode): Promise<DiskFile>;
+    rename(from: string, to: string): Promise<void>;
+    link(from: string, to: string): Promise<void>;
+    unlink(path: string): Promise<void>;
+    mkdir(path: string): Promise<void>;
+    list(path: string): Promise<readonly string[]>;
+    syncDir(path: string): Promise<void>;
+    stat(path: string): Promise<FileStat | undefined>;
+    space(path: string): Promise<number>;
+    lock(directory: string, owner: string): Promise<DiskLock>;
+}
+
+export interface DiskFile {
+    pread(target: Uint8Array, position: number): Promise<number>;
+    pwrite(source: Uint8Array, position: number): Promise<number>;
+    fdatasync(): Promise<void>;
+    truncate(sizeBytes: number): Promise<void>;
+    size(): Promise<number>;
+    close(): Promise<void>;
+}
+
+export interface DiskLock {
+    release(): Promise<void>;
+}
+
+export type Duration = number & {
+    readonly [timeBrand]: 'Duration';
+};
+
+export interface EdgeEntry {
+    readonly name: string;
+    readonly sent: number;
+    readonly received: number;
+    readonly inFlightBefore: number;
+    readonly inFlightAfter: number;
+}
+
+export type Emit<Output> = Output extends Codec<infer Row> ? (row: Row) => void : <const Name extends keyof Output>(output: Name, row: ValueOf<Output[Name]>) => void;
+
+export interface Env {
+    readonly clock: Clock;
+    readonly random: Random;
+    readonly disk: Disk;
+    readonly tasks: Tasks;
+    readonly host: Host;
+}
+
+export type ErrorCode = `TM${number}`;
+
+export interface ErrorDefinition {
+    readonly code: ErrorCode;
+    readonly kind: ErrorKind;
+    readonly title: string;
+    readonly remedy: string;
+}
+
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null>>;
+
+export type ErrorKind = 'user' | 'transient' | 'fatal' | 'bug';
+
+export interface ErrorOccurrence {
+    readonly message?: string;
+    readonly details?: ErrorDetails;
+    readonly cause?: unknown;
+}
+
+export interface ErrorPolicies {
+    readonly decode: DecodePolicy;
+    readonly user: UserPolicy;
+    readonly time: DecodePolicy;
+    readonly sink: SinkPolicy;
+}
+
+export interface EventTime<Row> {
+    readonly timestamp: (row: Row) => Timestamp;
+    readonly maxOutOfOrderness: Duration;
+    readonly idleAfter?: Duration;
+}
+
+export interface EventTimeNode extends NodeBase {
+    readonly kind: 'event-time';
+    readonly timestamp: (row: unknown) => Timestamp;
+    readonly maxOutOfOrderness: Duration;
+    readonly idleAfter: Duration;
+    readonly rejects: boolean;
+    readonly onError: DecodePolicy | undefined;
+}
+
+export interface EventTimeWindow {
+    readonly time: 'event-time';
+    readonly definition: WindowDefinition;
+    readonly closeAfterQuietMs: number;
+}
+
+export interface FileStat {
+    readonly kind: 'file' | 'directory' | 'other';
+    readonly sizeBytes: number;
+    readonly modifiedMs: number;
+    readonly identity: string;
+}
+
+export interface FilterNode extends NodeBase {
+    readonly kind: 'filter';
+    readonly fn: (row: unknown) => boolean;
+}
+
+export interface FlatMapNode extends NodeBase {
+    readonly kind: 'flat-map';
+    readonly fn: (row: unknown) => Iterable<unknown>;
+}
+
+export type Flatten<Row> = {
+    [Name in keyof Row]: Row[Name];
+} & {};
+
+export declare abstract class Frame {
+    readonly layout: FrameLayout;
+    readonly length: number;
+    readonly u8: Uint8Array<ArrayBuffer>;
+    readonly i32: Int32Array<ArrayBuffer>;
+    readonly f64: Float64Array<ArrayBuffer>;
+    readonly start: number;
+    readonly byteLength: number;
+    readonly timestampMin: number;
+    readonly timestampMax: number;
+    readonly timestampsAt: number;
+    readonly hashesAt: number;
+    constructor(layout: FrameLayout, region: Region, head: FrameHead);
+    get bytes(): Uint8Array<ArrayBuffer>;
+    timestampAt(i: number): number;
+    hashAt(i: number): number;
+    get timestamps(): Float64Array<ArrayBuffer> | undefined;
+    get hashes(): Int32Array<ArrayBuffer> | undefined;
+    row(i: number): unknown;
+}
+
+export interface FrameBatch {
+    readonly kind: 'frame';
+    readonly frame: Frame;
+    locate(index: number): string;
+}
+
+export declare abstract class FrameBuilder {
+    readonly layout: FrameLayout;
+    length: number;
+    protected readonly scratch: readonly Scratch[];
+    protected readonly counts: Int32Array;
+    protected readonly times: Float64Array;
+    protected readonly hashes: Int32Array;
+    protected size: number;
+    constructor(layout: FrameLayout);
+    abstract append(row: unknown, timestampMs?: number, hash?: number): boolean;
+    appendFrom(frame: Frame, i: number, timestampMs?: number, hash?: number): boolean;
+    protected abstract copyRow(frame: Frame, i: number, timestampMs: number, hash: number | undefined): boolean;
+    mark(): number;
+    rollback(mark: number): void;
+    build(): Frame;
+    clear(): void;
+    protected added(timestampMs: number | undefined, hash: number | undefined, size: number): boolean;
+    protected full(): TidemillError;
+}
+
+export interface FrameHead {
+    length: number;
+    start: number;
+    byteLength: number;
+    timestampMin: number;
+    timestampMax: number;
+    timestampsAt: number;
+    hashesAt: number;
+}
+
+export declare class FrameLayout {
+    readonly schema: Schema<unknown>;
+    readonly columns: Columns;
+    readonly fingerprintLow: number;
+    readonly fingerprintHigh: number;
+    readonly directoryEntries: number;
+    readonly View: ViewClass;
+    readonly plain: (frame: Frame, i: number) => unknown;
+    builderClass: (new (layout: FrameLayout) => FrameBuilder) | undefined;
+    constructor(schema: Schema<unknown>);
+    get fields(): readonly string[];
+    view(frame: Frame, i: number): unknown;
+    read(field: string, frame: Code, i: Code, constants: (value: unknown) => Code): Code | undefined;
+    column(field: string): Column | undefined;
+    pruned(fields: Iterable<string>): FrameLayout;
+    open(region: Region, head: FrameHead, slots: Int32Array): Frame;
+    hash(key: Key): number;
+}
+
+export interface Host {
+    readonly pid: number;
+    readonly hostName: string;
+    readonly cpus: number;
+    readonly operatingSystem: 'linux' | 'macos' | 'windows' | 'other';
+    readonly bootId: string;
+    env(name: string): string | undefined;
+    memoryBytes(): number;
+    exit(code: number): void;
+    onSignal(name: 'SIGTERM' | 'SIGINT', fn: () => void): () => void;
+    log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
+    writeOut(text: string): Promise<void>;
+    crashPoint(name: CrashPoint): void;
+}
+
+export interface Input {
+    readonly node: number;
+    readonly output: OutputName;
+}
+
+export interface Job extends AsyncDisposable {
+    readonly name: string;
+    readonly finished: Promise<JobResult>;
+    savepoint(folder: string): Promise<void>;
+    stop(): Promise<JobResult>;
+}
+
+export interface JobResult {
+    readonly job: string;
+    readonly status: 'finished' | 'stopped';
+    readonly epoch: number;
+    readonly records: RecordCounts;
+    readonly durationMs: number;
+}
+
+export type Key = KeyAtom | readonly KeyAtom[];
+
+export type KeyAtom = string | number | bigint | boolean;
+
+export interface KeyByNode extends NodeBase {
+    readonly kind: 'key-by';
+    readonly fn: (row: unknown) => Key;
+}
+
+export interface KeyedAggregateNode extends NodeBase {
+    readonly kind: 'keyed-aggregate';
+    readonly name: string;
+    readonly aggregates: AggregateSpec;
+    readonly emit: 'every-change' | 'latest';
+}
+
+export interface KeyedReduceNode extends NodeBase {
+    readonly kind: 'keyed-reduce';
+    readonly name: string;
+    readonly reduce: (previous: unknown, row: unknown) => unknown;
+    readonly value: Schema<unknown> | undefined;
+}
+
+export interface KeyedStream<Key, Row, Mode extends TimeMode = 'untimed'> {
+    readonly time: Mode;
+    process<const Output extends OutputSpec, const State extends StateSpec = Record<never, never>, const Timers extends TimerSpec<Mode> = Record<never, never>>(name: string, spec: ProcessSpec<Row, Key, State, Timers, Output>): Outputs<Output, Mode>;
+    reduce(name: string, fn: (previous: Row, row: Row) => Row, options?: StepOptions & {
+        readonly value?: Schema<Row>;
+    }): Stream<Row, Mode>;
+    aggregate<const Spec extends Readonly<Record<string, Aggregate<Row, unknown>>>>(name: string, spec: Spec, options?: StepOptions & {
+        readonly emit?: 'every-change' | 'latest';
+    }): Stream<Flatten<{
+        readonly key: Key;
+    } & AggregateResults<Spec>>, Mode>;
+    count(name: string, options?: StepOptions): Stream<{
+        readonly key: Key;
+        readonly count: number;
+    }, Mode>;
+    window(assigner: ProcessingTimeWindow): ProcessingTimeWindowedStream<Key, Row>;
+    window(this: KeyedStream<Key, Row, 'event-time'>, assigner: EventTimeWindow): WindowedStream<Key, Row>;
+}
+
+export interface Late<Row> extends Letter {
+    readonly record: Row;
+    readonly timestamp: Timestamp;
+    readonly lateBy: Duration;
+}
+
+export interface Ledger {
+    readonly sources: readonly SourceEntry[];
+    readonly operators: readonly OperatorEntry[];
+    readonly edges: readonly EdgeEntry[];
+    readonly buffers: readonly BufferEntry[];
+    readonly sinks: readonly SinkEntry[];
+}
+
+export interface Letter {
+    readonly operator: string;
+}
+
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
+
+export interface MapNode extends NodeBase {
+    readonly kind: 'map';
+    readonly fn: (row: unknown) => unknown;
+}
+
+interface NodeBase {
+    readonly id: number;
+    readonly inputs: readonly Input[];
+    readonly name: string | undefined;
+    readonly was?: string | undefined;
+    readonly at?: string | undefined;
+    readonly schema: Schema<unknown> | undefined;
+}
+
+export interface ObjectReader {
+    readonly sizeBytes: number;
+    read(target: Uint8Array, position: number): Promise<number>;
+    close(): Promise<void>;
+}
+
+export interface ObjectWriter {
+    readonly sizeBytes: number;
+    write(bytes: Uint8Array): Promise<void>;
+    finish(): Promise<void>;
+    abort(): Promise<void>;
+}
+
+export type OpenMode = 'read' | 'write' | 'create';
+
+export interface OperatorEntry {
+    readonly name: string;
+    readonly received: number;
+    readonly accepted: number;
+    readonly late: number;
+    readonly lateTaken: number;
+    readonly lateDropped: number;
+    readonly skipped: number;
+    readonly deadLettered: number;
+    readonly rejected: number;
+}
+
+export type OutputName = string;
+
+export type OutputSpec = Codec<unknown> | Readonly<Record<string, Codec<unknown>>>;
+
+export type Outputs<Output, Mode extends TimeMode> = Output extends Codec<infer Row> ? Stream<Row, Mode> : {
+    readonly [Name in keyof Output]: Stream<ValueOf<Output[Name]>, Mode>;
+};
+
+export interface Part {
+    readonly tag: string | undefined;
+    readonly columns: readonly Column[];
+    readonly shown: readonly Column[];
+}
+
+export type PartitionId = string;
+
+export interface PartitionReader<Out> {
+    read(): Promise<SourceBatch<Out> | 'idle' | 'end'>;
+    poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
+    poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
+    wait(maxMs: number): Promise<void>;
+    position(): Position;
+    lag?(): Promise<number | undefined>;
+    close(): Promise<void>;
+}
+
+export interface Pipeline {
+    readonly name: string;
+    from<Row>(name: string, source: Source<Row>): Stream<Row>;
+    tryFrom<Row>(name: string, source: Source<Row>): WithRejected<Row, string | Uint8Array, 'untimed'>;
+    plan(): Plan;
+    run(options?: RunOptions): Promise<JobResult>;
+    start(options?: StartOptions): Promise<Job>;
+}
+
+export interface Plan {
+    readonly job: string;
+    readonly nodes: readonly PlanNode[];
+    readonly options: PlanOptions;
+    readonly fingerprint: string;
+}
+
+export type PlanNode = SourceNode | MapNode | FilterNode | FlatMapNode | TryNode | EventTimeNode | UnionNode | KeyByNode | ProcessNode | KeyedAggregateNode | KeyedReduceNode | WindowNode | SinkNode;
+
+export interface PlanOptions {
+    readonly onError: ErrorPolicies;
+    readonly maxParallelism: number;
+}
+
+export type Position = Uint8Array;
+
+export interface PreparedEpoch {
+    readonly epoch: number;
+    readonly prepared: Uint8Array;
+}
+
+export interface ProcessContext<Key, State, Timers, Output> {
+    readonly key: Key;
+    readonly timestamp: Timestamp;
+    readonly watermark: Timestamp;
+    now(): Timestamp;
+    random(): number;
+    readonly state: StateHandles<State>;
+    readonly timers: {
+        readonly [Name in keyof Timers]: TimerControl;
+    };
+    readonly emit: Emit<Output>;
+}
+
+export interface ProcessContext {
+    readonly key: Key;
+    readonly timestamp: Timestamp;
+    readonly watermark: Timestamp;
+    now(): Timestamp;
+    random(): number;
+    readonly state: Readonly<Record<string, unknown>>;
+    readonly timers: Readonly<Record<string, TimerControl>>;
+    readonly emit: (...args: readonly unknown[]) => void;
+}
+
+export interface ProcessDeclaration<State, Timers, Output> {
+    readonly state?: State;
+    readonly timers?: Timers;
+    readonly output: Output;
+    readonly was?: string;
+    readonly onError?: 'fail' | 'skip' | 'dead-letter';
+}
+
+export interface ProcessDefinition {
+    readonly state: Readonly<Record<string, StateDefinition>>;
+    readonly timers: Readonly<Record<string, TimerKind>>;
+    readonly outputs: readonly string[] | undefined;
+    readonly outputCodecs: Readonly<Record<string, Codec<unknown>>>;
+    readonly onRecord: (row: unknown, context: ProcessContext) => void;
+    readonly onTimer: Readonly<Record<string, (context: ProcessContext) => void>>;
+    readonly onError: 'fail' | 'skip' | 'dead-letter' | undefined;
+}
+
+export interface ProcessNode extends NodeBase {
+    readonly kind: 'process';
+    readonly name: string;
+    readonly definition: ProcessDefinition;
+}
+
+export type ProcessSpec<In, Key, State, Timers, Output> = ProcessDeclaration<State, Timers, Output> & {
+    onRecord(record: In, ctx: ProcessContext<Key, State, Timers, Output>): void;
+} & TimerPart<Key, State, Timers, Output>;
+
+export interface ProcessingTimeWindow {
+    readonly time: 'processing-time';
+    readonly definition: WindowDefinition;
+}
+
+export interface ProcessingTimeWindowedStream<Key, Row> {
+    aggregate<const Spec extends Readonly<Record<string, Aggregate<Row, unknown>>>>(name: string, spec: Spec, options?: StepOptions): Stream<Flatten<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+    } & AggregateResults<Spec>>>;
+    reduce(name: string, fn: (left: Row, right: Row) => Row, options?: StepOptions & {
+        readonly value?: Schema<Row>;
+    }): Stream<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly value: Row;
+    }>;
+    count(name: string, options?: StepOptions & CountOptions<Row>): Stream<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly count: number;
+    }>;
+}
+
+export type PublishStep = 'written' | 'synced' | 'published' | 'durable';
+
+export interface PutOptions {
+    readonly onStep?: (step: PublishStep) => void;
+}
+
+export interface Random {
+    u32(): number;
+    float(): number;
+    bytes(count: number): Uint8Array;
+    stream(name: string): Random;
+}
+
+export interface RecordCounts {
+    readonly read: number;
+    readonly written: number;
+    readonly late: number;
+    readonly rejected: number;
+}
+
+export interface Region {
+    readonly u8: Uint8Array<ArrayBuffer>;
+    readonly i32: Int32Array<ArrayBuffer>;
+    readonly f64: Float64Array<ArrayBuffer>;
+}
+
+export interface Rejected<Row> extends Letter {
+    readonly input: Row;
+    readonly position: string;
+    readonly attempt: number;
+    readonly error: RejectionCause;
+}
+
+export interface RejectedInput {
+    readonly raw: string | Uint8Array;
+    readonly source: string;
+    readonly position: number;
+    readonly error: {
+        readonly code: string;
+        readonly message: string;
+    };
+    readonly beforeRow: number;
+}
+
+export interface RejectionCause {
+    readonly code: string;
+    readonly message: string;
+}
+
+export interface RowBatch<Out> {
+    readonly kind: 'rows';
+    readonly rows: readonly Out[];
+    readonly rejected: readonly RejectedInput[];
+    readonly timestamps?: ArrayLike<number>;
+    locate(index: number): string;
+}
+
+export type RowNumber = (row: never) => number;
+
+export type RowOf<Of> = Of extends Stream<infer Row, TimeMode> ? Row : never;
+
+export interface RowOptions<Row> {
+    readonly row: Schema<Row>;
+}
+
+export type RowTest = (row: never) => boolean;
+
+export interface RunOptions {
+    readonly mode?: 'stream' | 'batch';
+    readonly state?: string;
+    readonly checkpointInterval?: Duration;
+    readonly signal?: AbortSignalLike;
+}
+
+export interface Schema<Value> extends Codec<Value> {
+    readonly type: SchemaType;
+    readonly hash: string;
+    check(value: unknown): string | undefined;
+    own(value: Value): Value;
+    readonly '~standard': StandardProps<Value>;
+}
+
+export type SchemaType = {
+    readonly kind: 'bool';
+} | {
+    readonly kind: 'text';
+} | {
+    readonly kind: 'literals';
+    readonly values: readonly string[];
+} | {
+    readonly kind: 'bytes';
+} | {
+    readonly kind: 'int';
+} | {
+    readonly kind: 'int64';
+} | {
+    readonly kind: 'float';
+} | {
+    readonly kind: 'decimal';
+    readonly precision: number;
+    readonly scale: number;
+} | {
+    readonly kind: 'instant';
+} | {
+    readonly kind: 'date';
+} | {
+    readonly kind: 'json';
+} | {
+    readonly kind: 'list';
+    readonly item: SchemaType;
+} | {
+    readonly kind: 'map';
+    readonly key: SchemaType;
+    readonly value: SchemaType;
+} | {
+    readonly kind: 'optional';
+    readonly of: SchemaType;
+} | StructType | {
+    readonly kind: 'variant';
+    readonly name: string;
+    readonly tag: string;
+    readonly cases: readonly VariantCase[];
+};
+
+export declare class Scratch {
+    readonly f64: Float64Array;
+    readonly u8: Uint8Array;
+    readonly ends: Int32Array;
+    readonly absent: Uint8Array;
+    text: string;
+    readonly writer: Writer;
+    constructor(column: Column);
+}
+
+export interface Sink<In> {
+    readonly role: 'sink';
+    readonly connector: string;
+    readonly describe: Readonly<Record<string, string | number | boolean>>;
+    readonly guarantee: SinkGuarantee;
+    readonly acceptsViews?: boolean;
+    open(context: SinkContext): Promise<SinkWriter<In>>;
+    readonly value?: Codec<In>;
+}
+
+export interface SinkContext {
+    readonly env: Env;
+    readonly name: string;
+    readonly job: string;
+    readonly subtask: number;
+    readonly subtasks: number;
+    readonly generation: number;
+    readonly stateDirectory?: string | undefined;
+    readonly fresh: boolean;
+}
+
+export interface SinkCounts {
+    readonly received: number;
+    readonly skipped: number;
+    readonly deadLettered: number;
+}
+
+export interface SinkEntry {
+    readonly name: string;
+    readonly received: number;
+    readonly published: number;
+    readonly skipped: number;
+    readonly deadLettered: number;
+}
+
+export interface SinkFor<Row> extends Omit<Sink<Row>, 'value'> {
+    readonly value?: Pick<Codec<Row>, 'contentType' | 'encode'>;
+}
+
+export type SinkGuarantee = 'transactional' | 'upsert' | 'at-least-once';
+
+export interface SinkNode extends NodeBase {
+    readonly kind: 'sink';
+    readonly name: string;
+    readonly sink: Sink<unknown>;
+}
+
+export type SinkPolicy = 'fail' | 'pause';
+
+export interface SinkWriter<In> {
+    write(row: In, timestampMs: number): void;
+    writeFrame?(frame: Frame, from: number, to: number): void;
+    readonly full: boolean;
+    flush(): Promise<void>;
+    prepare(epoch: number): Promise<Uint8Array>;
+    commit(epoch: number, prepared: Uint8Array): Promise<void>;
+    recover(committed: readonly PreparedEpoch[]): Promise<void>;
+    counts(): SinkCounts;
+    close(): Promise<void>;
+}
+
+export interface Source<Out> {
+    readonly role: 'source';
+    readonly connector: string;
+    readonly describe: Readonly<Record<string, string | number | boolean>>;
+    readonly schema: Schema<Out> | undefined;
+    readonly bounded: boolean;
+    readonly endsInBatch?: boolean;
+    open(context: SourceContext): Promise<SourceHandle<Out>>;
+}
+
+export type SourceBatch<Out> = RowBatch<Out> | FrameBatch;
+
+export interface SourceContext {
+    readonly env: Env;
+    readonly name: string;
+    readonly fields: readonly string[] | undefined;
+    readonly mode: 'stream' | 'batch';
+}
+
+export interface SourceEntry {
+    readonly name: string;
+    readonly read: number;
+    readonly emitted: number;
+    readonly skipped: number;
+    readonly deadLettered: number;
+    readonly rejected: number;
+}
+
+export interface SourceHandle<Out> {
+    partitions(): Promise<readonly PartitionId[]>;
+    reader(partition: PartitionId, position: Position | undefined): Promise<PartitionReader<Out>>;
+    committed?(positions: ReadonlyMap<PartitionId, Position>): Promise<void>;
+    close(): Promise<void>;
+}
+
+export interface SourceNode extends NodeBase {
+    readonly kind: 'source';
+    readonly name: string;
+    readonly source: Source<unknown>;
+    readonly rejects: boolean;
+    readonly onError: DecodePolicy | undefined;
+}
+
+export interface StandardProps<Value> {
+    readonly version: 1;
+    readonly vendor: 'tidemill';
+    readonly validate: (value: unknown) => {
+        readonly value: Value;
+    } | {
+        readonly issues: readonly {
+            readonly message: string;
+            readonly path?: readonly PropertyKey[];
+        }[];
+    };
+    readonly types?: {
+        readonly input: Value;
+        readonly output: Value;
+    } | undefined;
+}
+
+export interface StartOptions extends RunOptions {
+    readonly from?: string;
+}
+
+export type StateDefinition = {
+    readonly kind: 'value';
+    readonly value: Schema<unknown>;
+    readonly initial: unknown;
+    readonly options: StateOptions;
+} | {
+    readonly kind: 'list';
+    readonly item: Schema<unknown>;
+    readonly options: StateOptions;
+} | {
+    readonly kind: 'map';
+    readonly key: Schema<unknown>;
+    readonly value: Schema<unknown>;
+    readonly options: StateOptions;
+} | {
+    readonly kind: 'sorted-map';
+    readonly key: Schema<unknown>;
+    readonly value: Schema<unknown>;
+    readonly options: StateOptions;
+} | {
+    readonly kind: 'reducing';
+    readonly value: Schema<unknown>;
+    readonly reduce: (left: unknown, right: unknown) => unknown;
+    readonly options: StateOptions;
+} | {
+    readonly kind: 'aggregating';
+    readonly accumulator: Schema<unknown>;
+    readonly create: () => unknown;
+    readonly add: (accumulator: unknown, value: unknown) => unknown;
+    readonly result: (accumulator: unknown) => unknown;
+    readonly options: StateOptions;
+};
+
+export interface StateDescriptor<Handle> {
+    readonly definition: StateDefinition;
+    readonly [handleType]?: Handle;
+}
+
+export type StateHandles<State> = {
+    readonly [Name in keyof State]: State[Name] extends StateDescriptor<infer Handle> ? Handle : never;
+};
+
+export interface StateOptions {
+    readonly ttl?: Duration;
+    readonly was?: string;
+}
+
+export type StateSpec = Readonly<Record<string, StateDescriptor<unknown>>>;
+
+export interface StepOptions {
+    readonly was?: string;
+}
+
+export type Storage = 'number' | 'bool' | 'code' | 'place' | 'text' | 'bytes' | 'cell';
+
+export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
+    readonly time: Mode;
+    map<Out>(fn: (row: Row) => NoInfer<Out>, options: RowOptions<Out>): Stream<Out, Mode>;
+    map<Out>(fn: (row: Row) => Out): Stream<Out, Mode>;
+    filter<Narrow extends Row>(fn: (row: Row) => row is Narrow): Stream<Narrow, Mode>;
+    filter(fn: (row: Row) => boolean): Stream<Row, Mode>;
+    flatMap<Out>(fn: (row: Row) => Iterable<NoInfer<Out>>, options: RowOptions<Out>): Stream<Out, Mode>;
+    flatMap<Out>(fn: (row: Row) => Iterable<Out>): Stream<Out, Mode>;
+    try<Out>(name: string, fn: (row: Row) => NoInfer<Out>, options: RowOptions<Out>): WithRejected<Out, Row, Mode>;
+    try<Out>(name: string, fn: (row: Row) => Out): WithRejected<Out, Row, Mode>;
+    withEventTime(time: EventTime<Row>): Stream<Row, 'event-time'>;
+    tryWithEventTime(name: string, time: EventTime<Row>): WithRejected<Row, Row, 'event-time'>;
+    union<const Others extends readonly Stream<unknown, Mode>[]>(...others: Others): Stream<Row | RowOf<Others[number]>, Mode>;
+    keyBy<const Key extends AnyKey>(fn: (row: Row) => Key): KeyedStream<Key, Row, Mode>;
+    apply<Result>(fn: (self: Stream<Row, Mode>) => Result): Result;
+    to(name: string, sink: SinkFor<Row>): void;
+}
+
+export interface StructField {
+    readonly name: string;
+    readonly id: number;
+    readonly type: SchemaType;
+}
+
+export interface StructType {
+    readonly kind: 'struct';
+    readonly name: string;
+    readonly fields: readonly StructField[];
+}
+
+export interface Tasks {
+    yield(): Promise<void>;
+}
+
+export declare class TidemillError extends Error {
+    readonly code: ErrorCode;
+    readonly kind: ErrorKind;
+    readonly remedy: string;
+    readonly details: ErrorDetails;
+    constructor(definition: ErrorDefinition, occurrence?: ErrorOccurrence);
+    with(details: ErrorDetails): TidemillError;
+}
+
+export type TimeMode = 'untimed' | 'event-time';
+
+export interface TimeWindow {
+    readonly start: Timestamp;
+    readonly end: Timestamp;
+}
+
+export interface TimerControl {
+    setAt(at: Timestamp): void;
+    setAfter(delay: Duration): void;
+    clear(): void;
+}
+
+export interface TimerHandle {
+    cancel(): void;
+}
+
+export type TimerKind = 'event-time' | 'processing-time';
+
+export type TimerKinds<Mode extends TimeMode> = Mode extends 'event-time' ? TimerKind : 'processing-time';
+
+export type TimerPart<Key, State, Timers, Output> = keyof Timers extends never ? {
+    readonly timers?: Timers;
+    readonly onTimer?: undefined;
+} : {
+    readonly timers: Timers;
+    readonly onTimer: {
+        readonly [Name in keyof Timers]: (ctx: ProcessContext<Key, State, Timers, Output>) => void;
+    };
+};
+
+export type TimerSpec<Mode extends TimeMode = TimeMode> = Readonly<Record<string, TimerKinds<Mode>>>;
+
+export type Timestamp = number & {
+    readonly [timeBrand]: 'Timestamp';
+};
+
+export interface TryNode extends NodeBase {
+    readonly kind: 'try';
+    readonly name: string;
+    readonly fn: (row: unknown) => unknown;
+    readonly rejects: boolean;
+}
+
+export interface UnionNode extends NodeBase {
+    readonly kind: 'union';
+}
+
+export interface UpdatingWindowedStream<Key, Row> {
+    emitOnce(): WindowedStream<Key, Row>;
+    aggregate<const Spec extends Readonly<Record<string, Aggregate<Row, unknown>>>>(name: string, spec: Spec, options?: StepOptions): WithLateChanges<Flatten<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+    } & AggregateResults<Spec>>, Key, Row>;
+    reduce(name: string, fn: (left: Row, right: Row) => Row, options?: StepOptions & {
+        readonly value?: Schema<Row>;
+    }): WithLateChanges<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly value: Row;
+    }, Key, Row>;
+    count(name: string, options?: StepOptions & CountOptions<Row>): WithLateChanges<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly count: number;
+    }, Key, Row>;
+}
+
+export type UserPolicy = 'fail' | 'skip' | 'dead-letter';
+
+export type ValueOf<Described> = Described extends Codec<infer Value> ? Value : never;
+
+export interface VariantCase {
+    readonly tag: string;
+    readonly struct: StructType;
+}
+
+export type ViewClass = new (frame: Frame, i: number) => object;
+
+export type WindowDefinition = {
+    readonly kind: 'tumbling';
+    readonly time: 'event-time' | 'processing-time';
+    readonly sizeMs: number;
+    readonly offsetMs: number;
+} | {
+    readonly kind: 'sliding';
+    readonly time: 'event-time';
+    readonly sizeMs: number;
+    readonly slideMs: number;
+    readonly offsetMs: number;
+} | {
+    readonly kind: 'session';
+    readonly time: 'event-time';
+    readonly gapMs: number;
+};
+
+export interface WindowKey<Key> {
+    readonly key: Key;
+    readonly window: TimeWindow;
+}
+
+export interface WindowNode extends NodeBase {
+    readonly kind: 'window';
+    readonly name: string;
+    readonly window: WindowDefinition;
+    readonly allowedLatenessMs: number;
+    readonly emit: 'once' | 'updates';
+    readonly closeAfterQuietMs: number;
+    readonly aggregates: AggregateSpec;
+    readonly dropLate: string | undefined;
+}
+
+export interface WindowedStream<Key, Row> {
+    allowedLateness(lateness: Duration): UpdatingWindowedStream<Key, Row>;
+    aggregate<const Spec extends Readonly<Record<string, Aggregate<Row, unknown>>>>(name: string, spec: Spec, options?: StepOptions): WithLate<Flatten<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+    } & AggregateResults<Spec>>, Row>;
+    reduce(name: string, fn: (left: Row, right: Row) => Row, options?: StepOptions & {
+        readonly value?: Schema<Row>;
+    }): WithLate<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly value: Row;
+    }, Row>;
+    count(name: string, options?: StepOptions & CountOptions<Row>): WithLate<{
+        readonly key: Key;
+        readonly window: TimeWindow;
+        readonly count: number;
+    }, Row>;
+}
+
+export interface WithLate<Out, In> {
+    readonly results: Stream<Out, 'event-time'>;
+    readonly late: Stream<Late<In>>;
+    dropLate(reason: string): Stream<Out, 'event-time'>;
+}
+
+export interface WithLateChanges<Out, Key, In> {
+    readonly results: ChangeStream<Out, WindowKey<Key>>;
+    readonly late: Stream<Late<In>>;
+    dropLate(reason: string): ChangeStream<Out, WindowKey<Key>>;
+}
+
+export interface WithRejected<Out, In, Mode extends TimeMode> {
+    readonly results: Stream<Out, Mode>;
+    readonly rejected: Stream<Rejected<In>>;
+    orFail(): Stream<Out, Mode>;
+}
+
+export declare class Writer {
+    bytes: Uint8Array<ArrayBuffer>;
+    position: number;
+    constructor(capacity?: number);
+    reserve(more: number): void;
+    u8(value: number): void;
+    u32(value: number): void;
+    f64(value: number): void;
+    varint(value: number): void;
+    int(value: number): void;
+    bigint(value: bigint): void;
+    text(value: string): void;
+    blob(value: Uint8Array): void;
+    raw(value: Uint8Array): void;
+    copy(source: Uint8Array, start: number, end: number): void;
+    beginBlock(): number;
+    endBlock(start: number): void;
+    clear(): void;
+    finish(): Uint8Array<ArrayBuffer>;
+}
+
+export declare const crashPoints: readonly [
+    "log.append.before",
+    "log.append.half",
+    "log.append.written",
+    "log.sync.done",
+    "log.roll.create",
+    "log.roll.header",
+    "log.roll.publish",
+    "log.roll.dirsync",
+    "log.index.write",
+    "log.retain.recorded",
+    "log.retain.unlinked",
+    "log.compact.written",
+    "log.compact.swapped",
+    "log.compact.cleaned",
+    "source.read",
+    "source.position",
+    "source.barrier",
+    "op.barrier.first",
+    "op.freeze",
+    "op.slice.write",
+    "op.data.sync",
+    "op.data.publish",
+    "op.data.dirsync",
+    "op.ack",
+    "timer.fired",
+    "coord.trigger",
+    "coord.ack.first",
+    "coord.ack.last",
+    "coord.manifest.temp",
+    "coord.manifest.sync",
+    "coord.manifest.publish",
+    "coord.manifest.dirsync",
+    "coord.notify.before",
+    "coord.notify.after",
+    "coord.readback",
+    "coord.retire",
+    "sink.begin",
+    "sink.write",
+    "sink.prepare.write",
+    "sink.prepare.sync",
+    "sink.commit.sent",
+    "sink.commit.local",
+    "sink.marker",
+    "sink.abort",
+    "recover.manifest",
+    "recover.verify",
+    "recover.log.cut",
+    "recover.log.copied",
+    "recover.load",
+    "recover.abort",
+    "recover.recommit",
+    "recover.positions",
+    "recover.first.output",
+    "own.lock",
+    "own.claim",
+    "own.seal",
+    "own.release"
+];
+
+declare const handleType: unique symbol;
+
+declare const resultType: unique symbol;
+
+declare const rowType: unique symbol;
+
+declare const secret: unique symbol;
+
+declare const snapshotBrand: unique symbol;
+
+declare const timeBrand: unique symbol;
