@@ -16,6 +16,9 @@
  * 1, 1n, '1' and true are different keys; -0 is 0. Texts are copied on insertion, so that none keeps a frame alive.
  */
 import { assert } from '../base/assert.ts'
+import { TidemillError } from '../base/errors.ts'
+import { schemaErrors } from '../schema/errors.ts'
+import { checkKey } from '../schema/key.ts'
 import { flatText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
 import { TupleArena } from './tuple-arena.ts'
@@ -262,6 +265,10 @@ export class KeyTable {
   }
 
   private insertText(key: string): number {
+    // Once per key and not per row. UTF-8 has no bytes for it, so two such keys would become one in a snapshot.
+    const reason = checkKey(key)
+    if (reason !== undefined)
+      throw new TidemillError(schemaErrors.badKey, { message: `the key ${reason}` })
     const text = flatText(key)
     const slot = this.takeSlot(other)
     this.setValue(slot, text)

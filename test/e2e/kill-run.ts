@@ -107,14 +107,16 @@ function aim({ scenario, folder, undisturbed }: KillPlan, random: () => number):
   const { wallMs, startMs } = undisturbed
   const kind = random()
   const at = random()
-  const change = 1 + Math.floor(random() * 12)
+  const inOwner = kind >= 0.9
+  // An owner is recorded once per life; a checkpoint is several changes.
+  const change = 1 + Math.floor(random() * (inOwner ? 3 : 8))
   const later = wallMs * 1.1
   if (kind < 0.15) return { afterMs: 2 + at * startMs * 0.9 }
   if (kind < 0.35) return { afterMs: startMs * (0.8 + at * 0.6) }
   if (kind < 0.7)
     return { afterMs: startMs * 0.9 + at * Math.max(300, later - startMs * 0.9) * 0.7 }
   const state = scenario.run(folder).state
-  return { directory: join(state, kind < 0.9 ? 'checkpoints' : 'owner'), change, afterMs: later }
+  return { directory: join(state, inOwner ? 'owner' : 'checkpoints'), change, afterMs: later }
 }
 
 async function life(argv: readonly string[], aim: Aim | undefined): Promise<ProgramEnd> {
