@@ -28,6 +28,8 @@ export interface KillRun {
   readonly wallMs: number
   readonly looks: number
   readonly lines: number
+  /** What a start with nothing to do took at the end: how fast the machine is by now. */
+  readonly startMs: number
   readonly problems: readonly string[]
 }
 
@@ -59,7 +61,9 @@ export async function killedRun(plan: KillPlan): Promise<KillRun> {
     end = await life(argv, kills < killsMax ? aim(plan, random) : undefined)
     if (end.signal === 'SIGKILL') kills++
   } while (end.signal === 'SIGKILL')
+  const againAtMs = performance.now()
   const again = await life(argv, undefined)
+  const startMs = performance.now() - againAtMs
   const sighting = await observer.stop()
   const problems = [
     ...sighting.violations,
@@ -70,7 +74,7 @@ export async function killedRun(plan: KillPlan): Promise<KillRun> {
   ]
   if (sighting.lines === 0) problems.push('the observer saw nothing')
   const { looks, lines } = sighting
-  return { kills, lives, wallMs: performance.now() - startedMs, looks, lines, problems }
+  return { kills, lives, wallMs: performance.now() - startedMs, looks, lines, startMs, problems }
 }
 
 /** Runs the job once without harm. */

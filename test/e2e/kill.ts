@@ -57,15 +57,23 @@ async function main(): Promise<number> {
     }
     while (kills < killsWanted) {
       const scenario = chosen[runs % chosen.length] as Scenario
+      const undisturbed = known.get(scenario) as Undisturbed
       const runSeed = seed * 1_000 + runs
       const folder = join(root, `run-${runs}`)
       const run = await killedRun({
         scenario,
         folder,
         observer,
-        undisturbed: known.get(scenario) as Undisturbed,
+        undisturbed,
         killsMax: Math.min(killsPerRun, killsWanted - kills),
         random: seeded(runSeed),
+      })
+      // Moments are meant relative to the work, whatever else the machine does now.
+      const { startMs } = run
+      known.set(scenario, {
+        ...undisturbed,
+        startMs,
+        wallMs: (undisturbed.wallMs * startMs) / undisturbed.startMs,
       })
       runs++
       kills += run.kills

@@ -25,7 +25,8 @@ const app = pipeline(
 const source = jsonLines<Row>(files(param('input')))
 const rows = policy === 'reject' ? app.tryFrom('rows', source) : undefined
 const timed = (rows?.results ?? app.from('rows', source)).tryWithEventTime('time', {
-  timestamp: (row) => (typeof row.at === 'string' ? Number(row.at) : (row.at ?? row.id)) as Timestamp,
+  timestamp: (row) =>
+    (typeof row.at === 'string' ? Number(row.at) : (row.at ?? row.id)) as Timestamp,
   maxOutOfOrderness: seconds(1),
 })
 
