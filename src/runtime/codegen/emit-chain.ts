@@ -121,7 +121,7 @@ class ChainEmitter {
   #loops(id: number): Code {
     const rows = this.#feed(id, 'out', row(code`r`), code`t`)
     const lazy: Row = {
-      variable: code`new View(frame, i)`,
+      variable: code`r`,
       plain: code`(plain ??= layout.plain(frame, i))`,
     }
     const views = this.#feed(id, 'out', lazy, code`t`)
@@ -141,7 +141,7 @@ class ChainEmitter {
           const rows = []; for (let j = from; j < to; j++) rows.push(layout.plain(frame, j));
           this.rows(rows, 0, rows.length); return;
         }
-        try { for (; i < to; i++) { let plain; ${views} } } catch (e) { ${failed}(e, at, i); }
+        try { for (; i < to; i++) { let plain; const r = new View(frame, i); ${views} } } catch (e) { ${failed}(e, at, i); }
         ${out} += to - from;
       },`
   }
