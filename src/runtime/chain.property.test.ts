@@ -197,6 +197,22 @@ describe('chains', () => {
     }
   })
 
+  it('set aside rows whose time cannot be told', async () => {
+    for (const interpreted of [false, true]) {
+      const app = pipelineOn(undefined)('times')
+      const timed = app.from('rows', rowsSource<Row>()).tryWithEventTime('time', {
+        timestamp: (r) => timestamp(r.v === 2 ? Number.NaN : r.t),
+        maxOutOfOrderness: milliseconds(1),
+      })
+      timed.results.to('rows', nullSink())
+      timed.rejected.map((r) => [r.input.v, r.error.code]).to('rejected', nullSink())
+      const rows = [1, 2, 3].map((v) => ({ t: v, k: 0, v, s: '' }))
+      const got = await runRows(app.plan(), rows, { interpreted })
+      expect(got['rows']).toEqual([rows[0], rows[2]])
+      expect(got['rejected']).toEqual([[2, 'TM1902']])
+    }
+  })
+
   it('skip what throws without a trace when the policy says so', async () => {
     for (const interpreted of [false, true]) {
       const app = pipelineOn(undefined)('skips', { onError: { user: 'skip' } })

@@ -21,7 +21,7 @@ import {
   edgeKey,
 } from './chain.ts'
 import { outputNames } from './outputs.ts'
-import { rejectedRow } from './rejected.ts'
+import { rejectedRow, rejectedTime } from './rejected.ts'
 
 export function interpretChain(parts: ChainParts): Chain {
   const { plan, counters, hooks } = parts
@@ -137,12 +137,11 @@ export function interpretChain(parts: ChainParts): Chain {
     const collected = parts.collected?.get(node.id)
     return (row, _) => {
       at = node.id
-      const t: number = node.timestamp(row)
+      const t = node.rejects ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
       if (!(typeof t === 'number' && t > timestampMin && t < timestampMax)) {
         if (!node.rejects) return hooks.badTime(node, row, t)
         count(node.id, countAside)
-        const reason = new TypeError(`not a usable event time: ${String(t)}`)
-        return rejected(rejectedRow(node.name ?? 'event-time', row, reason), Number.NaN)
+        return rejected(rejectedTime(node, row, t), Number.NaN)
       }
       count(node.id, countOut)
       if (collected) {
@@ -201,4 +200,13 @@ export function interpretChain(parts: ChainParts): Chain {
     }
   }
   return { roots, replay, current: () => plan.nodes[at] }
+}
+
+/** The time of a row, or what its function threw: both are unusable times for a step that rejects. */
+function timeOrThrown(timestamp: (row: unknown) => unknown, row: unknown): unknown {
+  try {
+    return timestamp(row)
+  } catch (error) {
+    return error
+  }
 }

@@ -14,6 +14,18 @@ export function rejectedRow(
   return { input, operator, attempt: 1, position, error: { code, message: messageOf(error) } }
 }
 
+/** A row whose event time cannot be used; `value` is what its function returned or threw. */
+export function rejectedTime(
+  node: { readonly name: string | undefined },
+  input: unknown,
+  value: unknown,
+): RejectedRow {
+  const thrown = value instanceof Error
+  const reason = thrown ? value : new TypeError(`not a usable event time: ${String(value)}`)
+  const rejected = rejectedRow(node.name ?? 'event-time', input, reason)
+  return { ...rejected, error: { ...rejected.error, code: runtimeErrors.badTime.code } }
+}
+
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message
   return typeof error === 'string' ? error : `thrown value: ${String(error)}`

@@ -95,7 +95,8 @@ export function quantileOf(sketch: QuantileSketch, q: number, width: number): nu
 }
 
 function bucketOf(magnitude: number, width: number): number {
-  return Math.ceil(Math.log(magnitude) / width)
+  // Adding 0 turns -0 into 0: a bucket has one name, also after it was stored.
+  return Math.ceil(Math.log(magnitude) / width) + 0
 }
 
 /** 2 * gamma^i / (gamma + 1), in a form that does not overflow for the largest doubles. */

@@ -34,7 +34,7 @@ import {
   edgeKey,
 } from '../chain.ts'
 import { outputNames } from '../outputs.ts'
-import { rejectedRow } from '../rejected.ts'
+import { rejectedRow, rejectedTime } from '../rejected.ts'
 
 /** A row in scope: as it is, which may be a view of a frame, and as plain data. Only loops over frames have views. */
 interface Row {
@@ -266,7 +266,12 @@ class ChainEmitter {
       : code`${this.#feed(id, 'out', r, t)}
         const ${most} = ${t} > ${origin}.max ? ${t} : ${origin}.max;
         if (${most} - ${lag} >= ${origin}.gate) ${origin}.fireAt(${most}); else ${origin}.max = ${most};`
-    return code`at = ${id}; const ${t} = ${this.#call(node.timestamp, r)};
+    const told = this.#call(node.timestamp, r)
+    // A step that rejects takes a throwing function for a row without usable time.
+    const read = node.rejects
+      ? code`let ${t}; try { ${t} = ${told}; } catch (e) { ${t} = e; }`
+      : code`const ${t} = ${told};`
+    return code`at = ${id}; ${read}
       if (${usable}) { ${counted} ${rest} } else { ${this.#badTime(node, r, t)} }`
   }
 
@@ -279,11 +284,7 @@ class ChainEmitter {
     }
     const bad = name('bad', node.id)
     const reject = this.#constant((input: unknown, value: unknown) =>
-      rejectedRow(
-        node.name ?? 'event-time',
-        input,
-        new TypeError(`not a usable event time: ${String(value)}`),
-      ),
+      rejectedTime(node, input, value),
     )
     return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
       ${this.#feed(node.id, 'rejected', row(bad), code`NaN`)}`
