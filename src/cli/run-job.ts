@@ -70,7 +70,7 @@ export function stopOnSignals(env: Env, job: Pick<RunningJob, 'stop' | 'outcome'
       return
     }
     signalled = true
-    env.host.log('info', 'stopping with a final checkpoint; a second signal stops at once')
+    env.host.log('warn', 'stopping with a final checkpoint; a second signal stops at once')
     job.stop()
   }
   const remove = [
