@@ -13,7 +13,7 @@ import { PaneWindowOperator } from '../window/pane-window.ts'
 import { ProcessingWindowOperator } from '../window/processing-window.ts'
 import { SessionWindowOperator } from '../window/session-window.ts'
 import type { ChainHooks, KeyedOperator } from './chain.ts'
-import { EventTimeOrigin, MergedClock } from './event-time.ts'
+import { type ClockInput, EventTimeOrigin, MergedClock } from './event-time.ts'
 import { runtimeErrors } from './errors.ts'
 
 export interface BuildOptions {
@@ -42,19 +42,23 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const origins = new Map<number, EventTimeOrigin>()
   const operators = new Map<number, KeyedOperator>()
   /** Event-time steps whose watermark reaches a node. */
-  const reaching = new Map<number, readonly EventTimeOrigin[]>()
+  const reaching = new Map<number, readonly ClockInput[]>()
   const depth = new Map<number, number>()
   const clocks = new Map<number, MergedClock>()
   for (const node of plan.nodes) {
-    const upstream = unique(node.inputs.flatMap((input) => reaching.get(input.node) ?? []))
+    const upstream = merged(node.inputs.flatMap((input) => reaching.get(input.node) ?? []))
     if (node.kind === 'event-time') {
       const origin = new EventTimeOrigin(node.id, node.maxOutOfOrderness, options.batch)
       origins.set(node.id, origin)
-      reaching.set(node.id, [origin])
-      depth.set(node.id, Math.max(-1, ...upstream.map((o) => depth.get(o.id) ?? 0)) + 1)
+      reaching.set(node.id, [{ origin, delayMs: 0 }])
+      depth.set(node.id, Math.max(-1, ...upstream.map(({ origin: o }) => depth.get(o.id) ?? 0)) + 1)
       continue
     }
-    reaching.set(node.id, upstream)
+    const waits = resultDelayMs(node, options.batch)
+    reaching.set(
+      node.id,
+      waits === 0 ? upstream : upstream.map((one) => ({ ...one, delayMs: one.delayMs + waits })),
+    )
     const clock = new MergedClock(upstream)
     const operator = makeOperator(node, clock, options)
     if (operator === undefined) continue
@@ -65,7 +69,7 @@ export function buildParts(options: BuildOptions): BuiltParts {
     const attached = []
     for (const [id, operator] of operators) {
       const clock = clocks.get(id)
-      if (clock && (reaching.get(id) ?? []).includes(origin)) attached.push({ operator, clock })
+      if (clock?.hears(origin)) attached.push({ operator, clock })
     }
     origin.attach(attached)
   }
@@ -207,6 +211,18 @@ function seedOf(env: Env, name: string): Uint32Array {
   return Uint32Array.of(random.u32(), random.u32(), random.u32())
 }
 
-function unique<Value>(values: readonly Value[]): readonly Value[] {
-  return [...new Set(values)]
+/** Each origin once, with its longest delay. */
+function merged(inputs: readonly ClockInput[]): readonly ClockInput[] {
+  const longest = new Map<EventTimeOrigin, number>()
+  for (const { origin, delayMs } of inputs) {
+    longest.set(origin, Math.max(delayMs, longest.get(origin) ?? 0))
+  }
+  return [...longest].map(([origin, delayMs]) => ({ origin, delayMs }))
+}
+
+/** By how much the results of a step may be older than its watermark: a window that waits for late rows gives them late. */
+function resultDelayMs(node: PlanNode, batch: boolean): number {
+  if (node.kind !== 'window') return 0
+  // In batch mode a session closes one millisecond after its last one, see session-window.ts.
+  return node.allowedLatenessMs + (batch && node.window.kind === 'session' ? 1 : 0)
 }

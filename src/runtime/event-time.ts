@@ -135,8 +135,9 @@ export class EventTimeOrigin {
     let due = Number.POSITIVE_INFINITY
     for (const { operator, clock } of this.#operators) {
       const next = operator.nextDue()
+      const at = next + clock.delayOf(this)
       // Due already and not fired: another origin holds this step back and will fire it.
-      if (next < due && (next > own || next <= clock.watermark())) due = next
+      if (at < due && (at > own || next <= clock.watermark())) due = at
     }
     this.#due = due
     this.#regate()
@@ -224,15 +225,31 @@ export class EventTimeOrigin {
   }
 }
 
+/** An origin as a step sees it: behind windows that wait for late rows, their results come that much later. */
+export interface ClockInput {
+  readonly origin: EventTimeOrigin
+  readonly delayMs: number
+}
+
 /** Event time of one step: the minimum over the origins of its inputs. */
 export class MergedClock implements EventClock {
-  readonly #origins: readonly EventTimeOrigin[]
+  readonly #inputs: readonly ClockInput[]
   /** How many origins are firing and have not come to this step; meanwhile the watermark stays at `#held`. */
   #holders = 0
   #held: number = timestampMin
 
-  constructor(origins: readonly EventTimeOrigin[]) {
-    this.#origins = origins
+  constructor(inputs: readonly ClockInput[]) {
+    this.#inputs = inputs
+  }
+
+  /** Whether this origin's watermark reaches the step. */
+  hears(origin: EventTimeOrigin): boolean {
+    return this.#inputs.some((input) => input.origin === origin)
+  }
+
+  /** How far this step is behind an origin. */
+  delayOf(origin: EventTimeOrigin): number {
+    return this.#inputs.find((input) => input.origin === origin)?.delayMs ?? 0
   }
 
   hold(): void {
@@ -246,17 +263,17 @@ export class MergedClock implements EventClock {
 
   watermark(): number {
     if (this.#holders > 0) return this.#held
-    const origins = this.#origins
-    if (origins.length === 1) return origins[0]!.watermark()
     let least = Number.POSITIVE_INFINITY
-    for (const origin of origins) {
+    for (const { origin, delayMs } of this.#inputs) {
       const watermark = origin.watermark()
-      if (watermark < least) least = watermark
+      // The end of time waits for nobody.
+      const own = watermark === timestampMax ? watermark : watermark - delayMs
+      if (own < least) least = own
     }
     return least === Number.POSITIVE_INFINITY ? timestampMin : least
   }
 
   schedule(dueMs: number): void {
-    for (const origin of this.#origins) origin.schedule(dueMs)
+    for (const { origin, delayMs } of this.#inputs) origin.schedule(dueMs + delayMs)
   }
 }
