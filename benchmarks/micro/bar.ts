@@ -25,13 +25,16 @@ export async function race(
   contestants: readonly (() => unknown)[],
   rounds: number = 7,
   warmups: number = 3,
+  /** Runs before each contestant and is not timed. */
+  before: () => void = () => {},
 ): Promise<readonly number[]> {
   const times = contestants.map((): number[] => [])
   for (let round = -warmups; round < rounds; round++) {
     for (const [index, run] of contestants.entries()) {
-      const before = process.cpuUsage()
+      before()
+      const start = process.cpuUsage()
       await run()
-      const { user, system } = process.cpuUsage(before)
+      const { user, system } = process.cpuUsage(start)
       if (round >= 0) times[index]?.push((user + system) / 1000)
     }
   }
