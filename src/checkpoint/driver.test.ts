@@ -403,6 +403,21 @@ describe('a job under the driver', () => {
     expect(world.disk.files().some(({ path }) => path.endsWith('.manifest'))).toBe(false)
   })
 
+  it('fails by its outcome when a subtask says what cannot be: the caller may be a promise nobody awaits', async () => {
+    const world = createWorld({ seed: 3 })
+    const end = await world.run((env) =>
+      runJob(env, fresh(), {
+        onRound: (driver, round) => {
+          if (round === 2) driver.receive({ kind: 'finished', subtask: subtasks })
+        },
+      }),
+    )
+    expect(end).toMatchObject({
+      kind: 'done',
+      value: { kind: 'failed', error: { code: 'TM1000', kind: 'bug' } },
+    })
+  })
+
   it('stops with a final checkpoint and goes on from there', async () => {
     const world = createWorld({ seed: 4 })
     const shown = fresh()

@@ -279,6 +279,9 @@ class Driver implements CheckpointDriver {
         this.#state = step.state
         for (const command of step.commands) this.#run(command)
       }
+    } catch (error) {
+      // Often a promise or a timer of a subtask is below this call, and what it threw would concern nobody.
+      this.#finish({ kind: 'failed', error })
     } finally {
       this.#applying = false
     }

@@ -1,32 +1,48 @@
 /** Errors across threads. */
+import { DiskError } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import type { SentError } from './worker-messages.ts'
 
 const depthMax = 4
 
 export function sendError(error: unknown, depth: number = 0): SentError {
-  const cause =
-    error instanceof Error && error.cause !== undefined && depth < depthMax
-      ? sendError(error.cause, depth + 1)
-      : undefined
-  if (isTidemillError(error)) {
-    const { code, kind, remedy, details, message, stack } = error
-    return { message, stack, coded: { code, kind, remedy, details }, cause }
+  const plain = { stack: undefined, coded: undefined, disk: undefined, cause: undefined }
+  if (!(error instanceof Error) && !isTidemillError(error))
+    return { ...plain, message: `thrown value: ${String(error)}` }
+  const { message, stack, cause } = error
+  const sent: SentError = {
+    ...plain,
+    message,
+    stack,
+    cause: cause !== undefined && depth < depthMax ? sendError(cause, depth + 1) : undefined,
   }
-  if (error instanceof Error)
-    return { message: error.message, stack: error.stack, coded: undefined, cause }
-  return { message: `thrown value: ${String(error)}`, stack: undefined, coded: undefined, cause }
+  if (isTidemillError(error)) {
+    const { code, kind, remedy, details } = error
+    return { ...sent, coded: { code, kind, remedy, details } }
+  }
+  if (error instanceof DiskError) return { ...sent, disk: { errno: error.errno, path: error.path } }
+  return sent
 }
 
 export function receiveError(sent: SentError): Error {
-  const cause = sent.cause === undefined ? undefined : receiveError(sent.cause)
-  const { coded } = sent
-  const error = coded
-    ? new TidemillError(
-        { code: coded.code, kind: coded.kind, title: sent.message, remedy: coded.remedy },
-        { details: coded.details, ...(cause === undefined ? {} : { cause }) },
-      )
-    : new Error(sent.message, cause === undefined ? undefined : { cause })
+  const error = withClass(sent)
   if (sent.stack !== undefined) error.stack = sent.stack
   return error
+}
+
+function withClass({ message, coded, disk, cause: sentCause }: SentError): Error {
+  const cause = sentCause === undefined ? undefined : receiveError(sentCause)
+  if (coded !== undefined) {
+    const { code, kind, remedy, details } = coded
+    return new TidemillError(
+      { code, kind, title: message, remedy },
+      { details, ...(cause === undefined ? {} : { cause }) },
+    )
+  }
+  if (disk !== undefined) {
+    const error = new DiskError(disk.errno, disk.path, '')
+    error.message = message
+    return error
+  }
+  return new Error(message, cause === undefined ? undefined : { cause })
 }

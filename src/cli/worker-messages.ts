@@ -49,5 +49,7 @@ export interface SentError {
         readonly details: ErrorDetails
       }
     | undefined
+  /** An error of the disk: whether it is full decides what follows. */
+  readonly disk: { readonly errno: string; readonly path: string } | undefined
   readonly cause: SentError | undefined
 }

@@ -3,7 +3,7 @@
  *
  *   open state directory ─▶ compare with the program ─▶ start subtasks and checkpoint driver ─▶ outcome
  *          ▲                                                                                 │ failed
- *          └──────────── back-off ◀── release, unless the failure is final ◀──────────────────┘
+ *          └──────────── wait ◀── release, unless trying again is no use ◀────────────────────┘
  *
  * Every life claims the next generation and adopts the newest committed epoch, exactly as after a crash of the process:
  * there is one way to recover, and it is always used.
@@ -27,6 +27,7 @@ import {
   type StateDirectory,
   wrapStorageError,
 } from '../checkpoint/state-directory.ts'
+import { afterFailure, type FailedLives, isDiskFull } from './after-failure.ts'
 import { runtimeErrors } from './errors.ts'
 import type { SliceProgress } from './slice.ts'
 
@@ -74,7 +75,7 @@ export interface JobOptions {
   /** Where a state directory without snapshots takes its first one from: a savepoint's folder. */
   readonly from?: string | undefined
   readonly subtasks: number
-  /** Failed lives in a row, without committed work between them, after which the job fails. Default 3. */
+  /** Failed lives in a row, without committed work between them, after which the job fails; full disks do not count. Default 3. */
   readonly attemptsMax?: number
   readonly onLife?: (life: {
     readonly generation: number
@@ -103,10 +104,6 @@ export interface RunningJob {
     readonly progress: SliceProgress | undefined
   }
 }
-
-/** First wait before a new life, doubled each time up to the most. */
-const backoffMs = 100
-const backoffMsMax = 30_000
 
 export function startJob(options: JobOptions): RunningJob {
   const controller = new JobController(options)
@@ -164,41 +161,57 @@ class JobController {
 
   async run(): Promise<JobOutcome> {
     const startedMs = this.#env.clock.monoMs()
-    const attemptsMax = this.#options.attemptsMax ?? 3
-    let failures = 0
+    let before: FailedLives | undefined
     for (;;) {
-      const directory = await this.#open()
-      const before = directory.adopted
-      let end: LifeEnd
-      try {
-        if (before?.finished === true) end = await this.#showResults(directory, before)
-        else {
-          this.#options.onLife?.({
-            generation: directory.generation,
-            epoch: before?.epoch,
-            attempt: failures + 1,
-          })
-          end = await this.#live(directory)
-        }
-      } finally {
-        await directory.release()
-      }
-      if (end.kind === 'done') return this.#outcome(end.status, end.manifest ?? before, startedMs)
-      failures = end.progressed ? 1 : failures + 1
-      if (isFinal(end.error) || failures >= attemptsMax) throw end.error
-      if (this.#stopping) throw end.error
-      const waitMs = Math.min(backoffMs * 2 ** (failures - 1), backoffMsMax)
-      this.#env.host.log(
-        'warn',
-        `the job failed and starts again in ${waitMs} ms from its last epoch`,
-        {
-          error: end.error instanceof Error ? end.error.message : String(end.error),
-          attempt: failures,
-          attemptsMax,
-        },
-      )
-      await this.#wait(waitMs)
+      const end = await this.#oneLife((before?.failures ?? 0) + 1)
+      if (end.kind === 'done') return this.#outcome(end.status, end.manifest, startedMs)
+      before = await this.#afterFailure(end, before)
     }
+  }
+
+  async #oneLife(attempt: number): Promise<LifeEnd> {
+    let directory: StateDirectory
+    try {
+      directory = await this.#open()
+    } catch (error) {
+      // Nothing ran, so nothing can be repeated: only room on the disk is worth waiting for.
+      if (!isDiskFull(error)) throw error
+      return { kind: 'failed', error, progressed: false }
+    }
+    const { adopted, generation } = directory
+    try {
+      if (adopted?.finished === true) return await this.#showResults(directory, adopted)
+      this.#options.onLife?.({ generation, epoch: adopted?.epoch, attempt })
+      const end = await this.#live(directory)
+      return end.kind === 'done' ? { ...end, manifest: end.manifest ?? adopted } : end
+    } finally {
+      await directory.release()
+    }
+  }
+
+  /** Waits as long as it makes sense before the next life, or throws why there is none. */
+  async #afterFailure(
+    { error, progressed }: LifeEnd & { readonly kind: 'failed' },
+    before: FailedLives | undefined,
+  ): Promise<FailedLives> {
+    const attemptsMax = this.#options.attemptsMax ?? 3
+    const full = isDiskFull(error)
+    const failuresBefore = progressed ? 0 : (before?.failures ?? 0)
+    const life: FailedLives = {
+      failures: full ? failuresBefore : failuresBefore + 1,
+      fullDisks: full ? (progressed ? 0 : (before?.fullDisks ?? 0)) + 1 : 0,
+      error,
+    }
+    const next = afterFailure(life, before, attemptsMax)
+    if (next.kind === 'give-up' || this.#stopping) throw error
+    const { waitMs } = next
+    const message = next.noRoom
+      ? `the disk is full: the job waits for space and looks again in ${waitMs} ms`
+      : `the job failed and starts again in ${waitMs} ms from its last epoch`
+    const counted = next.noRoom ? {} : { attempt: life.failures, attemptsMax }
+    this.#env.host.log('warn', message, { ...factsOf(error), ...counted })
+    await this.#wait(waitMs)
+    return life
   }
 
   async #open(): Promise<StateDirectory> {
@@ -352,7 +365,8 @@ function workIn(manifest: Manifest | undefined): number {
   )
 }
 
-/** Trying again would show the same damage, or hide a bug. */
-function isFinal(error: unknown): boolean {
-  return isTidemillError(error) && (error.kind === 'fatal' || error.kind === 'bug')
+function factsOf(error: unknown): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { error: String(error) }
+  if (!isTidemillError(error)) return { error: error.message }
+  return { error: error.message, code: error.code, ...error.details }
 }
