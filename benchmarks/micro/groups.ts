@@ -2,6 +2,7 @@
 import type { Bar } from './bar.ts'
 import { chainBars } from './chain.ts'
 import { frameBars } from './frame.ts'
+import { jsonLinesBars } from './jsonl.ts'
 import { logBars } from './log.ts'
 import { logQueryBars } from './log-query.ts'
 import { stateBars } from './state.ts'
@@ -14,4 +15,5 @@ export const bars: Readonly<Record<string, () => Promise<readonly Bar[]>>> = {
   state: stateBars,
   log: () => logBars(),
   'log-query': logQueryBars,
+  jsonl: jsonLinesBars,
 }

@@ -76,7 +76,7 @@ export async function logQueryBars(): Promise<Bar[]> {
 }
 
 /** A good loop: the file in one piece, a line at a time, maps per slice. */
-function byLoop(path: string): number {
+export function byLoop(path: string): number {
   const lines = readFileSync(path, 'latin1').split('\n')
   const sink = new Checksum()
   const loop = loops.q5()

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { bundle } from '../bundle.ts'
 import { listOf, parseOptions } from '../nexmark/arguments.ts'
 
-const groups = ['chain', 'frame', 'windows', 'state', 'log', 'log-query'] as const
+const groups = ['chain', 'frame', 'windows', 'state', 'log', 'log-query', 'jsonl'] as const
 
 export const microUsage = `Usage: npm run bench -- micro [options]
 

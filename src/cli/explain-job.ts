@@ -1,17 +1,34 @@
-/** The plan of a job for a person, with the functions that keep rows from being read where they lie. */
+/** The plan of a job for a person, with the fields it reads and the functions that keep rows from being read where they lie. */
 import { columnsOf } from '../frame/fields.ts'
 import { explainText } from '../graph/explain.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
+import { fieldsRead } from '../runtime/projection.ts'
 
 export function explainJob(plan: Plan): string {
   const whole = plan.nodes.flatMap((node) => (readsStructs(plan, node) ? wholeRows(node) : []))
-  if (whole.length === 0) return explainText(plan)
   return [
     explainText(plan),
-    '',
-    'takes plain rows instead of views of their fields:',
-    ...whole,
+    ...section(
+      'reads of its source:',
+      plan.nodes.flatMap((node) => fieldsOfSource(plan, node)),
+    ),
+    ...section('takes plain rows instead of views of their fields:', whole),
   ].join('\n')
+}
+
+function section(title: string, lines: readonly string[]): readonly string[] {
+  return lines.length === 0 ? [] : ['', title, ...lines]
+}
+
+/** Sources that know the fields of their rows may leave out those that nobody reads. */
+function fieldsOfSource(plan: Plan, node: PlanNode): readonly string[] {
+  if (node.kind !== 'source') return []
+  const kind = node.source.schema?.type.kind
+  if (kind !== 'struct' && kind !== 'variant') return []
+  const fields = fieldsRead(plan, node)
+  const text =
+    fields === undefined ? 'whole rows' : fields.length === 0 ? 'no field' : fields.join(', ')
+  return [`  ${node.name}: ${text}`]
 }
 
 /** Only rows with declared fields come as views; anything else is passed as it is. */

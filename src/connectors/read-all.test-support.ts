@@ -17,6 +17,8 @@ export interface ReadResult<Out> {
   readonly places: string[]
   readonly rejected: RejectedInput[]
   readonly positions: Position[]
+  /** Batches that came as frames. */
+  frames: number
 }
 
 export interface ReadOptions {
@@ -25,6 +27,7 @@ export interface ReadOptions {
   readonly from?: Position
   /** Opens a new reader at the position after every batch. */
   readonly restart?: boolean
+  readonly fields?: readonly string[]
   readonly mode?: 'stream' | 'batch'
 }
 
@@ -32,9 +35,9 @@ export async function readAll<Out>(
   source: Source<Out>,
   options: ReadOptions = {},
 ): Promise<ReadResult<Out>> {
-  const { env = nodeEnv, restart = false, mode = 'batch' } = options
-  const handle = await source.open({ env, name: 'input', fields: undefined, mode })
-  const result: ReadResult<Out> = { rows: [], places: [], rejected: [], positions: [] }
+  const { env = nodeEnv, restart = false, mode = 'batch', fields } = options
+  const handle = await source.open({ env, name: 'input', fields, mode })
+  const result: ReadResult<Out> = { rows: [], places: [], rejected: [], positions: [], frames: 0 }
   const partitions =
     options.partition === undefined ? await handle.partitions() : [options.partition]
   for (const partition of partitions) {
@@ -64,7 +67,14 @@ async function next<Out>(reader: PartitionReader<Out>): Promise<SourceBatch<Out>
 }
 
 function collect<Out>(batch: SourceBatch<Out>, result: ReadResult<Out>): void {
-  if (batch.kind === 'frame') throw new Error('rows were expected')
+  if (batch.kind === 'frame') {
+    result.frames++
+    for (let i = 0; i < batch.frame.length; i++) {
+      result.rows.push(batch.frame.row(i) as Out)
+      result.places.push(batch.locate(i))
+    }
+    return
+  }
   for (const one of batch.rejected)
     result.rejected.push({ ...one, beforeRow: one.beforeRow + result.rows.length })
   for (let i = 0; i < batch.rows.length; i++) {

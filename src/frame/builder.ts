@@ -411,17 +411,17 @@ function shift(scratch: Scratch, column: Column, from: number, to: number): void
   }
 }
 
-function copyNumbers(from: Float64Array, to: Float64Array, at: number, count: number): void {
+export function copyNumbers(from: Float64Array, to: Float64Array, at: number, count: number): void {
   if (count === from.length) to.set(from, at)
   else for (let i = 0; i < count; i++) to[at + i] = from[i]!
 }
 
-function copyWords(from: Int32Array, to: Int32Array, at: number, count: number): void {
+export function copyWords(from: Int32Array, to: Int32Array, at: number, count: number): void {
   if (count === from.length) to.set(from, at)
   else for (let i = 0; i < count; i++) to[at + i] = from[i]!
 }
 
-function copyAbsent(from: Uint8Array, to: Uint8Array, at: number, count: number): number {
+export function copyAbsent(from: Uint8Array, to: Uint8Array, at: number, count: number): number {
   const whole = count >>> 3
   for (let i = 0; i < whole; i++) to[at + i] = from[i]!
   if ((count & 7) !== 0) to[at + whole] = from[whole]! & ((1 << (count & 7)) - 1)

@@ -37,6 +37,7 @@ import { runtimeErrors } from './errors.ts'
 import { FailurePolicies } from './failures.ts'
 import { LedgerCounter } from './ledger-counter.ts'
 import { PartitionInput } from './partition.ts'
+import { fieldsRead } from './projection.ts'
 import { replayInOrder } from './replay.ts'
 import { SinkEpochs } from './sink-epochs.ts'
 
@@ -319,7 +320,7 @@ export class Slice {
     const handle = await node.source.open({
       env: this.#env,
       name: node.name,
-      fields: undefined,
+      fields: fieldsRead(this.#plan, node),
       mode: this.#options.mode,
     })
     this.#handles.set(node.id, handle)

@@ -5,8 +5,10 @@ import type { StandardIssue, StandardValidator } from '../../schema/json.ts'
 import type { Schema, SchemaType } from '../../schema/types.ts'
 import type { Source } from '../contract.ts'
 import { connectorErrors } from '../errors.ts'
+import type { BatchBuilder } from './batch-builder.ts'
 import { fileSource } from './file-source.ts'
 import { needsDigits, parseJson } from './json-text.ts'
+import { lineFrames } from './line-frames.ts'
 import type { FilePaths } from './paths.ts'
 import type { RecordOptions } from './record-reader.ts'
 
@@ -14,7 +16,8 @@ import type { RecordOptions } from './record-reader.ts'
  * One JSON value per line, as rows. With a schema values are converted and checked, and whole numbers and decimals are
  * read from their digits, never rounded; any Standard Schema validator works too; with neither the caller vouches for
  * the type. Lines that are not JSON (TM1713), nested deeper than 64 levels (TM1712) or refused (TM1714) are rejected;
- * blank lines are no records. Of a repeated key the last value counts. Files are read as by `lines`.
+ * blank lines are no records. Structs and variants go into frames without a row object in between, and of fields that no
+ * step reads only the form is checked. Of a repeated key the last value counts. Files are read as by `lines`.
  *
  * @example
  * app.from('orders', jsonLines('orders.jsonl', order))
@@ -28,14 +31,17 @@ export function jsonLines<Out>(
   options: RecordOptions = {},
 ): Source<Out> {
   const decode = jsonDecoder<Out>(guard)
+  const schema = schemaOf(guard)
   return fileSource<Out>({
     connector: 'jsonLines',
     paths,
-    schema: schemaOf(guard),
+    schema,
     options,
-    prepare: async () => async () => ({
-      format: {
-        decodeLines(texts, line, batch) {
+    prepare: async (fields) => {
+      const frames = schema && lineFrames(schema as Schema<unknown>, fields, decode)
+      const format = {
+        frames,
+        decodeLines(texts: string[], line: number, batch: BatchBuilder<Out>) {
           for (let i = 0; i < texts.length; i++) {
             const text = texts[i]!
             if (isBlank(text)) continue
@@ -49,8 +55,9 @@ export function jsonLines<Out>(
             batch.row(row, line + i)
           }
         },
-      },
-    }),
+      }
+      return async () => ({ format })
+    },
   })
 }
 

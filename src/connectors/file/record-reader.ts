@@ -16,6 +16,7 @@ import { connectorErrors } from '../errors.ts'
 import { BatchBuilder } from './batch-builder.ts'
 import { ByteBuffer } from './byte-buffer.ts'
 import { type ByteInput, type GzipLimits, openByteInput, shrank } from './byte-input.ts'
+import type { LineFrames } from './line-frames.ts'
 import { decodePosition, encodePosition } from './position.ts'
 import { decodeText, firstBadByte } from './utf8.ts'
 
@@ -24,6 +25,8 @@ export interface RecordFormat<Out> {
   readonly quotedBy?: { readonly delimiter: number }
   /** Turns the texts of consecutive lines into rows. May take `texts` over. */
   decodeLines(texts: string[], line: number, batch: BatchBuilder<Out>): void
+  /** Makes frames of lines, where it can; the others are given to `decodeLines`. */
+  readonly frames?: LineFrames | undefined
   /** One record with quotes, which may span lines. */
   decodeQuoted?(text: string, line: number, batch: BatchBuilder<Out>): void
 }
@@ -72,6 +75,8 @@ export class RecordReader<Out> implements PartitionReader<Out> {
   /** Lines consumed so far. */
   #line = 0
   #skipping = false
+  /** Lines that go through batches of rows before the next frame is tried. */
+  #plainLines = 0
 
   constructor(file: string, input: ByteInput, format: RecordFormat<Out>, options: RecordOptions) {
     this.#file = file
@@ -110,12 +115,12 @@ export class RecordReader<Out> implements PartitionReader<Out> {
   }
 
   poll(): SourceBatch<Out> | undefined {
-    return this.#cut(this.#batchRowsMax)
+    return this.#next()
   }
 
   async read(): Promise<SourceBatch<Out> | 'end'> {
     for (;;) {
-      const batch = this.#cut(this.#batchRowsMax)
+      const batch = this.#next()
       if (batch !== undefined) return batch
       if (this.#buffer.ended) return 'end'
       await this.#buffer.fill()
@@ -145,6 +150,31 @@ export class RecordReader<Out> implements PartitionReader<Out> {
 
   close(): Promise<void> {
     return this.#input.close()
+  }
+
+  /** A frame of the next lines, or their rows. */
+  #next(): SourceBatch<Out> | undefined {
+    const { frames } = this.#format
+    while (frames !== undefined && this.#plainLines === 0 && !this.#skipping) {
+      const buffer = this.#buffer
+      const { bytes, start } = buffer
+      const end = bytes.subarray(start, buffer.end).lastIndexOf(lineFeed) + 1 + start
+      // What is left may be the last line, or one that is too long.
+      if (end === start) break
+      const place = { file: this.#file, line: this.#line }
+      const limits = { rowsMax: this.#batchRowsMax, bytesMax: this.#recordBytesMax }
+      const { next, lines, batch, rowsNext } = frames.cut(bytes, start, end, place, limits)
+      buffer.consume(next - start)
+      this.#line += lines
+      this.#plainLines = rowsNext
+      if (batch !== undefined) return batch
+    }
+    const before = this.#line
+    const batch = this.#cut(
+      this.#plainLines === 0 ? this.#batchRowsMax : Math.min(this.#plainLines, this.#batchRowsMax),
+    )
+    this.#plainLines = Math.max(0, this.#plainLines - (this.#line - before))
+    return batch
   }
 
   /** The next records that are complete in the buffer; undefined when there is none. */

@@ -1,0 +1,421 @@
+/**
+ * Writes, for a struct or variant schema, a function that reads one line of JSON from its bytes straight into the
+ * columns of a frame. It knows one way to write a row: fields in the order it was made for, the tag of a variant first,
+ * numbers that a double holds exactly. Every byte of the line is checked, also in fields that nobody reads, so a line
+ * that is taken is one that the ordinary way takes with the same result; all other lines are left to it.
+ *
+ * A value is stored behind the rows that count; the row counts once its line is known to be good.
+ */
+import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
+import { codesOf } from '../../frame/builder-generated.ts'
+import { type Column, fixedBytes, hasHeap } from '../../frame/columns.ts'
+import { FRAME_BYTES_MAX } from '../../frame/frame.ts'
+import type { RawBuilder } from '../../frame/raw-builder.ts'
+import { isInherited } from '../../schema/row.ts'
+import { isDate, isDecimal, required } from '../../schema/structure.ts'
+import type { SchemaType, StructType } from '../../schema/types.ts'
+import * as scan from './json-scan.ts'
+import { needsDigits } from './json-text.ts'
+
+/** What a parser gives instead of the index behind the line. */
+export const parsed = {
+  /** The line is for the ordinary way. */
+  other: -1,
+  /** The row does not fit into the frame, which has others. */
+  full: -2,
+  /** A heap has grown: once more. */
+  again: -3,
+} as const
+
+/** Reads the line at `at`, which has at most `bytesMax` bytes and must end with a line feed. */
+export type LineParser = (bytes: Uint8Array, at: number, bytesMax: number) => number
+
+/** Names in the order in which lines have them, by case; of a struct under `''`. Names that no field has are passed over. */
+export type FieldOrder = ReadonlyMap<string, readonly string[]>
+
+/** The order in which fields are declared, which is that of lines written by this program. */
+export function declaredOrder(type: SchemaType): FieldOrder {
+  const names = (struct: StructType): readonly string[] => struct.fields.map((field) => field.name)
+  if (type.kind === 'struct') return new Map([['', names(type)]])
+  if (type.kind !== 'variant') return new Map()
+  return new Map(type.cases.map((one) => [one.tag, names(one.struct)]))
+}
+
+/** Whether rows of the type can be read from bytes: records, without names that every object has. */
+export function isParsable(type: SchemaType): boolean {
+  if (type.kind === 'struct') return type.fields.every((field) => !isInherited(field.name))
+  if (type.kind !== 'variant' || isInherited(type.tag)) return false
+  return type.cases.every(
+    ({ struct }) => isParsable(struct) && struct.fields.every((field) => field.name !== type.tag),
+  )
+}
+
+/** A parser that fills `builder`, whose layout is that of `type` or has fewer columns. */
+export function emitLineParser(
+  type: SchemaType,
+  order: FieldOrder,
+  builder: RawBuilder,
+): LineParser {
+  const constants: (readonly [Code, unknown])[] = []
+  const constant = (value: unknown): Code => {
+    const known = constants.find(([, other]) => other === value)
+    if (known) return known[0]
+    const made = name('k', constants.length)
+    constants.push([made, value])
+    return made
+  }
+  const body = new Emitter(type, order, builder, constant).program()
+  return compile<LineParser>(constants, body)
+}
+
+const backOut = code`return ${parsed.other}`
+
+class Emitter {
+  readonly #type: SchemaType
+  readonly #order: FieldOrder
+  readonly #builder: RawBuilder
+  readonly #constant: (value: unknown) => Code
+  readonly #exact: boolean
+
+  constructor(
+    type: SchemaType,
+    order: FieldOrder,
+    builder: RawBuilder,
+    constant: (value: unknown) => Code,
+  ) {
+    this.#type = type
+    this.#order = order
+    this.#builder = builder
+    this.#constant = constant
+    this.#exact = needsDigits(type)
+  }
+
+  program(): Code {
+    const { columns } = this.#builder.layout
+    const structs =
+      this.#type.kind === 'variant'
+        ? columns.parts.map((part) => this.#structOf(part.tag ?? ''))
+        : [this.#structOf('')]
+    const parts = structs.map((struct, index) => this.#part(struct, index))
+    const open = code`if (u8[start] !== 0x7b) ${backOut}
+let i = start + 1
+${this.#space()}`
+    if (this.#type.kind !== 'variant') {
+      return code`${join(parts)}\nreturn (u8, start, max) => {\n${open}\nreturn ${name('part', 0)}(u8, start, max, i)\n}`
+    }
+    const cases = columns.parts.map((part, index) => {
+      const tag = bytesOf(part.tag ?? '')
+      return code`if (${matches(tag)}) { i += ${tag.length}; return ${name('part', index)}(u8, start, max, i) }`
+    })
+    return code`${join(parts)}
+return (u8, start, max) => {
+${open}
+${this.#key(this.#type.tag, backOut)}
+${join(cases)}
+${backOut}
+}`
+  }
+
+  #structOf(tag: string): StructType {
+    const type = this.#type
+    if (type.kind === 'variant') return type.cases.find((one) => one.tag === tag)!.struct
+    return type as StructType // the caller asked `isParsable`
+  }
+
+  /** A function for the fields of one case; of a variant it begins behind the tag, else behind the opening brace. */
+  #part(struct: StructType, index: number): Code {
+    const { columns } = this.#builder.layout
+    const part = columns.parts[index]!
+    const variant = columns.rows === 'variant'
+    const raws = part.columns.map(
+      (one) =>
+        code`const ${name('s', one.index)} = ${this.#constant(this.#builder.columns[one.index])}`,
+    )
+    const heaps = part.columns.filter((one) => hasHeap(one.storage))
+    const lets = heaps.map((one) => {
+      const k = one.index
+      return code`let ${name('h', k)} = ${name('s', k)}.used, ${name('n', k)} = 0`
+    })
+    const known = new Map(struct.fields.map((field) => [field.name, field.type]))
+    const listed = this.#order.get(variant ? (part.tag ?? '') : '') ?? []
+    // What lines of that order lack may be optional: it is looked for at the end and not found.
+    const names = [...new Set([...listed, ...known.keys()])]
+    const fields = names.map((field) => {
+      const type = known.get(field)
+      if (type === undefined) return this.#foreign(field)
+      return this.#field(
+        field,
+        type,
+        part.columns.find((one) => one.field === field),
+      )
+    })
+    const grown = heaps.map(
+      (one) =>
+        code`if (${name('h', one.index)} > ${name('s', one.index)}.heap.length) { ${name('s', one.index)}.reserve(${name('h', one.index)} - ${name('s', one.index)}.used); return ${parsed.again} }`,
+    )
+    const sizes = heaps.map(
+      (one) => code` + ${name('h', one.index)} - ${name('s', one.index)}.used`,
+    )
+    const counted = heaps.map((one) => {
+      const s = name('s', one.index)
+      return code`${s}.ends[j + 1] = ${s}.ends[j] + ${name('n', one.index)}; ${s}.used = ${name('h', one.index)}`
+    })
+    const placed = variant
+      ? code`${this.#constant(this.#builder.columns[0]!.u8)}[b.length] = ${index}
+${this.#constant(this.#builder.columns[1]!.u8)}[b.length] = j`
+      : empty
+    // hot: npm run bench -- micro --only jsonl
+    return code`function ${name('part', index)}(u8, start, max, from) {
+const b = ${this.#constant(this.#builder)}, j = b.counts[${index}], plain = ${this.#constant(scan.plainBytes)}
+let i = from, c = 0, d = 0, q = 0, v = 0, z = 0, minus = false
+${join(raws)}
+${join(lets)}
+${variant ? this.#separator() : code`if (u8[i] !== 0x22 && u8[i] !== 0x7d) ${backOut}`}
+${join(fields)}
+if (u8[i] !== 0x7d) ${backOut}
+i = ${this.#constant(scan.skipSpace)}(u8, i + 1)
+if (u8[i] !== 0x0a || i - start > max) ${backOut}
+${join(grown)}
+const size = ${fixedBytes(part)}${join(sizes, empty)}
+if (b.size + size > ${FRAME_BYTES_MAX} && b.length > 0) return ${parsed.full}
+${join(counted)}
+${placed}
+b.counts[${index}] = j + 1
+b.length++
+b.size += size
+return i + 1
+}`
+  }
+
+  #field(field: string, type: SchemaType, column: Column | undefined): Code {
+    if (type.kind !== 'optional')
+      return code`${this.#key(field, backOut)}\n${this.#value(type, column)}\n${this.#separator()}`
+    const key = bytesOf(field)
+    const none = column === undefined ? empty : this.#noValue(column)
+    const mark =
+      column === undefined
+        ? empty
+        : code`${name('s', column.index)}.absent[j >> 3] &= ~(1 << (j & 7))`
+    const isNull = code`u8[i] === 0x6e && u8[i + 1] === 0x75 && u8[i + 2] === 0x6c && u8[i + 3] === 0x6c`
+    // A null that is JSON data of its own is a value.
+    const value =
+      type.of.kind === 'json'
+        ? code`${mark}\n${this.#value(type, column)}`
+        : code`if (${isNull}) { i += 4; ${none} } else { ${mark}\n${this.#value(required(type), column)} }`
+    return code`if (${matches(key)}) {
+${this.#afterKey(key.length)}
+${value}
+${this.#separator()}
+} else { ${none} }`
+  }
+
+  /** Passes over a member that the schema does not declare; one that looks like another is not this one. */
+  #foreign(field: string): Code {
+    const key = bytesOf(field)
+    const cell = code`${this.#constant(scan.readCell)}(u8, i, undefined, ${this.#constant(anything)}, ${this.#constant(this.#exact)})`
+    return code`if (${matches(key)}) {
+${this.#afterKey(key.length)}
+if (u8[i] === 0x22) { ${this.#skipText()} } else { i = ${cell}; if (i < 0) ${backOut} }
+${this.#separator()}
+}`
+  }
+
+  /** A required key, its colon and blanks around it. */
+  #key(field: string, otherwise: Code): Code {
+    const key = bytesOf(field)
+    return code`if (!(${matches(key)})) ${otherwise}\n${this.#afterKey(key.length)}`
+  }
+
+  #afterKey(length: number): Code {
+    return code`i += ${length}
+${this.#space()}
+if (u8[i] !== 0x3a) ${backOut}
+i++
+${this.#space()}`
+  }
+
+  #space(): Code {
+    return code`if (u8[i] <= 0x20) i = ${this.#constant(scan.skipSpace)}(u8, i)`
+  }
+
+  /** Behind a value: a comma and the quote of the next key, or the closing brace, where `i` stays. */
+  #separator(): Code {
+    return code`${this.#space()}
+if (u8[i] === 0x2c) {
+i++
+${this.#space()}
+if (u8[i] !== 0x22) ${backOut}
+} else if (u8[i] !== 0x7d) ${backOut}`
+  }
+
+  #noValue(column: Column): Code {
+    const s = name('s', column.index)
+    const mark = code`${s}.absent[j >> 3] |= 1 << (j & 7)`
+    if (column.storage === 'number') return code`${mark}; ${s}.f64[j] = 0`
+    return hasHeap(column.storage) ? mark : code`${mark}; ${s}.u8[j] = 0`
+  }
+
+  /** Reads a value, checks it and stores it if it has a column. */
+  #value(type: SchemaType, column: Column | undefined): Code {
+    switch (type.kind) {
+      case 'bool':
+        return this.#bool(column)
+      case 'int':
+        return code`${this.#digits()}
+if (minus) { if (v === 0) ${backOut}; v = -v }
+${this.#number(column)}`
+      case 'float':
+        return code`${this.#decimalNumber()}\n${this.#number(column)}`
+      case 'instant':
+        return code`if (u8[i] === 0x22) {
+i = ${this.#constant(scan.readIsoTime)}(u8, i + 1)
+if (i < 0) ${backOut}
+v = ${this.#constant(() => scan.found)}()
+} else {
+${this.#decimalNumber()}
+}
+${this.#number(column)}`
+      case 'text':
+        return column === undefined
+          ? code`if (u8[i] !== 0x22) ${backOut}\n${this.#skipText()}`
+          : this.#storeText(column)
+      case 'literals':
+        return this.#literals(type.values, column)
+      case 'date':
+        return this.#readText(isDate, column)
+      case 'decimal': {
+        const { precision, scale } = type
+        return this.#readText((text: unknown) => isDecimal(text, precision, scale), column, true)
+      }
+      default:
+        return this.#cell(type, column)
+    }
+  }
+
+  #number(column: Column | undefined): Code {
+    return column === undefined ? empty : code`${name('s', column.index)}.f64[j] = v`
+  }
+
+  #bool(column: Column | undefined): Code {
+    const store = (value: number): Code =>
+      column === undefined ? empty : code`${name('s', column.index)}.u8[j] = ${value}`
+    return code`if (u8[i] === 0x74 && u8[i + 1] === 0x72 && u8[i + 2] === 0x75 && u8[i + 3] === 0x65) { i += 4; ${store(1)} }
+else if (u8[i] === 0x66 && u8[i + 1] === 0x61 && u8[i + 2] === 0x6c && u8[i + 3] === 0x73 && u8[i + 4] === 0x65) { i += 5; ${store(0)} }
+else ${backOut}`
+  }
+
+  /** The digits before a point as `v`, at most 15 of them from `z` on, and the sign. */
+  #digits(): Code {
+    return code`minus = u8[i] === 0x2d
+if (minus) i++
+z = i
+v = u8[i] - 0x30
+if (!(v >= 0 && v <= 9)) ${backOut}
+for (d = u8[++i] - 0x30; d >= 0 && d <= 9; d = u8[++i] - 0x30) v = v * 10 + d
+if (i - z > 15 || (u8[z] === 0x30 && i - z > 1)) ${backOut}`
+  }
+
+  /** A number without exponent and of at most 15 digits: what is divided and the power of ten are exact. */
+  #decimalNumber(): Code {
+    return code`${this.#digits()}
+if (u8[i] === 0x2e) {
+q = i + 1
+for (d = u8[++i] - 0x30; d >= 0 && d <= 9; d = u8[++i] - 0x30) v = v * 10 + d
+if (i === q || i - z > 16) ${backOut}
+v = v / ${this.#constant(scan.powersOfTen)}[i - q]
+}
+if (minus) v = -v`
+  }
+
+  #skipText(): Code {
+    return code`q = ++i
+while (plain[u8[i]] === 1) i++
+if (u8[i] === 0x22) i++
+else { i = ${this.#constant(scan.skipString)}(u8, q, i); if (i < 0) ${backOut} }`
+  }
+
+  /** Copies a text into its heap; other characters than ASCII, and rare escapes, go through a string. */
+  #storeText(column: Column): Code {
+    const k = column.index
+    const [s, h, n] = [name('s', k), name('h', k), name('n', k)]
+    return code`if (u8[i] !== 0x22) ${backOut}
+q = ++i
+{
+const heap = ${s}.heap
+for (;;) {
+for (c = u8[i]; plain[c] === 1; c = u8[++i]) heap[${h}++] = c
+if (c === 0x22) { i++; ${n} = ${h} - ${s}.used; break }
+d = c === 0x5c ? ${this.#constant(scan.escapes)}[u8[i + 1]] : 0
+if (d !== 0) { heap[${h}++] = d; i += 2; continue }
+i = ${this.#constant(scan.putString)}(u8, q, ${s})
+if (i < 0) ${backOut}
+${h} = ${s}.pending; ${n} = ${s}.units
+break
+}
+}`
+  }
+
+  /** One of a few texts is compared byte by byte, one of many is looked up. */
+  #literals(values: readonly string[], column: Column | undefined): Code {
+    if (values.length > 16 || (column !== undefined && column.storage !== 'code')) {
+      const known = new Set<unknown>(values)
+      return this.#readText((text) => known.has(text), column)
+    }
+    const cases = values.map((value) => {
+      const text = bytesOf(value)
+      const store =
+        column === undefined
+          ? empty
+          : code`; ${name('s', column.index)}.u8[j] = ${codesOf(column).get(value) ?? 0}`
+      return code`if (${matches(text)}) { i += ${text.length}${store} } else `
+    })
+    return code`${join(cases, empty)}${backOut}`
+  }
+
+  /** A text that has to be a string to be checked; a decimal may be written as a number. */
+  #readText(
+    fits: (text: unknown) => boolean,
+    column: Column | undefined,
+    digits: boolean = false,
+  ): Code {
+    const found = this.#constant(() => scan.found)
+    const bare = digits
+      ? code`else i = ${this.#constant(scan.readDigits)}(u8, i)`
+      : code`else ${backOut}`
+    const check = code`if (u8[i] === 0x22) { i = ${this.#constant(scan.readString)}(u8, i + 1); if (i < 0) ${backOut} } ${bare}
+if (!${this.#constant(fits)}(${found}())) ${backOut}`
+    if (column === undefined) return check
+    const s = name('s', column.index)
+    if (column.storage === 'code')
+      return code`${check}\n${s}.u8[j] = ${this.#constant(codesOf(column))}.get(${found}())`
+    return code`${check}\nif (!${s}.putText(${found}())) ${backOut}\n${this.#pending(column)}`
+  }
+
+  #cell(type: SchemaType, column: Column | undefined): Code {
+    const s = column === undefined ? code`undefined` : name('s', column.index)
+    const call = code`i = ${this.#constant(scan.readCell)}(u8, i, ${s}, ${this.#constant(type)}, ${this.#constant(this.#exact)})
+if (i < 0) ${backOut}`
+    return column === undefined ? call : code`${call}\n${this.#pending(column)}`
+  }
+
+  #pending(column: Column): Code {
+    const k = column.index
+    return code`${name('h', k)} = ${name('s', k)}.pending; ${name('n', k)} = ${name('s', k)}.units`
+  }
+}
+
+/** The type of what is passed over. */
+const anything: SchemaType = Object.freeze({ kind: 'json' })
+
+const encoder = new TextEncoder()
+
+/** A text as JSON writes it, with its quotes. */
+function bytesOf(text: string): Uint8Array {
+  return encoder.encode(JSON.stringify(text))
+}
+
+/** A condition: these bytes are at `i`. */
+function matches(bytes: Uint8Array): Code {
+  const tests = [...bytes].map((byte, k) => code`u8[i + ${k}] === ${byte}`)
+  return join(tests, code` && `)
+}
