@@ -1315,6 +1315,8 @@ export type SchemaType = {
 } | {
     readonly kind: 'json';
 } | {
+    readonly kind: 'dynamic';
+} | {
     readonly kind: 'list';
     readonly item: SchemaType;
 } | {

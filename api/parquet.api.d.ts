@@ -305,6 +305,8 @@ export type SchemaType = {
 } | {
     readonly kind: 'json';
 } | {
+    readonly kind: 'dynamic';
+} | {
     readonly kind: 'list';
     readonly item: SchemaType;
 } | {

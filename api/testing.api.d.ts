@@ -806,6 +806,8 @@ export type SchemaType = {
 } | {
     readonly kind: 'json';
 } | {
+    readonly kind: 'dynamic';
+} | {
     readonly kind: 'list';
     readonly item: SchemaType;
 } | {

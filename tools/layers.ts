@@ -26,13 +26,14 @@ const level0 = ['base', 'schema', 'frame']
 const level1 = [...level0, 'time', 'log', 'graph']
 const level2 = [...level1, 'state']
 const level3 = [...level2, 'checkpoint']
-const level4 = [...level3, 'operators', 'window', 'connectors']
+const level4 = [...level3, 'operators', 'window', 'connectors', 'exchange']
 
 /** Which other folders a folder may import. A folder that is missing here may import nothing and not be imported. */
 const allowed: Readonly<Record<string, readonly string[] | 'all'>> = {
   base: [],
   schema: ['base'],
   frame: ['base', 'schema'],
+  exchange: ['base', 'schema', 'frame'],
   platform: ['base'],
   time: level0,
   log: level0,

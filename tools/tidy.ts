@@ -49,6 +49,7 @@ const codeRanges: Readonly<Record<string, readonly [number, number]>> = {
   operators: [1600, 1699],
   window: [1600, 1699],
   connectors: [1700, 1799],
+  exchange: [1800, 1899],
   runtime: [1900, 1999],
   cli: [2000, 2099],
   platform: [2000, 2099],

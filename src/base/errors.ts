@@ -14,6 +14,7 @@
  * | TM1500-1599 | checkpoint |
  * | TM1600-1699 | operators, window |
  * | TM1700-1799 | connectors |
+ * | TM1800-1899 | exchange |
  * | TM1900-1999 | runtime |
  * | TM2000-2099 | cli, platform |
  * | TM2100-2199 | testing |

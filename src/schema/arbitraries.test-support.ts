@@ -168,6 +168,8 @@ export function valuesOf(type: SchemaType): fc.Arbitrary<unknown> {
         .map((day) => new Date(day * 86_400_000).toISOString().slice(0, 10))
     case 'json':
       return jsonData
+    case 'dynamic':
+      return fc.oneof(jsonData, fc.constantFrom(undefined, -0, Number.NaN, 1n), fc.uint8Array())
     case 'list':
       return fc.array(valuesOf(type.item), { maxLength: 4 })
     case 'map':

@@ -3,7 +3,7 @@
  * by `check` and left out of the copy. Fields are read by name, so views and records with getters are fine.
  */
 import { TidemillError } from '../base/errors.ts'
-import { isJson, ownJson } from './dynamic.ts'
+import { isDynamic, isJson, ownDynamic, ownJson } from './dynamic.ts'
 import { schemaErrors } from './errors.ts'
 import { freezeCollection } from './frozen.ts'
 import { readField } from './row.ts'
@@ -78,6 +78,8 @@ export function fitsScalar(type: SchemaType, value: unknown): boolean {
       return isDate(value)
     case 'json':
       return isJson(value)
+    case 'dynamic':
+      return isDynamic(value)
     default:
       return false
   }
@@ -123,6 +125,8 @@ function copyValue(type: SchemaType, value: unknown): unknown {
       return new Uint8Array(value as Uint8Array)
     case 'json':
       return ownJson(value)
+    case 'dynamic':
+      return ownDynamic(value)
     case 'list':
       return Object.freeze((value as readonly unknown[]).map((item) => copyValue(type.item, item)))
     case 'map': {

@@ -17,7 +17,7 @@ import {
   skipField,
   wireMismatch,
 } from './codec-interpreted.ts'
-import { isJson, readJson, writeJson } from './dynamic.ts'
+import { dynamic, isJson, readJson, writeJson } from './dynamic.ts'
 import { isInherited, readField } from './row.ts'
 import { fieldsById, isDate, isDecimal, isSelfSized, wireOf } from './structure.ts'
 import type { SchemaType, StructField, StructType } from './types.ts'
@@ -86,6 +86,8 @@ class Emitter {
         return code`${unless(code`${this.constant(isDate)}(${v})`)}\nw.text(${v})`
       case 'json':
         return code`${unless(code`${this.constant(isJson)}(${v})`)}\n${this.constant(writeJson)}(${v}, w)`
+      case 'dynamic':
+        return code`${this.constant(dynamic)}.write(${v}, w)`
       case 'optional':
         return code`if (${v} === undefined) w.u8(0)\nelse {\nw.u8(1)\n${this.write(type.of, v, path)}\n}`
       case 'list': {
@@ -150,6 +152,8 @@ default: throw ${this.constant(unfit)}(${this.constant(type)}, ${v}, ${literal(p
         return set(code`${this.constant(readDate)}(r)`)
       case 'json':
         return set(code`${this.constant(readJson)}(r)`)
+      case 'dynamic':
+        return set(code`${this.constant(dynamic)}.read(r)`)
       case 'optional':
         return code`if (${this.constant(readFlag)}(r)) {\n${this.read(type.of, target)}\n} else ${set(code`undefined`)}`
       case 'list': {

@@ -3,7 +3,7 @@ import { TidemillError } from '../base/errors.ts'
 import { damaged, type Reader, type Writer } from './bytes.ts'
 import { defineField, fitsScalar, unfit } from './check.ts'
 import type { ValueCodec } from './codec.ts'
-import { isJson, readJson, writeJson } from './dynamic.ts'
+import { dynamic, isJson, readJson, writeJson } from './dynamic.ts'
 import { schemaErrors } from './errors.ts'
 import { readField } from './row.ts'
 import { fieldsById, isDate, isDecimal, isSelfSized, wire, wireOf } from './structure.ts'
@@ -54,6 +54,9 @@ function write(type: SchemaType, value: unknown, w: Writer, path: string): void 
     case 'json':
       if (!isJson(value)) throw unfit(type, value, path)
       writeJson(value, w)
+      return
+    case 'dynamic':
+      dynamic.write(value, w)
       return
     default:
       if (!fitsScalar(type, value)) throw unfit(type, value, path)
@@ -130,6 +133,8 @@ function read(type: SchemaType, r: Reader): unknown {
       return readDate(r)
     case 'json':
       return readJson(r)
+    case 'dynamic':
+      return dynamic.read(r)
     case 'optional':
       return readFlag(r) ? read(type.of, r) : undefined
     case 'list': {

@@ -96,6 +96,19 @@ export function isJson(value: unknown, depth: number = 0): boolean {
   }
 }
 
+/** Whether {@link dynamic} can store `value`. */
+export function isDynamic(value: unknown, depth: number = 0): boolean {
+  if (typeof value === 'function' || typeof value === 'symbol') return false
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return true
+  if (depth >= DEPTH_MAX) return false
+  const fits = (item: unknown): boolean => isDynamic(item, depth + 1)
+  if (Array.isArray(value)) return value.every(fits)
+  if (isPlain(value)) return Object.values(value).every(fits)
+  if (plainRow in value) return isDynamic(toPlain(value), depth)
+  if (value instanceof Map) return [...value].every(([key, item]) => fits(key) && fits(item))
+  return value instanceof Set && [...value].every(fits)
+}
+
 /** A deep, frozen copy of JSON data; record fields that are `undefined` are left out, as JSON does. */
 export function ownJson(value: unknown): unknown {
   return copyAny(value, true, 0)
@@ -309,8 +322,11 @@ function setOwn(record: Record<string, unknown>, name: string, value: unknown): 
   }
 }
 
-/** Records of other realms (a vm context, an iframe) have another `Object.prototype`: one that has no prototype itself. */
-function isPlain(value: object): boolean {
+/**
+ * True for records, false for instances of classes. Records of other realms (a vm context, an iframe) have another
+ * `Object.prototype`: one that has no prototype itself.
+ */
+export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   if (prototype === Object.prototype || prototype === null) return true
   return (

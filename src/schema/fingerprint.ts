@@ -26,6 +26,7 @@ const kinds: { readonly [Kind in SchemaType['kind']]: number } = {
   optional: 14,
   struct: 15,
   variant: 16,
+  dynamic: 17,
 }
 
 /** 16 hex digits. */

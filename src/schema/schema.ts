@@ -138,6 +138,7 @@ export function validate(
     case 'instant':
     case 'date':
     case 'json':
+    case 'dynamic':
       return type
     default:
       throw badSchema(

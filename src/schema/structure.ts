@@ -50,6 +50,7 @@ export function isSelfSized(type: SchemaType): boolean {
     case 'list':
     case 'map':
     case 'json':
+    case 'dynamic':
       return false
     default:
       return true
@@ -122,6 +123,8 @@ export function expected(type: SchemaType): string {
       return 'a day such as "2026-11-22"'
     case 'json':
       return 'JSON data'
+    case 'dynamic':
+      return 'plain data'
     case 'list':
       return 'an array'
     case 'map':

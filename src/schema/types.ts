@@ -25,6 +25,8 @@ export type SchemaType =
   | { readonly kind: 'date' }
   /** Any value made of null, booleans, finite numbers, strings, arrays and records of these. */
   | { readonly kind: 'json' }
+  /** Any plain data, `undefined` and bigints included, in its self-describing form; never inferred for stored values. */
+  | { readonly kind: 'dynamic' }
   | { readonly kind: 'list'; readonly item: SchemaType }
   | { readonly kind: 'map'; readonly key: SchemaType; readonly value: SchemaType }
   /** The value or `undefined`. */

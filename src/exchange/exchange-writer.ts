@@ -1,0 +1,207 @@
+/**
+ * The sending end of one exchange in one subtask: finds the owner of each row, collects up to 256 rows per target and
+ * writes them as messages. What a full channel does not take waits here, in order.
+ */
+import { assert } from '../base/assert.ts'
+import { isTidemillError, TidemillError } from '../base/errors.ts'
+import { schemaErrors } from '../schema/errors.ts'
+import { keyGroupOf, keyHash } from '../schema/key.ts'
+import type { Key } from '../schema/types.ts'
+import type { MessageWriter } from './contract.ts'
+import { exchangeErrors } from './errors.ts'
+import { kinds } from './format.ts'
+import { MessageBuffer } from './message-buffer.ts'
+import { OutgoingBatch } from './outgoing-batch.ts'
+import { RowShapes } from './row-shapes.ts'
+
+export interface ExchangeOptions {
+  /** The only fields of a row that anybody reads behind the exchange; undefined for whole rows. */
+  readonly fields: readonly string[] | undefined
+  /** Key groups, a power of two. */
+  readonly maxParallelism: number
+  /** One per subtask. */
+  readonly targets: readonly MessageWriter[]
+  readonly keyed: boolean
+  /** Name of the step, for errors. */
+  readonly where: string
+}
+
+/** Per key group the subtask that owns it: subtask i of N owns `[floor(groups * i / N), floor(groups * (i + 1) / N))`. */
+export function groupOwners(groups: number, subtasks: number): Uint16Array<ArrayBuffer> {
+  const owners = new Uint16Array(groups)
+  for (let i = 0; i < subtasks; i++)
+    owners.fill(i, Math.floor((groups * i) / subtasks), Math.floor((groups * (i + 1)) / subtasks))
+  return owners
+}
+
+export class ExchangeWriter {
+  rowsSent: number
+  bytesSent: number
+  private readonly where: string
+  private readonly groups: number
+  private readonly owners: Uint16Array
+  private readonly shapes: RowShapes
+  private readonly targets: readonly Target[]
+  private readonly buffer: MessageBuffer
+
+  constructor(options: ExchangeOptions) {
+    const { fields, maxParallelism, targets, keyed, where } = options
+    assert(
+      maxParallelism >= targets.length && (maxParallelism & (maxParallelism - 1)) === 0,
+      'the number of key groups is no power of two, or smaller than the number of subtasks',
+      { maxParallelism, subtasks: targets.length },
+    )
+    this.where = where
+    this.groups = maxParallelism
+    this.owners = groupOwners(maxParallelism, targets.length)
+    this.shapes = new RowShapes(fields)
+    this.targets = targets.map((writer) => new Target(writer, keyed))
+    this.buffer = new MessageBuffer()
+    this.rowsSent = 0
+    this.bytesSent = 0
+  }
+
+  /** Something waits for room in a channel. More rows are taken, but memory grows. */
+  get blocked(): boolean {
+    for (const target of this.targets) if (target.waiting > 0) return true
+    return false
+  }
+
+  /**
+   * Sends a row to the owner of its key. TM1800 for a row that is not plain data; TM1042 for a key that is none. Nothing
+   * was sent then.
+   *
+   * hot: see benchmarks/micro/exchange.ts
+   */
+  send(key: Key, row: unknown, time: number, mark: number, hash: number = keyHash(key)): void {
+    const target = this.targets[this.owners[keyGroupOf(hash, this.groups)]!]!
+    const { batch } = target
+    const full = this.append(batch, row)
+    batch.addKey(key, hash)
+    batch.added(time, mark)
+    this.rowsSent++
+    if (full) this.flushTarget(target)
+  }
+
+  /** For exchanges without keys. */
+  sendTo(to: number, row: unknown, time: number, mark: number): void {
+    const target = this.targets[to]!
+    const full = this.append(target.batch, row)
+    target.batch.added(time, mark)
+    this.rowsSent++
+    if (full) this.flushTarget(target)
+  }
+
+  /** To all targets, behind the rows that were sent. */
+  watermark(watermark: number): void {
+    this.toAll(kinds.watermark, watermark)
+  }
+
+  idle(): void {
+    this.toAll(kinds.idle, 0)
+  }
+
+  barrier(epoch: number): void {
+    this.toAll(kinds.barrier, epoch)
+  }
+
+  end(): void {
+    this.toAll(kinds.end, 0)
+  }
+
+  /** Writes what was collected. Full batches are written anyway; call this when the input runs dry or after 1 ms. */
+  flush(): void {
+    for (const target of this.targets) this.flushTarget(target)
+  }
+
+  /** Tries again what did not fit. True when nothing waits any more. */
+  drain(): boolean {
+    let done = true
+    for (const target of this.targets) done = target.drain() && done
+    return done
+  }
+
+  private append(batch: OutgoingBatch, row: unknown): boolean {
+    const { shapes } = this
+    const { current } = shapes
+    const shape = current.matches(row) ? current : shapes.find(row)
+    if (shape !== undefined) {
+      try {
+        return batch.append(shape, row)
+      } catch (error) {
+        if (!isTidemillError(error) || error.code !== schemaErrors.unfit.code)
+          throw this.notSendable(error)
+      }
+    }
+    try {
+      return batch.append(shapes.learn(row), shapes.row)
+    } catch (error) {
+      throw this.notSendable(error)
+    } finally {
+      shapes.row = undefined
+    }
+  }
+
+  private notSendable(error: unknown): unknown {
+    if (!isTidemillError(error) || error.code !== schemaErrors.notStorable.code) return error
+    return new TidemillError(exchangeErrors.notSendable, {
+      message: `behind ${JSON.stringify(this.where)}: ${error.message}`,
+      details: { operator: this.where },
+      cause: error,
+    })
+  }
+
+  private flushTarget(target: Target): void {
+    if (target.batch.length === 0) return
+    target.batch.flush(this.buffer, this.shapes, (message) => {
+      this.bytesSent += message.at
+      target.write(message.finish())
+    })
+  }
+
+  private toAll(kind: number, value: number): void {
+    const { buffer } = this
+    for (const target of this.targets) {
+      this.flushTarget(target)
+      buffer.at = 0
+      buffer.words(kind, 0, 0, 0)
+      buffer.f64[2] = value
+      buffer.at = 24
+      this.bytesSent += buffer.at
+      target.write(buffer.finish())
+    }
+  }
+}
+
+/** One channel and what it has not taken yet. */
+class Target {
+  readonly batch: OutgoingBatch
+  private readonly writer: MessageWriter
+  private pending: Uint8Array[]
+  private next: number
+
+  constructor(writer: MessageWriter, keyed: boolean) {
+    this.batch = new OutgoingBatch(keyed)
+    this.writer = writer
+    this.pending = []
+    this.next = 0
+  }
+
+  get waiting(): number {
+    return this.pending.length - this.next
+  }
+
+  write(message: Uint8Array): void {
+    if (this.waiting > 0 || !this.writer.write(message)) this.pending.push(message.slice())
+  }
+
+  drain(): boolean {
+    while (this.next < this.pending.length) {
+      if (!this.writer.write(this.pending[this.next]!)) return false
+      this.next++
+    }
+    this.pending = []
+    this.next = 0
+    return true
+  }
+}

@@ -1,0 +1,105 @@
+/** A form of rows together with what writes them: a number by which messages name it, its layout, and a quick test. */
+import {
+  canGenerateCode,
+  type Code,
+  code,
+  compile,
+  empty,
+  join,
+  literal,
+  name,
+} from '../base/codegen.ts'
+import { constantsIn } from '../frame/emit.ts'
+import type { FrameLayout } from '../frame/layout.ts'
+import { isInherited, readField } from '../schema/row.ts'
+import { formText, layoutOfForm, type RowForm } from './columns.ts'
+
+export interface Shape {
+  /** Unique within a writer. */
+  readonly id: number
+  readonly form: RowForm
+  readonly text: string
+  readonly layout: FrameLayout
+  /**
+   * False when a row is not of this form. True when it may be: fields are the right ones, and no column of whole
+   * numbers would lose the sign of a zero; the builder of the layout checks the rest.
+   */
+  readonly matches: (row: unknown) => boolean
+}
+
+/** `projected`: rows may have other fields as well, which nobody reads. */
+export function makeShape(id: number, form: RowForm, projected: boolean): Shape {
+  const text = formText(form)
+  const matches = canGenerateCode()
+    ? generateMatch(form, projected)
+    : interpretMatch(form, projected)
+  return { id, form, text, layout: layoutOfForm(text), matches }
+}
+
+type Match = (row: unknown) => boolean
+
+function generateMatch(form: RowForm, projected: boolean): Match {
+  const constants: (readonly [Code, unknown])[] = []
+  const constant = constantsIn(constants)
+  const { names, kinds } = form
+  if (names === undefined) {
+    const zero = kinds[0]!.kind === 'int' ? code`!(row === 0 && 1 / row < 0)` : code`true`
+    const body = projected
+      ? code`(typeof row !== 'object' || row === null) && ${zero}`
+      : code`(typeof row !== 'object' || row === null || !${constant(isRecord)}(row)) && ${zero}`
+    return compile(constants, code`return function matches(row) { return ${body} }`)
+  }
+  const zeros = names.map((field, i) => {
+    if (kinds[i]!.kind !== 'int') return empty
+    const v = name('v', i)
+    const read = isInherited(field)
+      ? code`${constant(readField)}(row, ${literal(field)})`
+      : code`row[${literal(field)}]`
+    return code`const ${v} = ${read}\nif (${v} === 0 && 1 / ${v} < 0) return false`
+  })
+  const cases = names.map(
+    (field, i) => code`case ${i}: if (name !== ${literal(field)}) return false; break`,
+  )
+  const keys = code`if (${constant(Object.getPrototypeOf)}(row) !== ${constant(Object.prototype)}) return false
+let i = 0
+for (const name in row) {
+switch (i++) {
+${join(cases)}
+default: return false
+}
+}
+if (i !== ${names.length}) return false`
+  return compile(
+    constants,
+    code`return function matches(row) {
+if (typeof row !== 'object' || row === null) return false
+${projected ? empty : keys}
+${join(zeros)}
+return true
+}`,
+  )
+}
+
+function interpretMatch(form: RowForm, projected: boolean): Match {
+  const { names, kinds } = form
+  const isSafe = (value: unknown, i: number): boolean =>
+    kinds[i]!.kind !== 'int' || !Object.is(value, -0)
+  if (names === undefined) {
+    return (row) =>
+      (typeof row !== 'object' || row === null || !(projected || isRecord(row))) && isSafe(row, 0)
+  }
+  return (row) => {
+    if (typeof row !== 'object' || row === null) return false
+    if (!projected) {
+      if (!isRecord(row)) return false
+      const own = Object.keys(row)
+      if (own.length !== names.length || !own.every((one, i) => one === names[i])) return false
+    }
+    return names.every((one, i) => isSafe(readField(row, one), i))
+  }
+}
+
+/** The usual kind of record; others (without a prototype, of another realm) take the slow path. */
+function isRecord(row: object): boolean {
+  return Object.getPrototypeOf(row) === Object.prototype
+}
