@@ -72,6 +72,12 @@ export interface AggregateKernel {
     slot: number,
     row: unknown,
   ) => void
+  /**
+   * The body of `add` for a loop to contain: over the names of its parameters, with constants named by the caller. A
+   * call would not be inlined there, and every row would become an object to be handed over. Undefined without code
+   * generation.
+   */
+  readonly addCode: ((constant: (value: unknown) => Code) => Code) | undefined
   /** Adds the right accumulators to the left ones; distinct counters are left alone (sets are merged by the table). */
   readonly merge: (
     words: Float64Array,
@@ -105,10 +111,14 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
     if (definition.kind === 'custom') functions.push({ fn: definition.add, parameter: 1 })
   }
   const custom = fields.flatMap((f) => (f.definition.kind === 'custom' ? [f.definition] : []))
-  const body = canGenerateCode()
+  const generates = canGenerateCode()
+  const body = generates
     ? generated(fields, distincts, windowed)
     : interpreted(fields, distincts, windowed)
-  return { stride, objects, distincts, custom, functions, ...body }
+  const addCode = generates
+    ? (constant: Constant): Code => addition(fields, distincts, constant)
+    : undefined
+  return { stride, objects, distincts, custom, functions, addCode, ...body }
 }
 
 function layOut(spec: AggregateSpec): {
@@ -151,6 +161,10 @@ function layOut(spec: AggregateSpec): {
 const none = Symbol('every row')
 
 type KernelBody = Pick<AggregateKernel, 'init' | 'add' | 'merge' | 'result'>
+type Constant = (value: unknown) => Code
+
+const at = (f: Field, more: number = 0): Code => code`w[at + ${f.word + more}]`
+const object = (f: Field): Code => code`o[objectAt + ${f.object}]`
 
 function generated(
   fields: readonly Field[],
@@ -158,15 +172,65 @@ function generated(
   windowed: boolean,
 ): KernelBody {
   const constants: (readonly [Code, unknown])[] = []
-  const constant = (value: unknown): Code => {
+  const constant: Constant = (value) => {
     const known = constants.find(([, other]) => other === value)
     if (known) return known[0]
     const made = name('k', constants.length)
     constants.push([made, value])
     return made
   }
-  const at = (f: Field, more: number = 0): Code => code`w[at + ${f.word + more}]`
-  const object = (f: Field): Code => code`o[objectAt + ${f.object}]`
+  const init = fields.map((f) => {
+    const d = f.definition
+    if (d.kind === 'custom') return code`${object(f)} = ${constant(d.create)}();`
+    if (d.kind === 'min' || d.kind === 'max') return code`${at(f)} = NaN;`
+    return d.kind === 'mean' ? code`${at(f)} = 0; ${at(f, 1)} = 0;` : code`${at(f)} = 0;`
+  })
+  const merge = fields.map((f) => {
+    const d = f.definition
+    const from = code`x[from + ${f.word}]`
+    switch (d.kind) {
+      case 'count':
+      case 'sum':
+        return code`${at(f)} += ${from};`
+      case 'mean':
+        return code`${at(f)} += ${from}; ${at(f, 1)} += x[from + ${f.word + 1}];`
+      case 'min':
+        return code`if (!(${at(f)} <= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
+      case 'max':
+        return code`if (!(${at(f)} >= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
+      case 'custom':
+        return code`${object(f)} = ${constant(d.merge)}(${object(f)}, p[fromObject + ${f.object}]);`
+      case 'count-distinct':
+        return empty
+    }
+  })
+  const result = fields.map((f) => code`${literal(f.field)}: ${resultOf(f)},`)
+  function resultOf(f: Field): Code {
+    const d = f.definition
+    if (d.kind === 'custom') return code`${constant(d.result)}(${object(f)})`
+    if (d.kind === 'min' || d.kind === 'max')
+      return code`(${at(f)} === ${at(f)} ? ${at(f)} : undefined)`
+    return d.kind === 'mean'
+      ? code`(${at(f, 1)} === 0 ? undefined : ${at(f)} / ${at(f, 1)})`
+      : at(f)
+  }
+  return compile<KernelBody>(
+    constants,
+    code`return {
+      init(w, at, o, objectAt) { ${join(init)} },
+      add(w, at, o, objectAt, sets, slot, row) { ${addition(fields, distincts, constant)} },
+      merge(w, at, o, objectAt, x, from, p, fromObject) { ${join(merge)} },
+      result(w, at, o, objectAt, key, window) { return { key, ${windowed ? code`window,` : empty} ${join(result)} } },
+    }`,
+  )
+}
+
+/** How one row changes the accumulators at `at` of `w`. */
+function addition(
+  fields: readonly Field[],
+  distincts: readonly DistinctLayout[],
+  constant: Constant,
+): Code {
   // User functions come first, each once per row however many aggregates use it: one that throws leaves nothing half
   // done, and the sums that follow are plain arithmetic.
   const calls: Code[] = []
@@ -198,12 +262,6 @@ function generated(
     return taken ? code`if (${taken}) { ${statement} }` : statement
   }
 
-  const init = fields.map((f) => {
-    const d = f.definition
-    if (d.kind === 'custom') return code`${object(f)} = ${constant(d.create)}();`
-    if (d.kind === 'min' || d.kind === 'max') return code`${at(f)} = NaN;`
-    return d.kind === 'mean' ? code`${at(f)} = 0; ${at(f, 1)} = 0;` : code`${at(f)} = 0;`
-  })
   const add = fields.map((f) => {
     const d = f.definition
     switch (d.kind) {
@@ -240,44 +298,7 @@ function generated(
     return code`if (${mask} !== 0) { const n = sets[${set}].add(slot, ${value}, ${mask});
         if (n !== 0) { ${join(counters)} } }`
   })
-  const merge = fields.map((f) => {
-    const d = f.definition
-    const from = code`x[from + ${f.word}]`
-    switch (d.kind) {
-      case 'count':
-      case 'sum':
-        return code`${at(f)} += ${from};`
-      case 'mean':
-        return code`${at(f)} += ${from}; ${at(f, 1)} += x[from + ${f.word + 1}];`
-      case 'min':
-        return code`if (!(${at(f)} <= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
-      case 'max':
-        return code`if (!(${at(f)} >= ${from}) && ${from} === ${from}) ${at(f)} = ${from};`
-      case 'custom':
-        return code`${object(f)} = ${constant(d.merge)}(${object(f)}, p[fromObject + ${f.object}]);`
-      case 'count-distinct':
-        return empty
-    }
-  })
-  const result = fields.map((f) => code`${literal(f.field)}: ${resultOf(f)},`)
-  function resultOf(f: Field): Code {
-    const d = f.definition
-    if (d.kind === 'custom') return code`${constant(d.result)}(${object(f)})`
-    if (d.kind === 'min' || d.kind === 'max')
-      return code`(${at(f)} === ${at(f)} ? ${at(f)} : undefined)`
-    return d.kind === 'mean'
-      ? code`(${at(f, 1)} === 0 ? undefined : ${at(f)} / ${at(f, 1)})`
-      : at(f)
-  }
-  return compile<KernelBody>(
-    constants,
-    code`return {
-      init(w, at, o, objectAt) { ${join(init)} },
-      add(w, at, o, objectAt, sets, slot, row) { ${join(calls)} ${join(add)} ${join(distinct)} },
-      merge(w, at, o, objectAt, x, from, p, fromObject) { ${join(merge)} },
-      result(w, at, o, objectAt, key, window) { return { key, ${windowed ? code`window,` : empty} ${join(result)} } },
-    }`,
-  )
+  return join([...calls, ...add, ...distinct])
 }
 
 function interpreted(

@@ -336,8 +336,17 @@ class ChainEmitter {
     return code`${arrived} ${name('b', node.id)}: { ${late}
       const ${table} = ${operator}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
-      ${this.#constant(kernel.add)}(${table}.words, ${slot} * ${kernel.stride}, ${table}.objects, ${slot} * ${kernel.objects}, ${table}.sets, ${slot}, ${variable});
+      ${this.#add(kernel, table, slot, variable)}
       ${after} }`
+  }
+
+  /** The arithmetic of a row, in place: `at` means the accumulators inside of this block. */
+  #add(kernel: AggregateKernel, table: Code, slot: Code, variable: Code): Code {
+    if (kernel.addCode === undefined)
+      return code`${this.#constant(kernel.add)}(${table}.words, ${slot} * ${kernel.stride}, ${table}.objects, ${slot} * ${kernel.objects}, ${table}.sets, ${slot}, ${variable});`
+    return code`{ const w = ${table}.words, at = ${slot} * ${kernel.stride}, o = ${table}.objects, objectAt = ${slot} * ${kernel.objects};
+        const sets = ${table}.sets, slot = ${slot}, row = ${variable};
+        ${kernel.addCode((value) => this.#constant(value))} }`
   }
 
   /** Under other policies than `fail` a row that throws is stored as it is. */
