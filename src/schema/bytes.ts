@@ -45,6 +45,15 @@ export class Writer {
     this.position += 8
   }
 
+  /** `count` doubles of `values` from `start` on. */
+  f64s(values: Float64Array, start: number, count: number): void {
+    this.reserve(count * 8)
+    const { view } = this
+    let at = this.position
+    for (let i = start; i < start + count; i++, at += 8) view.setFloat64(at, values[i]!, true)
+    this.position = at
+  }
+
   /** A whole number, 0 to 2^53 - 1. */
   varint(value: number): void {
     this.reserve(VARINT_BYTES_MAX)

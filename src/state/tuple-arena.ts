@@ -21,8 +21,8 @@ export class TupleArena {
   /** The hash of the tuple that was loaded last. */
   hash = 0
   private count = 0
-  private readonly wordsIn: number[] = []
-  private readonly kindsIn: number[] = []
+  private wordsIn: Float64Array = new Float64Array(8)
+  private kindsIn: Uint8Array = new Uint8Array(8)
   private words: Float64Array = new Float64Array(64)
   private kinds: Uint8Array = new Uint8Array(64)
   private end = 0
@@ -34,10 +34,14 @@ export class TupleArena {
 
   /**
    * Makes `atoms` the current tuple. Without `intern` the answer is false when it holds a text or bigint that no
-   * stored tuple has, so that it cannot be among them. With it, `store` has to follow.
+   * stored tuple has, so that it cannot be among them. With it such values get ids, and `store` has to follow when the
+   * tuple turns out to be new.
    */
+  // hot: once per record with a tuple as key, see benchmarks/nexmark q16 and q17
   load(atoms: readonly KeyAtom[], intern: boolean): boolean {
     const length = atoms.length
+    if (length > this.wordsIn.length) this.growIn(length)
+    const { wordsIn, kindsIn } = this
     let hash = length
     for (let i = 0; i < length; i++) {
       const atom = atoms[i]!
@@ -55,8 +59,8 @@ export class TupleArena {
         if (id < 0) return false
         word = id
       }
-      this.wordsIn[i] = word
-      this.kindsIn[i] = kind
+      wordsIn[i] = word
+      kindsIn[i] = kind
       hash = mix(hash, kind, word)
     }
     this.count = length
@@ -90,13 +94,11 @@ export class TupleArena {
   }
 
   read(start: number): Key {
+    // A literal of two has room for two; an array that grows has room for seventeen.
+    if (this.words[start] === 2) return [this.atomAt(start + 1), this.atomAt(start + 2)]
     const atoms: KeyAtom[] = []
     const end = start + 1 + this.words[start]!
-    for (let i = start + 1; i < end; i++) {
-      const word = this.words[i]!
-      const kind = this.kinds[i]
-      atoms.push(kind === number ? word : kind === boolean ? word === 1 : this.values[word]!)
-    }
+    for (let i = start + 1; i < end; i++) atoms.push(this.atomAt(i))
     return atoms
   }
 
@@ -126,6 +128,17 @@ export class TupleArena {
     return this.words.length * 9 + this.ids.size * 90
   }
 
+  private atomAt(at: number): KeyAtom {
+    const word = this.words[at]!
+    const kind = this.kinds[at]
+    return kind === number ? word : kind === boolean ? word === 1 : this.values[word]!
+  }
+
+  private growIn(length: number): void {
+    this.wordsIn = new Float64Array(length * 2)
+    this.kindsIn = new Uint8Array(length * 2)
+  }
+
   private intern(atom: string | bigint): number {
     const value = typeof atom === 'string' ? flatText(atom) : atom
     const id = this.freeIds.pop() ?? this.values.length
@@ -152,6 +165,11 @@ export class TupleArena {
 }
 
 function mix(hash: number, kind: number, word: number): number {
+  const small = word | 0
+  if (small === word) {
+    const h = Math.imul(hash ^ small ^ (kind << 29), 0x85ebca6b)
+    return Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  }
   alias[0] = word
   const h = Math.imul(hash ^ aliasWords[0]! ^ (kind << 29), 0x85ebca6b)
   return Math.imul((h ^ (h >>> 13)) + aliasWords[1]!, 0xc2b2ae35)

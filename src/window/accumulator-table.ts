@@ -2,22 +2,19 @@
  * Accumulators by key: a key table that numbers the keys 0, 1, 2, ... and, by that number, the doubles, custom values
  * and distinct sets of an {@link AggregateKernel}. Keys are never removed one by one; a window drops its whole table.
  *
- * Pictures for checkpoints: `freezeTables` notes the number of keys and shares the array of doubles. From then on the
+ * Pictures for checkpoints: `freeze` notes the number of keys and shares the array of doubles. From then on the
  * first write to a page of 128 slots that has not been written out copies that page (and encodes the custom values of
  * that slot, which user functions may change in place). Growing replaces the array, so the old one needs no copies any
  * more. New keys come after the noted number and are not part of the picture.
  *
  * Numbering is kept across a restore, because it is the order in which results leave a window.
  */
-import { TidemillError } from '../base/errors.ts'
-import { Reader, Writer } from '../schema/bytes.ts'
+import type { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
 import type { Codec, Key } from '../schema/types.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { KeyTable } from '../state/key-table.ts'
 import { DistinctSet } from './distinct.ts'
-import { windowErrors } from './errors.ts'
 import type { AggregateKernel } from './kernel.ts'
 
 const pageSlots = 128
@@ -32,6 +29,9 @@ export class AccumulatorTable {
   readonly #keys: KeyTable = new KeyTable()
   #capacity = 16
   #picture: TablePicture | undefined
+  /** Key groups of the first slots, worked out by the snapshot that first wrote them. */
+  #groups: Int32Array = new Int32Array(0)
+  #grouped = 0
 
   constructor(kernel: AggregateKernel) {
     this.kernel = kernel
@@ -72,9 +72,22 @@ export class AccumulatorTable {
     return this.#keys.find(key)
   }
 
+  /** The key groups of slots below `count`, of `total` groups (the same number each time). */
+  groups(count: number, total: number): Int32Array {
+    if (count > this.#groups.length) {
+      const groups = new Int32Array(Math.max(count, this.#groups.length * 2))
+      groups.set(this.#groups)
+      this.#groups = groups
+    }
+    for (; this.#grouped < count; this.#grouped++)
+      this.#groups[this.#grouped] = keyGroupOf(keyHash(this.keyAt(this.#grouped)), total)
+    return this.#groups
+  }
+
   /** Forgets all keys and keeps the memory. Only for tables that are never frozen. */
   clear(): void {
     this.#keys.clear()
+    this.#grouped = 0
     this.objects.length = 0
     if (this.sets.length > 0)
       (this as { sets: readonly DistinctSet[] }).sets = this.sets.map(() => new DistinctSet())
@@ -207,7 +220,7 @@ export class TablePicture {
     const page = this.#pages.get(slot >> pageShift)
     const words = page ?? this.#words
     const at = (page ? slot & (pageSlots - 1) : slot) * stride
-    for (let i = 0; i < stride; i++) writer.f64(words[at + i] ?? 0)
+    writer.f64s(words, at, stride)
     if (objects > 0) {
       const values = this.#objects.get(slot) ?? this.#encodeObjects(slot)
       for (const value of values) writer.blob(value)
@@ -223,235 +236,7 @@ export class TablePicture {
   }
 }
 
-function codecOf(schema: Codec<unknown> | undefined): Codec<unknown> {
+/** How a custom value is stored. */
+export function codecOf(schema: Codec<unknown> | undefined): Codec<unknown> {
   return schema ?? (dynamic as Codec<unknown>)
-}
-
-/** Slots or entries written per slice and table at most, before blocks are cut by key group. */
-const sliceSlots = 16_384
-
-/**
- * The picture of several tables told apart by a number (the start of a pane). `header` is a list of numbers that the
- * owner gets back at restore; it is written once, unkeyed.
- */
-export function freezeTables(
-  tables: readonly { readonly namespace: number; readonly table: AccumulatorTable }[],
-  header: readonly number[],
-  range: KeyGroupRange,
-): FrozenState {
-  const pictures = tables.map(({ namespace, table }) => ({ namespace, picture: table.freeze() }))
-  const steps = writeTables(pictures, header, range)
-  const finish = (): void => {
-    for (const { picture } of pictures) picture.onDone()
-  }
-  return {
-    next(budgetBytes) {
-      const blocks: SnapshotBlock[] = []
-      let bytes = 0
-      while (bytes < budgetBytes) {
-        const step = steps.next()
-        if (step.done) {
-          finish()
-          return blocks.length > 0 ? blocks : undefined
-        }
-        for (const block of step.value) {
-          blocks.push(block)
-          bytes += block.bytes.length
-        }
-      }
-      return blocks
-    },
-    abandon: finish,
-  }
-}
-
-function* writeTables(
-  pictures: readonly { readonly namespace: number; readonly picture: TablePicture }[],
-  header: readonly number[],
-  range: KeyGroupRange,
-): Generator<readonly SnapshotBlock[]> {
-  if (header.length > 0) {
-    const writer = new Writer()
-    writer.varint(header.length)
-    for (const value of header) writer.f64(value)
-    yield [{ section: 'header', keyGroup: -1, bytes: writer.finish() }]
-  }
-  for (const { namespace, picture } of pictures) {
-    const groups = new Int32Array(picture.count)
-    for (let from = 0; from < picture.count; from += sliceSlots) {
-      const to = Math.min(from + sliceSlots, picture.count)
-      const slice = new GroupedBlocks('table', namespace, -1)
-      for (let slot = from; slot < to; slot++) {
-        const key = picture.table.keyAt(slot)
-        const group = keyGroupOf(keyHash(key), range.total)
-        groups[slot] = group
-        picture.writeSlot(slot, key, slice.writer(group))
-      }
-      yield slice.blocks()
-    }
-    for (let index = 0; index < picture.masks.length; index++)
-      yield* writeSet(namespace, picture, index, groups)
-  }
-}
-
-function* writeSet(
-  namespace: number,
-  picture: TablePicture,
-  index: number,
-  groups: Int32Array,
-): Generator<readonly SnapshotBlock[]> {
-  const set = picture.table.sets[index]
-  const masks = picture.masks[index]
-  const count = picture.entries[index] ?? 0
-  if (set === undefined || masks === undefined) return
-  for (let from = 0; from < count; from += sliceSlots) {
-    const slice = new GroupedBlocks('distinct', namespace, index)
-    for (let entry = from; entry < Math.min(from + sliceSlots, count); entry++) {
-      const slot = set.slotAt(entry)
-      const writer = slice.writer(groups[slot] ?? 0)
-      writer.varint(slot)
-      writer.varint(masks[entry] ?? 0)
-      const block = writer.beginBlock()
-      dynamic.write(set.valueAt(entry), writer)
-      writer.endBlock(block)
-    }
-    yield slice.blocks()
-  }
-}
-
-/** Sorts what one slice writes into one block per key group. */
-class GroupedBlocks {
-  readonly #writers: Map<number, Writer> = new Map()
-  readonly #section: string
-  readonly #namespace: number
-  readonly #index: number
-
-  constructor(section: string, namespace: number, index: number) {
-    this.#section = section
-    this.#namespace = namespace
-    this.#index = index
-  }
-
-  writer(group: number): Writer {
-    let writer = this.#writers.get(group)
-    if (writer === undefined) {
-      writer = new Writer()
-      writer.f64(this.#namespace)
-      writer.varint(this.#index + 1)
-      this.#writers.set(group, writer)
-    }
-    return writer
-  }
-
-  blocks(): readonly SnapshotBlock[] {
-    return [...this.#writers]
-      .sort(([a], [b]) => a - b)
-      .map(([keyGroup, writer]) => ({ section: this.#section, keyGroup, bytes: writer.finish() }))
-  }
-}
-
-interface RestoredSlot {
-  readonly ordinal: number
-  readonly key: Key
-  readonly words: Float64Array
-  readonly objects: readonly unknown[]
-}
-
-interface RestoredEntry {
-  readonly ordinal: number
-  readonly mask: number
-  readonly value: string | number | bigint | boolean
-}
-
-/** Collects blocks and rebuilds the tables with their numbering. */
-export class TableRestore {
-  readonly headers: (readonly number[])[] = []
-  readonly #kernel: AggregateKernel
-  readonly #slots: Map<number, RestoredSlot[]> = new Map()
-  readonly #entries: Map<number, Map<number, RestoredEntry[]>> = new Map()
-
-  constructor(kernel: AggregateKernel) {
-    this.#kernel = kernel
-  }
-
-  add(block: SnapshotBlock, range: KeyGroupRange): void {
-    const reader = new Reader(block.bytes)
-    if (block.section === 'header') {
-      const values: number[] = []
-      for (let left = reader.varint(); left > 0; left--) values.push(reader.f64())
-      this.headers.push(values)
-      return
-    }
-    if (block.keyGroup < range.first || block.keyGroup >= range.end) return
-    const namespace = reader.f64()
-    const index = reader.varint() - 1
-    if (block.section === 'table') this.#addSlots(namespace, reader)
-    else if (block.section === 'distinct') this.#addEntries(namespace, index, reader)
-    else
-      throw new TidemillError(windowErrors.badSnapshot, {
-        message: `unknown section "${block.section}"`,
-      })
-  }
-
-  tables(): ReadonlyMap<number, AccumulatorTable> {
-    const tables = new Map<number, AccumulatorTable>()
-    for (const [namespace, slots] of [...this.#slots].sort(([a], [b]) => a - b)) {
-      tables.set(namespace, this.#build(namespace, slots))
-    }
-    this.#slots.clear()
-    this.#entries.clear()
-    this.headers.length = 0
-    return tables
-  }
-
-  #build(namespace: number, slots: RestoredSlot[]): AccumulatorTable {
-    const table = new AccumulatorTable(this.#kernel)
-    const { stride, objects } = this.#kernel
-    const numbers = new Map<number, number>()
-    slots.sort((a, b) => a.ordinal - b.ordinal)
-    for (const restored of slots) {
-      const slot = table.slot(restored.key)
-      numbers.set(restored.ordinal, slot)
-      table.words.set(restored.words, slot * stride)
-      restored.objects.forEach((value, index) => {
-        table.objects[slot * objects + index] = value
-      })
-    }
-    for (const [index, entries] of this.#entries.get(namespace) ?? []) {
-      for (const { ordinal, mask, value } of entries) {
-        const slot = numbers.get(ordinal)
-        if (slot !== undefined) table.sets[index]?.add(slot, value, mask)
-      }
-    }
-    return table
-  }
-
-  #addSlots(namespace: number, reader: Reader): void {
-    const slots = this.#slots.get(namespace) ?? []
-    this.#slots.set(namespace, slots)
-    while (reader.remaining > 0) {
-      const ordinal = reader.varint()
-      const key = dynamic.decode(reader.blob()) as Key
-      const words = new Float64Array(this.#kernel.stride)
-      for (let i = 0; i < words.length; i++) words[i] = reader.f64()
-      const objects = this.#kernel.custom.map((d) => codecOf(d.accumulator).decode(reader.blob()))
-      slots.push({ ordinal, key, words, objects })
-    }
-  }
-
-  #addEntries(namespace: number, index: number, reader: Reader): void {
-    const sets = this.#entries.get(namespace) ?? new Map<number, RestoredEntry[]>()
-    this.#entries.set(namespace, sets)
-    const entries = sets.get(index) ?? []
-    sets.set(index, entries)
-    while (reader.remaining > 0) {
-      const ordinal = reader.varint()
-      const mask = reader.varint()
-      entries.push({
-        ordinal,
-        mask,
-        value: dynamic.decode(reader.blob()) as RestoredEntry['value'],
-      })
-    }
-  }
 }

@@ -19,8 +19,9 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable, TableRestore, freezeTables } from './accumulator-table.ts'
+import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+import { freezeTables, TableRestore } from './table-snapshot.ts'
 
 export interface PaneWindowOptions {
   readonly name: string

@@ -6,8 +6,9 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable, freezeTables, TableRestore } from './accumulator-table.ts'
+import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+import { freezeTables, TableRestore } from './table-snapshot.ts'
 
 export interface ProcessingWindowOptions {
   readonly name: string
