@@ -290,6 +290,7 @@ export class LogReader {
         message: `topic "${this.topic}", partition ${this.partition}: offsets ${gap.from} to ${gap.to - 1} were removed`,
         details: {
           file: this.#place.directory,
+          topic: this.topic,
           partition: this.partition,
           from: gap.from,
           to: gap.to - 1,

@@ -1,7 +1,8 @@
 /** Topics: their names, options and descriptions. A topic is a directory with `topic.meta` and one directory per partition. */
 import { type Disk, DiskError, type Env } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
-import { encodeEnvelope, envelopeKind, publishFile, readEnvelope } from './envelope.ts'
+import { removeIfPresent, writeNew } from '../base/disk-io.ts'
+import { encodeEnvelope, envelopeKind, publishTemporary, readEnvelope } from './envelope.ts'
 import { logErrors } from './errors.ts'
 import type { Durability, TopicInfo, TopicOptions } from './types.ts'
 
@@ -12,7 +13,10 @@ const segmentBytesMax = 1024 * 1024 * 1024
 const segmentBytesDefault = 64 * 1024 * 1024
 const dayMs = 86_400_000
 
-/** Creates the directories, then publishes the description: a topic exists whole or not at all. */
+/**
+ * Creates the directories, then publishes the description: a topic exists whole or not at all. Of several processes that
+ * create it at the same moment one succeeds, and the others get TM1201.
+ */
 export async function createTopic(
   env: Env,
   directory: string,
@@ -28,9 +32,37 @@ export async function createTopic(
   for (let partition = 0; partition < topic.partitions; partition++)
     await disk.syncDir(`${home}/${partition}`)
   const bytes = encodeEnvelope(envelopeKind.topic, topic, 0)
-  if (!(await publishFile(disk, home, metaFile, bytes))) throw exists(name)
+  const published = await publishDescription(disk, home, topic.id, bytes)
+  await disk.syncDir(home)
   await syncParents(disk, home)
+  if (!published) throw exists(name)
   return topic
+}
+
+/**
+ * False when another process was faster. Each writes under a name of its own: with a shared one, one process would
+ * publish what the other has written, under an id that it does not know. Who succeeds takes away what others have left.
+ */
+async function publishDescription(
+  disk: Disk,
+  home: string,
+  id: string,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  const temporary = `${home}/${metaFile}.${id}.tmp`
+  await writeNew(disk, temporary, bytes)
+  try {
+    if (!(await publishTemporary(disk, temporary, `${home}/${metaFile}`))) return false
+  } catch (error) {
+    // Taken away, so there is a description.
+    if (error instanceof DiskError && error.errno === 'ENOENT') return false
+    throw error
+  }
+  for (const name of await disk.list(home)) {
+    if (name.startsWith(metaFile) && name.endsWith('.tmp'))
+      await removeIfPresent(disk, `${home}/${name}`)
+  }
+  return true
 }
 
 /**

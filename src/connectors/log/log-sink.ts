@@ -20,7 +20,7 @@ import { logErrors } from '../../log/errors.ts'
 import { type EventLog, openLog } from '../../log/log.ts'
 import { type LogRecord, recordsBatch } from '../../log/records.ts'
 import { producerIdOf } from '../../log/transactions.ts'
-import type { AppendBatch, TopicInfo, TopicOptions, TransactionId } from '../../log/types.ts'
+import type { AppendBatch, TransactionId } from '../../log/types.ts'
 import type { LogWriter } from '../../log/writer.ts'
 import { Reader, Writer } from '../../schema/bytes.ts'
 import { keyBytes, keyHash } from '../../schema/key.ts'
@@ -47,7 +47,7 @@ export async function openLogSink<Value>(
   const topic =
     partitions === undefined
       ? await log.topic(options.topic)
-      : await ensureTopic(env, log, options.topic, {
+      : await log.ensureTopic(options.topic, {
           partitions,
           ...(durability ? { durability } : {}),
         })
@@ -70,24 +70,6 @@ export async function openLogSink<Value>(
     throw error
   }
   return new TopicWriter(context, log, outputs, options)
-}
-
-/** Several subtasks may create the topic at the same moment: who finds another one at work waits for it. */
-async function ensureTopic(
-  env: Env,
-  log: EventLog,
-  name: string,
-  options: TopicOptions,
-): Promise<TopicInfo> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await log.ensureTopic(name, options)
-    } catch (error) {
-      const taken = isTidemillError(error) && error.details['errno'] === 'EEXIST'
-      if (!taken || attempt === 20) throw error
-      await env.clock.sleep(10)
-    }
-  }
 }
 
 class TopicWriter<Value> implements SinkWriter<Value> {

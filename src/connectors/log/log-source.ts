@@ -3,6 +3,7 @@ import type { Env } from '../../base/env.ts'
 import { isTidemillError, TidemillError } from '../../base/errors.ts'
 import { decodeFrame } from '../../frame/decode.ts'
 import { type FrameLayout, layoutOf } from '../../frame/layout.ts'
+import { logErrors } from '../../log/errors.ts'
 import { openLog } from '../../log/log.ts'
 import type { LogReader } from '../../log/reader.ts'
 import { readRecords } from '../../log/records.ts'
@@ -57,6 +58,7 @@ class TopicReader<Value> implements PartitionReader<Value> {
   #batches: readonly LogBatch[] = []
   #next = 0
   #offset: number
+  #gapsTold = 0
 
   constructor(
     env: Env,
@@ -73,6 +75,7 @@ class TopicReader<Value> implements PartitionReader<Value> {
     this.#layout = layout
     this.#end = end
     this.#offset = reader.position
+    this.#tellGaps()
   }
 
   poll(): SourceBatch<Value> | 'end' | undefined {
@@ -94,7 +97,21 @@ class TopicReader<Value> implements PartitionReader<Value> {
       this.#batches = batches
       this.#next = 0
       if (batches.length === 0) this.#offset = this.#reader.position
+      if (this.#reader.gaps.length > this.#gapsTold) this.#tellGaps()
     }
+  }
+
+  /** Who allows gaps wants to go on, not to be left in the dark. */
+  #tellGaps(): void {
+    for (const { from, to } of this.#reader.gaps.slice(this.#gapsTold)) {
+      const place = { topic: this.#topic.name, partition: this.#reader.partition }
+      this.#env.host.log(
+        'warn',
+        `offsets ${from} to ${to - 1} were removed by retention and are skipped`,
+        { code: logErrors.gap.code, ...place, from, to: to - 1 },
+      )
+    }
+    this.#gapsTold = this.#reader.gaps.length
   }
 
   wait(maxMs: number): Promise<void> {
