@@ -82,7 +82,12 @@ const nouns: Readonly<Record<PlanNode['kind'], string>> = {
   sink: 'sink',
 }
 
-/** `window step "revenue"`, or `map (job.ts:4:8)` for a step without name. */
+/** By what a person finds a step: its name, or `map at src/job.ts:12:4` when it has none. */
+export function nameOf(node: PlanNode): string {
+  return node.name === undefined || node.name === null ? describeNode(node) : String(node.name)
+}
+
+/** `window step "revenue"`, or `map at src/job.ts:12:4` for a step without name. */
 export function describeNode(node: PlanNode): string {
   const noun = nouns[node.kind]
   if (node.name !== undefined && node.name !== null) return `${noun} ${quote(String(node.name))}`

@@ -5,6 +5,7 @@
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import type { RejectedInput, SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
+import { nameOf } from '../graph/roles.ts'
 import type { Emit } from '../operators/contract.ts'
 import { checkKey } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
@@ -59,7 +60,7 @@ export class FailurePolicies implements ChainHooks {
 
   /** Names the step and the record of what escaped from a batch. */
   failed(node: PlanNode | undefined, error: unknown, index: number): never {
-    const operator = node?.name ?? (node ? `${node.kind} step ${node.id}` : 'unknown')
+    const operator = node === undefined ? 'unknown' : nameOf(node)
     const details = {
       operator,
       ...(node?.at === undefined ? {} : { at: node.at }),
@@ -122,10 +123,7 @@ export class FailurePolicies implements ChainHooks {
   #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
-      this.deadLetters?.write(
-        rejectedRow(node.name ?? `${node.kind} step ${node.id}`, row, error),
-        Number.NaN,
-      )
+      this.deadLetters?.write(rejectedRow(nameOf(node), row, error), Number.NaN)
     }
   }
 

@@ -1,5 +1,7 @@
 /** What a row becomes when a step refuses it. */
 import { isTidemillError } from '../base/errors.ts'
+import type { PlanNode } from '../graph/plan.ts'
+import { nameOf } from '../graph/roles.ts'
 import { runtimeErrors } from './errors.ts'
 import type { RejectedRow } from './chain.ts'
 
@@ -15,14 +17,10 @@ export function rejectedRow(
 }
 
 /** A row whose event time cannot be used; `value` is what its function returned or threw. */
-export function rejectedTime(
-  node: { readonly name: string | undefined },
-  input: unknown,
-  value: unknown,
-): RejectedRow {
+export function rejectedTime(node: PlanNode, input: unknown, value: unknown): RejectedRow {
   const thrown = value instanceof Error
   const reason = thrown ? value : new TypeError(`not a usable event time: ${String(value)}`)
-  const rejected = rejectedRow(node.name ?? 'event-time', input, reason)
+  const rejected = rejectedRow(nameOf(node), input, reason)
   return { ...rejected, error: { ...rejected.error, code: runtimeErrors.badTime.code } }
 }
 

@@ -13,7 +13,7 @@ describe('a user function throws at one record', () => {
     expect(exitCode).toBe(1)
     const { error } = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')
     expect(error.code).toBe('TM1901')
-    expect(error.details.operator).toContain('map')
+    expect(error.details.operator).toMatch(/^map at .*hurt\.ts:\d+/)
     expect(error.details.at).toMatch(/hurt\.ts:\d+/)
     expect(error.details.record).toContain(`rows.csv:${bad + 1}`)
     expect(stderr).toContain('the row is not to my liking')
@@ -54,6 +54,9 @@ describe('a user function throws at one record', () => {
     expect(kept.trimEnd().split('\n')).toHaveLength(1)
     expect(kept).toContain(`${bad},k${bad % 7}`)
     expect(kept).toContain('the row is not to my liking')
+    // A step without a name goes by its place in the program.
+    const { operator } = JSON.parse(kept) as { operator: string }
+    expect(operator).toMatch(/^map at .*test\/e2e\/jobs\/hurt\.ts:\d+:\d+$/)
   })
 })
 
