@@ -11,7 +11,6 @@
  * Transactions are numbered by (generation, serial), so numbers grow over all lives, as the log wants it. After a failure the
  * writer accepts nothing but `close`.
  */
-import type { Env } from '../../base/env.ts'
 import { isTidemillError, TidemillError } from '../../base/errors.ts'
 import { createFrameBuilder } from '../../frame/create-builder.ts'
 import type { FrameBuilder } from '../../frame/builder.ts'
