@@ -1,9 +1,9 @@
 /**
  * Finds runnable JavaScript for the program. A published package has it in `dist`. A clone has not, and cannot build
  * it on install because install scripts are off, so here:
- * 1. every source file enters a hash with its path, size and time of change; so do the manifest and this file;
- * 2. the folder `node_modules/.cache/tidemill/<hash>` holds the compiled sources, or is filled now: each source file
- *    becomes one JavaScript file in the same place below `dist`, as `tsc` would write it;
+ * 1. every source file enters a hash with its path, size and time of change; so do the manifest and the files here;
+ * 2. the folder `node_modules/.cache/tidemill/<hash>` holds the compiled sources, or is filled now as `compile.js`
+ *    would fill a package;
  * 3. the folder appears by one rename, so two first starts at the same time cannot see half of it.
  *
  * The folder has the shape of the package - `package.json`, `dist/`, `docs/` - so a module finds its neighbours
@@ -61,7 +61,7 @@ export async function compiled(root) {
   }
   const draft = join(cache, `draft-${randomUUID()}`)
   try {
-    await compile(root, sources, draft)
+    await fill(root, draft)
     publish(draft, folder)
   } finally {
     rmSync(draft, { recursive: true, force: true })
@@ -102,7 +102,8 @@ function listSources(folder) {
 function fingerprint(root, sources) {
   const hash = createHash('sha256')
   hash.update(readFileSync(join(root, 'package.json')))
-  hash.update(readFileSync(fileURLToPath(import.meta.url)))
+  for (const name of ['load.js', 'compile.js'])
+    hash.update(readFileSync(new URL(name, import.meta.url)))
   for (const { path, sizeBytes, modifiedMs } of sources) {
     hash.update(`${path.slice(root.length)} ${sizeBytes} ${modifiedMs}\n`)
   }
@@ -111,43 +112,16 @@ function fingerprint(root, sources) {
 
 /**
  * @param {string} root
- * @param {readonly Source[]} sources
  * @param {string} draft
  */
-async function compile(root, sources, draft) {
+async function fill(root, draft) {
   // Imported here: a warm start needs no compiler, and loading one costs more than the rest of the start.
-  const { build } = await import('esbuild')
+  const { compile } = await import('./compile.js')
   mkdirSync(draft, { recursive: true })
-  await build({
-    entryPoints: sources.map((source) => source.path),
-    outbase: join(root, 'src'),
-    outdir: join(draft, 'dist'),
-    bundle: true,
-    plugins: [{ name: 'one-to-one', setup: keepModules }],
-    platform: 'node',
-    format: 'esm',
-    target: 'node20.19',
-    sourcemap: 'linked',
-    sourcesContent: false,
-    logLevel: 'error',
-  })
+  await compile(root, join(draft, 'dist'))
   writeFileSync(join(draft, 'package.json'), readFileSync(join(root, 'package.json')))
   const docs = join(root, 'docs')
   if (existsSync(docs)) symlinkSync(docs, join(draft, 'docs'), 'junction')
-}
-
-/**
- * Leaves every import where it is and points relative ones at the compiled neighbour. Bundling would merge modules
- * and move them away from what they find relative to themselves.
- *
- * @param {import('esbuild').PluginBuild} build
- */
-function keepModules(build) {
-  build.onResolve({ filter: /.*/ }, ({ kind, path }) => {
-    if (kind === 'entry-point') return undefined
-    const isRelative = path.startsWith('./') || path.startsWith('../')
-    return { path: isRelative ? path.replace(/\.ts$/, '.js') : path, external: true }
-  })
 }
 
 /**

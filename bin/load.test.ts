@@ -31,7 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const own = await import('tidemill')
   const neighbour = await import('../index.ts')
   writeSync(1, 'same copy ' + (own.token === neighbour.token) + '\\n')
-  const worker = new Worker(new URL('./worker.js', import.meta.url))
+  const worker = new Worker(new URL('./worker-main.js', import.meta.url))
   await new Promise((resolve) => worker.once('exit', resolve))
   return Kind.Done
 }
@@ -48,7 +48,7 @@ beforeEach(() => {
     JSON.stringify({ name: 'tidemill', type: 'module', exports: { '.': './dist/index.js' } }),
   )
   write('src/cli/main.ts', mainText)
-  write('src/cli/worker.ts', "console.log('from a thread')\nexport {}\n")
+  write('src/cli/worker-main.ts', "console.log('from a thread')\nexport {}\n")
   write('src/cli/main.test.ts', 'this is not a program')
   write('src/index.ts', 'export const token: object = {}\n')
   write(

@@ -4,7 +4,8 @@
  * 2. publint, whether the manifest fits the files;
  * 3. attw, whether every entry point resolves with its types from ESM;
  * 4. knip, whether a dependency, file or export is unused;
- * 5. whether the packed package installs and its entry points and its program start in an empty project.
+ * 5. whether the packed package installs and its entry points and its program start and run a job in an
+ *    empty project.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -28,6 +29,7 @@ const required: readonly RegExp[] = [
   /^dist\/index\.js$/,
   /^dist\/index\.d\.ts$/,
   /^dist\/cli\/main\.js$/,
+  /^dist\/cli\/worker-main\.js$/,
   /^dist\/testing\/index\.js$/,
   /^src\/index\.ts$/,
   /^docs\/errors\/TM1000\.md$/,
@@ -66,6 +68,12 @@ function tool(name: string): string {
   return join(repositoryRoot, 'node_modules', '.bin', name)
 }
 
+const job = `import { datagen, discard, pipeline } from 'tidemill'
+const app = pipeline('packed')
+app.from('numbers', datagen({ row: (n) => ({ n }), count: 10 })).to('none', discard())
+await app.run()
+`
+
 function checkInstalled(archive: string, work: string): void {
   const project = join(work, 'project')
   mkdirSync(project)
@@ -79,6 +87,9 @@ function checkInstalled(archive: string, work: string): void {
     "const m = await import('tidemill'); if (typeof m.pipeline !== 'function') process.exit(1)"
   step('import the root', process.execPath, ['--input-type=module', '-e', start], project)
   step('start the program', 'npx', ['--no-install', 'tidemill', '--version'], project)
+  writeFileSync(join(project, 'job.ts'), job)
+  step('run a job', 'npx', ['--no-install', 'tidemill', 'run', 'job.ts'], project)
+  step('explain an error', 'npx', ['--no-install', 'tidemill', 'explain', 'TM1000'], project)
 }
 
 function main(): void {

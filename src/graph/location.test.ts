@@ -24,6 +24,11 @@ test.each([
     `Error\n    at f (C:\\app\\tidemill\\graph\\location.js:9:24)\n    at g (C:\\app\\job.ts:7:2)`,
     'C:\\app\\job.ts:7:2',
   ],
+  [
+    'the merged package',
+    `Error\n    at callerLocation (file:///app/dist/cli/engine-A7Q.js:9:24)\n    at from (file:///app/dist/index.js:1:2)\n    at file:///app/job.ts:7:2`,
+    '/app/job.ts:7:2',
+  ],
   ['a bundle', `Error\n    at a (/app/bundle.js:9:24)\n    at b (/app/bundle.js:12:4)`, undefined],
   ['nothing outside', `Error\n    ${inside}`, undefined],
   ['no stack', undefined, undefined],

@@ -16,8 +16,9 @@ export function outerLocation(stack: string | undefined): string | undefined {
     const place = placeOf(line)
     if (place === undefined) continue
     if (root === undefined) {
-      // The first frame is this file. In a bundle it is not, and then own and foreign frames cannot be told apart.
-      root = /^(.*[/\\])graph[/\\]location\.[jt]s:\d/.exec(place)?.[1]
+      // The first frame is this file, or the one it was merged into for the package (`bin/compile.js`). In a bundle of
+      // the user's it is neither, and then own and foreign frames cannot be told apart.
+      root = /^(.*[/\\])(?:graph[/\\]location\.[jt]s|cli[/\\]engine-\w+\.js):\d/.exec(place)?.[1]
       if (root === undefined) return undefined
     } else if (!place.startsWith(root) || /\.test\.[jt]s:\d/.test(place)) {
       return place
