@@ -4,14 +4,14 @@
  */
 import type { Env } from './base/env.ts'
 import { installNodeFileClients } from './connectors/file/client.ts'
-import type { Ledger } from './checkpoint/ledger.ts'
-import type { Job, JobExecutor, JobResult, RecordCounts, StartOptions } from './graph/executor.ts'
+import type { Job, JobExecutor, JobResult, StartOptions } from './graph/executor.ts'
 import { currentHost } from './graph/host.ts'
 import type { Plan } from './graph/plan.ts'
 import { createNodeEnv } from './platform/node.ts'
 import { describeJob } from './runtime/describe.ts'
 import { inlineHost } from './runtime/inline-host.ts'
 import { type JobOutcome, type RunningJob, startJob } from './runtime/job.ts'
+import { recordsOf } from './runtime/record-counts.ts'
 
 const intervalMsDefault = 1_000
 
@@ -78,21 +78,6 @@ function resultOf(job: string, outcome: JobOutcome): JobResult {
     records: recordsOf(outcome.ledger),
     durationMs: outcome.durationMs,
   }
-}
-
-/** What became of all records, from the ledger of the job's whole life. */
-export function recordsOf(ledger: Ledger): RecordCounts {
-  const counts = { read: 0, written: 0, late: 0, rejected: 0 }
-  for (const source of ledger.sources) {
-    counts.read += source.read
-    counts.rejected += source.rejected + source.skipped + source.deadLettered
-  }
-  for (const operator of ledger.operators) {
-    counts.late += operator.late
-    counts.rejected += operator.rejected + operator.skipped + operator.deadLettered
-  }
-  for (const sink of ledger.sinks) counts.written += sink.published
-  return counts
 }
 
 let env: Env | undefined

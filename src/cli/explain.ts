@@ -58,8 +58,8 @@ async function explainJob(file: string, flags: ExplainFlags, session: Session): 
 }
 
 async function loadPlan(file: string, params: Params): Promise<LoadedJob> {
-  const bundle = await bundleJob(file)
-  const host = new ThreadHost({ jobUrl: bundle.url, params: [...params], explain: true })
+  const jobUrl = bundleJob(file).then(({ url }) => url)
+  const host = new ThreadHost({ params: [...params], explain: true }, jobUrl)
   try {
     return await host.load()
   } catch (error) {

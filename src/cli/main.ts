@@ -3,14 +3,28 @@ import { Command, CommanderError } from 'commander'
 import { DiskError } from '../base/env.ts'
 import { formatError, isTidemillError, TidemillError } from '../base/errors.ts'
 import { engineVersion } from '../runtime/describe.ts'
-import { addDeadCommand } from './dead.ts'
 import { cliErrors } from './errors.ts'
 import { exitCodeOf } from './exit-code.ts'
-import { addExplainCommand } from './explain.ts'
-import { addLogCommand } from './log.ts'
-import { addRunCommand } from './run.ts'
 import { OutputClosed, Session } from './session.ts'
-import { addSnapshotCommand } from './snapshot.ts'
+import { withSourcePlaces } from './source-places.ts'
+
+/** Loaded when they are asked for: what `log` needs would make `run` start later. */
+const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
+  run: async () => (await import('./run.ts')).addRunCommand,
+  log: async () => (await import('./log.ts')).addLogCommand,
+  dead: async () => (await import('./dead.ts')).addDeadCommand,
+  snapshot: async () => (await import('./snapshot.ts')).addSnapshotCommand,
+  explain: async () => (await import('./explain.ts')).addExplainCommand,
+}
+
+type AddCommand = (program: Command, session: Session) => void
+
+/** The command that the arguments begin with; all of them for help, and for names that do not exist. */
+async function commandsFor(argv: readonly string[]): Promise<readonly AddCommand[]> {
+  const [name = ''] = argv
+  const loaders = Object.hasOwn(commands, name) ? [commands[name]!] : Object.values(commands)
+  return await Promise.all(loaders.map((load) => load()))
+}
 
 /** Runs one command. Errors are printed to standard error, with `--json` also as one object to standard output. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -25,11 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
         help += text
       },
     })
-  addRunCommand(program, session)
-  addLogCommand(program, session)
-  addDeadCommand(program, session)
-  addSnapshotCommand(program, session)
-  addExplainCommand(program, session)
+  for (const add of await commandsFor(argv)) add(program, session)
   // Help is written by the library; a reader that goes away must not turn it into a crash.
   process.stdout.on('error', () => {})
   try {
@@ -57,7 +67,7 @@ function report(error: unknown, session: Session): number {
       `${JSON.stringify({ status: 'failed', error: { code, kind, message, remedy, details } })}\n`,
     )
   }
-  process.stderr.write(`${formatError(told)}\n`)
+  process.stderr.write(`${withSourcePlaces(formatError(told))}\n`)
   return exitCodeOf(told)
 }
 

@@ -34,8 +34,8 @@ const intervalMsDefault = 1_000
 /** Loads the module and starts its job. The outcome settles when no thread of it runs any more. */
 export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
   const { env, params } = options
-  const bundle = await bundleJob(options.jobFile)
-  const host = new ThreadHost({ jobUrl: bundle.url, params: [...params] })
+  const jobUrl = bundleJob(options.jobFile).then(({ url }) => url)
+  const host = new ThreadHost({ params: [...params] }, jobUrl)
   let loaded: LoadedJob
   try {
     loaded = await host.load()

@@ -87,5 +87,8 @@ describe('a job module that', () => {
     expect(lastObject(end)).toMatchObject({
       error: { code: 'TM1901', message: expect.stringContaining('seven') },
     })
+    // Frames of the user and of the engine lead to sources, although both ran merged.
+    expect(end.stderr).toMatch(/throwing\.ts:\d+:\d+\)/)
+    expect(end.stderr).toMatch(/src[\\/]runtime[\\/]slice\.ts:\d+:\d+\)/)
   })
 })

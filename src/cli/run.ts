@@ -1,7 +1,7 @@
 /** `tidemill run <job.ts>` */
 import type { Command } from 'commander'
-import { recordsOf } from '../execution.ts'
 import type { JobOutcome } from '../runtime/job.ts'
+import { recordsOf } from '../runtime/record-counts.ts'
 import { type ProgressForm, startProgress } from './progress.ts'
 import { runJobFile, stopOnSignals } from './run-job.ts'
 import { TidemillError } from '../base/errors.ts'

@@ -6,10 +6,10 @@ import { Worker } from 'node:worker_threads'
 import { TidemillError } from '../base/errors.ts'
 import { emptyLedger } from '../checkpoint/ledger.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
-import { recordsOf } from '../execution.ts'
 import type { RecordCounts } from '../graph/executor.ts'
 import { runtimeErrors } from '../runtime/errors.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '../runtime/job.ts'
+import { recordsOf } from '../runtime/record-counts.ts'
 import type { SliceProgress } from '../runtime/slice.ts'
 import { cliErrors } from './errors.ts'
 import { receiveError } from './sent-error.ts'
@@ -26,7 +26,7 @@ class JobThread {
   onEnd: (error: Error) => void = () => {}
   readonly #worker: Worker
 
-  constructor(input: WorkerInput) {
+  constructor(input: WorkerInput, jobUrl: Promise<string>) {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js'
     this.#worker = new Worker(new URL(`./worker-main.${extension}`, import.meta.url), {
       workerData: input,
@@ -53,6 +53,10 @@ class JobThread {
         this.onEnd(ended)
       })
     })
+    jobUrl.then(
+      (url) => this.send({ kind: 'load', jobUrl: url }),
+      () => {}, // `ThreadHost.load` has it too and rejects
+    )
     // A thread may end after it has loaded; then nobody waits for `loaded` any more.
     this.loaded.catch(() => {})
     this.ended = new Promise((resolve) => this.#worker.on('exit', () => resolve()))
@@ -69,23 +73,27 @@ class JobThread {
 
 export class ThreadHost implements SubtaskHost {
   readonly #input: WorkerInput
+  readonly #jobUrl: Promise<string>
   #spare: JobThread | undefined
   #fingerprint: string | undefined
 
-  constructor(input: WorkerInput) {
+  /** Threads start, and load the engine, while `jobUrl` is pending. */
+  constructor(input: WorkerInput, jobUrl: Promise<string>) {
     this.#input = input
+    this.#jobUrl = jobUrl
   }
 
   /** Loads the module in a first thread, which later runs the first subtask. */
   async load(): Promise<LoadedJob> {
-    this.#spare = new JobThread(this.#input)
+    this.#spare = new JobThread(this.#input, this.#jobUrl)
+    await this.#jobUrl
     const job = await this.#spare.loaded
     this.#fingerprint = job.description.plan.fingerprint
     return job
   }
 
   start(spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
-    const thread = this.#spare ?? new JobThread(this.#input)
+    const thread = this.#spare ?? new JobThread(this.#input, this.#jobUrl)
     this.#spare = undefined
     return new ThreadSubtask(thread, spec, callbacks, this.#fingerprint)
   }

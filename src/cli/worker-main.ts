@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { TidemillError } from '../base/errors.ts'
 import { createBufferPool } from '../checkpoint/buffer-pool.ts'
 import { directoryStorage } from '../checkpoint/directory-storage.ts'
+import type { SubtaskMessage } from '../checkpoint/messages.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
 import { installNodeFileClients } from '../connectors/file/client.ts'
 import type { RunOptions } from '../graph/executor.ts'
@@ -24,20 +25,26 @@ import type { FromWorker, ToWorker, WorkerInput } from './worker-messages.ts'
 
 const progressMs = 200
 
-async function main(): Promise<void> {
-  process.setSourceMapsEnabled(true)
+function main(): void {
   installNodeFileClients()
   const port = parentPort
   if (port === null) throw new Error('this module runs in a worker thread')
   const say = (message: FromWorker): void => port.postMessage(message)
   const input = workerData as WorkerInput
   const env = createNodeEnv()
+  // The job will ask for it. Loaded without source maps: the line that built a step is read off a stack, and Node would
+  // decode the map of the whole engine for that.
+  const engine = import('../index.ts')
+  let plan: Plan | undefined
   let slice: Slice | undefined
   let stopped = false
-  const early: ToWorker[] = []
-  try {
-    const { plan, options } = await loadJob(input)
-    const { mode, state, checkpointInterval } = options
+  const early: SubtaskMessage[] = []
+  const load = async (jobUrl: string): Promise<void> => {
+    await engine
+    process.setSourceMapsEnabled(true)
+    const captured = await loadJob(input, jobUrl)
+    plan = captured.plan
+    const { mode, state, checkpointInterval } = captured.options
     say({
       kind: 'loaded',
       job: {
@@ -51,46 +58,53 @@ async function main(): Promise<void> {
         },
       },
     })
-    const start = async (spec: SubtaskSpec): Promise<void> => {
-      const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
-      slice = new Slice({
-        env,
-        plan,
-        ...spec,
-        storage,
-        pool: createBufferPool(),
-        deadLetters: deadLetters(),
-        report: (report) => say({ kind: 'report', report }),
-        failed: (error) => say({ kind: 'failed', error: sendError(error) }),
-      })
-      const progress = setInterval(
-        () => slice && say({ kind: 'progress', progress: slice.progress() }),
-        progressMs,
-      )
-      progress.unref()
-      for (const message of early) if (message.kind === 'message') slice.send(message.message)
-      if (stopped) slice.stop()
-      await slice.run()
-      clearInterval(progress)
-      say({ kind: 'progress', progress: slice.progress() })
-      say({ kind: 'stopped' })
-      port.close()
-    }
-    port.on('message', (message: ToWorker) => {
-      if (message.kind === 'start') {
-        start(message.spec).catch((error: unknown) =>
-          say({ kind: 'failed', error: sendError(error) }),
-        )
-      } else if (message.kind === 'stop') {
+    if (stopped) port.close()
+  }
+  const start = async (spec: SubtaskSpec): Promise<void> => {
+    if (plan === undefined) throw new Error('a subtask starts after its job was loaded')
+    const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
+    slice = new Slice({
+      env,
+      plan,
+      ...spec,
+      storage,
+      pool: createBufferPool(),
+      deadLetters: deadLetters(),
+      report: (report) => say({ kind: 'report', report }),
+      failed: (error) => say({ kind: 'failed', error: sendError(error) }),
+    })
+    const progress = setInterval(
+      () => slice && say({ kind: 'progress', progress: slice.progress() }),
+      progressMs,
+    )
+    progress.unref()
+    for (const message of early) slice.send(message)
+    if (stopped) slice.stop()
+    await slice.run()
+    clearInterval(progress)
+    say({ kind: 'progress', progress: slice.progress() })
+    say({ kind: 'stopped' })
+    port.close()
+  }
+  const fail = (error: unknown): void => say({ kind: 'failed', error: sendError(error) })
+  port.on('message', (message: ToWorker) => {
+    switch (message.kind) {
+      case 'load':
+        load(message.jobUrl).catch(fail)
+        break
+      case 'start':
+        start(message.spec).catch(fail)
+        break
+      case 'stop':
         stopped = true
         if (slice) slice.stop()
-        else port.close()
-      } else if (slice) slice.send(message.message)
-      else early.push(message)
-    })
-  } catch (error) {
-    say({ kind: 'failed', error: sendError(error) })
-  }
+        else if (plan) port.close()
+        break
+      case 'message':
+        if (slice) slice.send(message.message)
+        else early.push(message.message)
+    }
+  })
 }
 
 interface Captured {
@@ -99,7 +113,7 @@ interface Captured {
 }
 
 /** Imports the module and waits for the first `run` or `start`, which never settles in a worker. */
-async function loadJob(input: WorkerInput): Promise<Captured> {
+async function loadJob(input: WorkerInput, jobUrl: string): Promise<Captured> {
   let captured: ((value: Captured) => void) | undefined
   const plan = new Promise<Captured>((resolve) => {
     captured = resolve
@@ -108,7 +122,7 @@ async function loadJob(input: WorkerInput): Promise<Captured> {
     params: new Map(input.params),
     capture: (plan, options) => captured?.({ plan, options }),
   })
-  const imported = import(input.jobUrl).then(
+  const imported = import(jobUrl).then(
     () => {
       // The capture happens during the import, so a module that is through without one has none.
       throw new TidemillError(cliErrors.noPlan)
@@ -120,4 +134,4 @@ async function loadJob(input: WorkerInput): Promise<Captured> {
   return Promise.race([plan, imported])
 }
 
-await main()
+main()

@@ -8,7 +8,6 @@ import type { SliceProgress } from '../runtime/slice.ts'
 
 /** What a worker is started with. */
 export interface WorkerInput {
-  readonly jobUrl: string
   readonly params: readonly (readonly [string, string])[]
   /** The plan is wanted as text. */
   readonly explain?: boolean
@@ -25,6 +24,8 @@ export interface LoadedJob {
 }
 
 export type ToWorker =
+  /** Comes first. The thread starts without it, while the job is still being bundled. */
+  | { readonly kind: 'load'; readonly jobUrl: string }
   | { readonly kind: 'start'; readonly spec: SubtaskSpec }
   | { readonly kind: 'message'; readonly message: SubtaskMessage }
   | { readonly kind: 'stop' }
