@@ -26,12 +26,12 @@ export async function race(
   rounds: number = 7,
   warmups: number = 3,
   /** Runs before each contestant and is not timed. */
-  before: () => void = () => {},
+  before: () => unknown = () => {},
 ): Promise<readonly number[]> {
   const times = contestants.map((): number[] => [])
   for (let round = -warmups; round < rounds; round++) {
     for (const [index, run] of contestants.entries()) {
-      before()
+      await before()
       const start = process.cpuUsage()
       await run()
       const { user, system } = process.cpuUsage(start)

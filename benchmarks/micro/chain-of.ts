@@ -11,6 +11,9 @@ import type { Stream } from '../../src/stream/types.ts'
 import type { Source } from '../../src/connectors/contract.ts'
 import { timestampMax } from '../../src/base/time.ts'
 
+/** As many as the runtime gives a chain at a time. */
+export const ROWS_PER_CALL = 1_024
+
 export interface RunnableChain<Row> {
   rows(rows: readonly Row[]): void
   /** The end of the input: everything still open fires. */
@@ -49,7 +52,10 @@ export function chainOf<Row, Out>(
   }
   const root = [...chain.roots.values()][0]
   return {
-    rows: (rows) => root?.rows(rows, 0, rows.length),
+    rows: (rows) => {
+      for (let from = 0; from < rows.length; from += ROWS_PER_CALL)
+        root?.rows(rows, from, Math.min(from + ROWS_PER_CALL, rows.length))
+    },
     end: () => {
       for (const reached of parts.originsOfSource.values())
         for (const origin of reached) origin.end('rows')

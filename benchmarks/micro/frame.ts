@@ -40,11 +40,25 @@ type Row = Omit<Bid, 'type'>
 const ROWS = 25_600
 const ROUNDS = 15
 
-export async function frameBars(): Promise<BarResult[]> {
-  const rows = bids(ROWS)
-  const frames = framesOf(rows)
+export function viewBars(): BarResult[] {
   warmOtherLayouts()
-  return [viewBar(frames), decodeBar(frames, rows), ...encodeBars(rows), retainBar(frames)]
+  return [viewBar(framesOf(bids(ROWS)))]
+}
+
+export function decodeBars(): BarResult[] {
+  const rows = bids(ROWS)
+  warmOtherLayouts()
+  return [decodeBar(framesOf(rows), rows)]
+}
+
+export function encodeBars(): BarResult[] {
+  warmOtherLayouts()
+  return encodeBar(bids(ROWS))
+}
+
+export function retainBars(): BarResult[] {
+  warmOtherLayouts()
+  return [retainBar(framesOf(bids(ROWS)))]
 }
 
 /** Milliseconds that this thread ran. */
@@ -237,7 +251,7 @@ function decodeBar(frames: readonly Frame[], rows: readonly Row[]): BarResult {
   )
 }
 
-function encodeBars(rows: readonly Row[]): BarResult[] {
+function encodeBar(rows: readonly Row[]): BarResult[] {
   const builder = createFrameBuilder(layoutOf(bid))
   const engine = (): unknown => {
     let bytes = 0

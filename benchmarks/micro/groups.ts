@@ -1,19 +1,36 @@
-/** All bars by the file they are in; bundled by `run.ts`. */
+/**
+ * All bars by group; `run.ts` bundles this and starts it once per group, since what ran before in a process shapes what
+ * V8 makes of the rest: `node groups.mjs GROUP` prints one JSON object per bar.
+ */
 import type { Bar } from './bar.ts'
 import { chainBars } from './chain.ts'
-import { frameBars } from './frame.ts'
+import { decodeBars, encodeBars, retainBars, viewBars } from './frame.ts'
 import { jsonLinesBars } from './jsonl.ts'
+import { generatorsBars, rxBars, streamsBars } from './libraries.ts'
 import { logBars } from './log.ts'
-import { logQueryBars } from './log-query.ts'
+import { copyBars, rowsBars, viewsBars } from './log-query.ts'
 import { stateBars } from './state.ts'
 import { windowBars } from './windows.ts'
 
-export const bars: Readonly<Record<string, () => Promise<readonly Bar[]>>> = {
+type Bars = () => readonly Bar[] | Promise<readonly Bar[]>
+
+const bars: Readonly<Record<string, Bars>> = {
   chain: chainBars,
-  frame: frameBars,
+  rxjs: rxBars,
+  streams: streamsBars,
+  generators: generatorsBars,
+  views: viewBars,
+  decode: decodeBars,
+  encode: encodeBars,
+  retain: retainBars,
   windows: windowBars,
   state: stateBars,
   log: () => logBars(),
-  'log-query': logQueryBars,
+  'log-rows': rowsBars,
+  'log-views': viewsBars,
+  'log-copy': copyBars,
   jsonl: jsonLinesBars,
 }
+
+const wanted = process.argv[2] ?? ''
+for (const one of (await bars[wanted]?.()) ?? []) console.log(JSON.stringify(one))

@@ -14,7 +14,7 @@ import { type Dataset, datasets } from '../nexmark/dataset.ts'
 import type { NexmarkEvent } from '../nexmark/event.ts'
 import { writeJsonLines } from '../nexmark/jsonl.ts'
 import { loops } from '../nexmark/loops.ts'
-import { openProfile } from '../nexmark/profiles.ts'
+import { type OpenProfile, openProfile } from '../nexmark/profiles.ts'
 import { queries } from '../nexmark/queries.ts'
 import { q1 } from '../nexmark/queries/stateless.ts'
 import type { HotAuction } from '../nexmark/results.ts'
@@ -25,54 +25,82 @@ import { type Bar, bar, race } from './bar.ts'
 const dataset: Dataset = datasets.D3
 const EVENTS_PER_CHUNK = 1_000
 
-export async function logQueryBars(): Promise<Bar[]> {
+type Query = (events: Stream<EventRow>) => Stream<HotAuction, 'event-time'>
+
+/** What the contests share: the log, the JSON lines of the same events, and a folder for what the jobs write. */
+interface Place {
+  readonly log: OpenProfile
+  readonly lines: string
+  readonly folder: string
+}
+
+async function withLog(run: (place: Place) => Promise<Bar[]>): Promise<Bar[]> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-micro-'))
   const log = await openProfile('S4', dataset)
   try {
-    const path = writeJsonLines(dataset)[0]?.path ?? ''
-    const engine =
-      (build: (events: Stream<EventRow>) => Stream<HotAuction, 'event-time'>) => async () => {
-        const sum = summing('q5')
-        const app = pipeline('micro-q5')
-        build(app.from('events', log.source())).to('checksum', epochSink('checksum', sum))
-        await app.run({ state: mkdtempSync(join(folder, 'state-')) })
-        return sum.value
-      }
-    const views = engine(
-      queries.q5 as (events: Stream<EventRow>) => Stream<HotAuction, 'event-time'>,
-    )
-    // A spread needs the whole row: from here on rows are plain.
-    const rows = engine(
-      (events) =>
-        queries.q5(events.map((event) => ({ ...event }))) as Stream<HotAuction, 'event-time'>,
-    )
-    const hand = (): Promise<number> => Promise.resolve(byLoop(path))
-    const streams = (): Promise<number> => byStreams(path)
-    const expected = await hand()
-    for (const run of [views, rows, streams]) {
-      if ((await run()) !== expected) throw new Error('bars 6 and 7: two ways give two results')
-    }
-    const [viewsMs = 0, rowsMs = 0, handMs = 0, streamsMs = 0] = await race(
-      [views, rows, hand, streams],
-      5,
-      1,
-    )
-    const copied = join(folder, 'copied.jsonl')
-    const [copyMs = 0, handCopyMs = 0] = await race(
-      [logToLog(log.source, folder), () => handCopy(path, copied)],
-      5,
-      1,
-    )
-    return [
-      bar('6 log to q5: loop on JSON lines / engine, plain rows', handMs / rowsMs, '>=', 5),
-      bar('6 log to q5: loop on JSON lines / engine, views', handMs / viewsMs, '>=', 8),
-      bar('7 log to q5: Node streams on JSON lines / engine, views', streamsMs / viewsMs, '>=', 10),
-      bar('8 log to q1 to log: loop on JSON lines / engine', handCopyMs / copyMs, '>=', 5),
-    ]
+    return await run({ log, lines: writeJsonLines(dataset)[0]?.path ?? '', folder })
   } finally {
     log.close()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** Bar 6 with rows that are plain objects. */
+export function rowsBars(): Promise<Bar[]> {
+  return withLog(async ({ log, lines, folder }) => {
+    // A spread needs the whole row: from here on rows are plain.
+    const rows = q5Job(log, folder, (events) =>
+      (queries.q5 as Query)(events.map((event) => ({ ...event }))),
+    )
+    const hand = (): Promise<number> => Promise.resolve(byLoop(lines))
+    await requireEqual([hand, rows])
+    const [rowsMs = 0, handMs = 0] = await race([rows, hand], 5, 1)
+    return [bar('6 log to q5: loop on JSON lines / engine, plain rows', handMs / rowsMs, '>=', 5)]
+  })
+}
+
+/** Bars 6 and 7: rows are views of their frames. */
+export function viewsBars(): Promise<Bar[]> {
+  return withLog(async ({ log, lines, folder }) => {
+    const views = q5Job(log, folder, queries.q5 as Query)
+    const hand = (): Promise<number> => Promise.resolve(byLoop(lines))
+    const streams = (): Promise<number> => byStreams(lines)
+    await requireEqual([hand, views, streams])
+    const [viewsMs = 0, handMs = 0, streamsMs = 0] = await race([views, hand, streams], 5, 1)
+    return [
+      bar('6 log to q5: loop on JSON lines / engine, views', handMs / viewsMs, '>=', 8),
+      bar('7 log to q5: Node streams on JSON lines / engine, views', streamsMs / viewsMs, '>=', 10),
+    ]
+  })
+}
+
+/** Bar 8. */
+export function copyBars(): Promise<Bar[]> {
+  return withLog(async ({ log, lines, folder }) => {
+    const copied = join(folder, 'copied.jsonl')
+    const [copyMs = 0, handMs = 0] = await race(
+      [logToLog(() => log.source(), folder), () => handCopy(lines, copied)],
+      5,
+      1,
+    )
+    return [bar('8 log to q1 to log: loop on JSON lines / engine', handMs / copyMs, '>=', 5)]
+  })
+}
+
+function q5Job(log: OpenProfile, folder: string, query: Query): () => Promise<number> {
+  return async () => {
+    const sum = summing('q5')
+    const app = pipeline('micro-q5')
+    query(app.from('events', log.source())).to('checksum', epochSink('checksum', sum))
+    await app.run({ state: mkdtempSync(join(folder, 'state-')) })
+    return sum.value
+  }
+}
+
+async function requireEqual(ways: readonly (() => Promise<number>)[]): Promise<void> {
+  const results = new Set<number>()
+  for (const way of ways) results.add(await way())
+  if (results.size !== 1) throw new Error('bars 6 and 7: two ways give two results')
 }
 
 /** A good loop: the file in one piece, a line at a time, maps per slice. */
@@ -122,10 +150,7 @@ const euroBid = struct('euroBid', {
   extra: field(5, text),
 })
 
-function logToLog(
-  source: () => ReturnType<Awaited<ReturnType<typeof openProfile>>['source']>,
-  folder: string,
-) {
+function logToLog(source: OpenProfile['source'], folder: string) {
   return async (): Promise<void> => {
     const directory = mkdtempSync(join(folder, 'copy-'))
     const app = pipeline('micro-q1')
