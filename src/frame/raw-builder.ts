@@ -37,6 +37,8 @@ export class RawColumn {
   readonly ends: Int32Array
   /** UTF-8 of texts, encodings of cells. Replaced when it grows. */
   heap: Uint8Array
+  /** The same memory, for writers of words. */
+  words: DataView
   /** Bytes of the heap that belong to rows. */
   used: number
   /** What the value being written adds: where its bytes end in the heap, and its units. */
@@ -52,6 +54,7 @@ export class RawColumn {
     this.absent = column.optional ? new Uint8Array(FRAME_ROWS_MAX >>> 3) : noBytes
     this.ends = heap ? new Int32Array(FRAME_ROWS_MAX + 1) : noEnds
     this.heap = heap ? new Uint8Array(heapBytesFirst) : noBytes
+    this.words = new DataView(this.heap.buffer)
     this.used = 0
     this.pending = 0
     this.units = 0
@@ -63,6 +66,7 @@ export class RawColumn {
     const larger = new Uint8Array(Math.max(this.heap.length * 2, this.used + bytes))
     larger.set(this.heap.subarray(0, this.used))
     this.heap = larger
+    this.words = new DataView(larger.buffer)
   }
 
   /** Text behind the used part of the heap; false for half of a surrogate pair, which may not stand next to its other half. */

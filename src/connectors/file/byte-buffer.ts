@@ -6,6 +6,9 @@
 import { crc32 } from '../../base/crc32.ts'
 import type { ByteInput } from './byte-input.ts'
 
+/** Bytes that can always be read behind the last one that was filled: parsers look at whole words. */
+const spareBytes = 8
+
 /** Enough to tell two files of one format apart, little enough to cost nothing per position. */
 export const printBytes = 64
 
@@ -22,7 +25,7 @@ export class ByteBuffer {
   constructor(input: ByteInput, chunkBytes: number) {
     this.#input = input
     this.#chunkBytes = chunkBytes
-    this.bytes = new Uint8Array(chunkBytes * 2)
+    this.bytes = new Uint8Array(chunkBytes * 2 + spareBytes)
   }
 
   consume(count: number): void {
@@ -35,7 +38,7 @@ export class ByteBuffer {
     this.#makeRoom()
     const room = this.bytes.subarray(
       this.end,
-      Math.min(this.bytes.length, this.end + this.#chunkBytes),
+      Math.min(this.bytes.length - spareBytes, this.end + this.#chunkBytes),
     )
     const count = await this.#input.read(room)
     if (count === 0) this.ended = true
@@ -51,11 +54,12 @@ export class ByteBuffer {
   #makeRoom(): void {
     const keepFrom = Math.max(0, this.start - printBytes)
     const kept = this.end - keepFrom
-    if (this.bytes.length - this.end >= this.#chunkBytes) return
-    if (kept + this.#chunkBytes <= this.bytes.length) {
+    const capacity = this.bytes.length - spareBytes
+    if (capacity - this.end >= this.#chunkBytes) return
+    if (kept + this.#chunkBytes <= capacity) {
       this.bytes.copyWithin(0, keepFrom, this.end)
     } else {
-      const larger = new Uint8Array(Math.max(this.bytes.length * 2, kept + this.#chunkBytes))
+      const larger = new Uint8Array(Math.max(capacity * 2, kept + this.#chunkBytes) + spareBytes)
       larger.set(this.bytes.subarray(keepFrom, this.end))
       this.bytes = larger
     }
