@@ -11,10 +11,12 @@ import { join } from 'node:path'
 import { monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks'
 import { milliseconds, pipeline, type Stream } from 'tidemill'
 import { Checksum } from './checksum.ts'
+import type { NexmarkEvent } from './event.ts'
 import { loops } from './loops.ts'
 import { cpuMs, Meter } from './meter.ts'
 import { type EngineQuery, queries, type QueryRows } from './queries.ts'
 import type { EventRow } from './schema.ts'
+import { linesSource, parsedChunks, segmentFile } from './segment-lines.ts'
 import { segmentSource } from './segment-source.ts'
 import { FrameSegments, RowSegments } from './segments.ts'
 import { epochSink, summing } from './sinks.ts'
@@ -22,6 +24,7 @@ import { epochSink, summing } from './sinks.ts'
 export interface RunRequest {
   readonly system: 'tidemill' | 'loop'
   readonly query: EngineQuery
+  readonly profile: 'S1' | 'S2'
   readonly segmentEvents: number
   /** How many segments; `undefined` for as many as the CPU time needs (loops only). */
   readonly segments: number | undefined
@@ -86,7 +89,7 @@ interface Outcome {
 
 function runLoop(): Outcome {
   const { query, segmentEvents, cpuSeconds } = request
-  const segments = new RowSegments(segmentEvents)
+  const segments = segmentsOf(segmentEvents)
   const loop = loops[query]()
   const sink = new Checksum()
   const enough = (): boolean =>
@@ -95,7 +98,7 @@ function runLoop(): Outcome {
       : meter.sections.length + 1 >= request.segments
   for (;;) {
     meter.begin()
-    loop.rows(segments.rows, sink)
+    for (const rows of segments.chunks()) loop.rows(rows, sink)
     if (enough()) break
     meter.end()
     segments.next()
@@ -111,9 +114,26 @@ function runLoop(): Outcome {
   }
 }
 
+/** What the loop reads: plain rows in memory, or the lines of a file. */
+function segmentsOf(events: number): {
+  chunks(): Iterable<readonly NexmarkEvent[]>
+  next(): void
+} {
+  if (request.profile === 'S2') {
+    const path = segmentFile(events)
+    return { chunks: () => parsedChunks(path), next: () => {} }
+  }
+  const segments = new RowSegments(events)
+  return { chunks: () => [segments.rows], next: () => segments.next() }
+}
+
 async function runEngine<Query extends EngineQuery>(query: Query): Promise<Outcome> {
   const { segmentEvents, checkpointIntervalMs } = request
-  const segments = new FrameSegments(segmentEvents)
+  const count = request.segments ?? SEGMENTS_MIN
+  const source =
+    request.profile === 'S2'
+      ? linesSource(segmentFile(segmentEvents), count, meter)
+      : segmentSource(new FrameSegments(segmentEvents), count, meter)
   const state = mkdtempSync(join(tmpdir(), 'tidemill-nexmark-'))
   const sum = summing(query)
   let counted = 0
@@ -126,10 +146,7 @@ async function runEngine<Query extends EngineQuery>(query: Query): Promise<Outco
   }
   const checkpoints: { readonly atMs: number; readonly ms: number }[] = []
   const app = pipeline(`nexmark-${query}`)
-  const events = app.from(
-    'events',
-    segmentSource(segments, request.segments ?? SEGMENTS_MIN, meter),
-  )
+  const events = app.from('events', source)
   // `as`: the table of queries gives this query this row type.
   const build = queries[query] as (events: Stream<EventRow>) => Stream<QueryRows[Query]>
   build(events).to(

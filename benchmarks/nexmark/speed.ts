@@ -2,7 +2,7 @@
  * `nexmark speed`: events per CPU second of the engine and of hand-written loops on the same events, turn by turn, each
  * run in a process of its own, with guarantees on. See the rules in `../README.md`.
  *
- * Profile S1 only. A loop decides how many segments are needed for the CPU time asked for; the engine then reads exactly
+ * Profile S1, frames in memory, or S2, JSON lines from disk, for queries that only filter and map. A loop decides how many segments are needed for the CPU time asked for; the engine then reads exactly
  * as many, so both have the same input and must come to the same rows and the same checksum.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -17,18 +17,25 @@ import { correct } from './correct.ts'
 import { BASE_TIME_MS } from './dataset.ts'
 import { loadFrames } from './frames.ts'
 import { type EngineQuery, engineQueries } from './queries.ts'
+import { segmentFile } from './segment-lines.ts'
 import { segmentDataset } from './segments.ts'
 import type { RunFigures, RunRequest } from './speed-run.ts'
+
+/** Queries that may read the same events again and again. */
+const linesQueries = ['q0', 'q1', 'q2', 'q13', 'q14', 'q21', 'q22'] as const
 
 export const speedUsage = `Usage: npm run bench -- nexmark speed [options]
 
   --queries LIST         ${engineQueries.join(',')} (default: all)
+  --profile P            S1 or S2; S2 for ${linesQueries.join(',')} (default: S1)
   --events N             events of a segment; less than 1000000 is for trying out only (default: 1000000)
   --cpu-seconds S        CPU time of the timed part of the loop, at least (default: 5)
   --repetitions N        runs of each system, in turn (default: 5)
   --checkpoint-ms N      between checkpoints; lower it until the timed part has two (default: 2000)
   --startup              measures the time from process start to the first result of q1 instead
   --json                 one JSON object per line and run, then one summary per query and one of all`
+
+type SpeedProfile = RunRequest['profile']
 
 /** Both systems of one query, as one repetition measured them. */
 interface Pair {
@@ -38,6 +45,7 @@ interface Pair {
 
 interface Settings {
   readonly queries: readonly EngineQuery[]
+  readonly profile: SpeedProfile
   readonly events: number
   readonly cpuSeconds: number
   readonly repetitions: number
@@ -49,7 +57,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 export async function speedCommand(args: readonly string[]): Promise<number> {
   const { values } = parseOptions(args, {
-    queries: { type: 'string', default: engineQueries.join(',') },
+    queries: { type: 'string' },
     profile: { type: 'string', default: 'S1' },
     events: { type: 'string', default: '1000000' },
     'cpu-seconds': { type: 'string', default: '5' },
@@ -58,9 +66,11 @@ export async function speedCommand(args: readonly string[]): Promise<number> {
     startup: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   })
-  oneOf('--profile', values['profile'], ['S1'])
+  const profile = oneOf('--profile', values['profile'], ['S1', 'S2'])
+  const possible = profile === 'S1' ? engineQueries : linesQueries
   const settings: Settings = {
-    queries: listOf('--queries', values['queries'], engineQueries),
+    profile,
+    queries: listOf('--queries', values['queries'] ?? possible.join(','), possible),
     events: positive('--events', values['events']),
     cpuSeconds: positive('--cpu-seconds', values['cpu-seconds'], false),
     repetitions: positive('--repetitions', values['repetitions']),
@@ -76,13 +86,13 @@ export async function speedCommand(args: readonly string[]): Promise<number> {
 
 async function measure(settings: Settings): Promise<number> {
   const { queries, repetitions, json } = settings
-  const dataset = datasetOf(settings.events)
+  const dataset = datasetOf(settings)
   const program = await bundle(fileURLToPath(new URL('./speed-run.ts', import.meta.url)))
   const machine = describeMachine()
   const ratios: number[] = []
   let valid = true
   for (const query of queries) {
-    const digests = await digestsOf(query)
+    const digests = await digestsOf(query, settings.profile)
     const pairs: Pair[] = []
     let segments: number | undefined
     for (let repetition = 1; repetition <= repetitions; repetition++) {
@@ -116,13 +126,13 @@ async function measure(settings: Settings): Promise<number> {
         )
       }
     }
-    const summary = summarise(query, pairs)
+    const summary = summarise(query, settings.profile, pairs)
     ratios.push(summary.ratio.median)
     console.log(json ? JSON.stringify(summary) : textLine(summary))
   }
   const overall = {
     summary: 'all',
-    profile: 'S1',
+    profile: settings.profile,
     queries: queries.length,
     ratioGeometricMean: round(
       Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length),
@@ -166,11 +176,11 @@ interface Digests {
 }
 
 /** The same query and profile with a collecting sink on D2. */
-async function digestsOf(query: EngineQuery): Promise<Digests> {
+async function digestsOf(query: EngineQuery, profile: SpeedProfile): Promise<Digests> {
   const request = {
     queries: [query],
     dataset: 'D2',
-    profiles: ['S1'],
+    profiles: [profile],
     gs: [1],
     modes: ['stream'],
   } as const
@@ -197,7 +207,7 @@ function describe(
   return {
     system,
     query,
-    profile: 'S1',
+    profile: settings.profile,
     sink: 'checksum',
     parallelism: 1,
     options: { ...options, segmentEvents: settings.events, segments: figures.segments },
@@ -273,9 +283,10 @@ function spin(): number {
 }
 
 /** Writes the segment to the cache, so that no run has to, and says what it is. */
-function datasetOf(events: number) {
+function datasetOf({ events, profile }: Settings) {
   try {
     const dataset = segmentDataset(events)
+    if (profile === 'S2') segmentFile(events)
     const frames = loadFrames(dataset)
     const hash = createHash('sha256')
     for (const frame of frames) hash.update(frame.bytes)
@@ -321,17 +332,17 @@ type Spread = { readonly median: number; readonly min: number; readonly max: num
 
 interface Summary {
   readonly summary: EngineQuery
-  readonly profile: 'S1'
+  readonly profile: SpeedProfile
   readonly tidemill: Spread
   readonly loop: Spread
   readonly ratio: Spread
 }
 
-function summarise(query: EngineQuery, pairs: readonly Pair[]): Summary {
+function summarise(query: EngineQuery, profile: SpeedProfile, pairs: readonly Pair[]): Summary {
   const ratios = pairs.map(({ tidemill, loop }) => round(rateOf(tidemill) / rateOf(loop)))
   return {
     summary: query,
-    profile: 'S1',
+    profile,
     tidemill: spreadOf(pairs.map(({ tidemill }) => rateOf(tidemill))),
     loop: spreadOf(pairs.map(({ loop }) => rateOf(loop))),
     ratio: spreadOf(ratios),
