@@ -11,7 +11,9 @@ export interface SubtaskLinks {
   reader(exchange: number, from: number): MessageReader
   /**
    * `callback` runs - at least once, later, never inside `write` or `read` - when there may be messages to read or room
-   * to write. There is one callback; a second call replaces it.
+   * to write: once after this call, and after a `read` that gave nothing or a `write` that was refused. So read every
+   * channel until it is empty, and drain what waits, before waiting for news. There is one callback; a second call
+   * replaces it.
    */
   onNews(callback: () => void): void
   /** No news from now on. */

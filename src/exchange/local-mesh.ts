@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { MessageReader, MessageWriter, SubtaskLinks } from './contract.ts'
+import type { Armed, Waker } from './ring.ts'
 
 /** As a ring between threads; a single larger message still passes. */
 const QUEUE_BYTES = 1 << 20
@@ -47,20 +48,24 @@ export function createLocalMesh(options: LocalMeshOptions): LocalMesh {
   }
 }
 
-class Queue implements MessageWriter, MessageReader {
+/** A channel from a subtask to another one of its thread, or to itself. */
+export class Queue implements MessageWriter, MessageReader {
   private readonly bytesMax: number
-  private readonly sender: Bell
-  private readonly receiver: Bell
+  private readonly sender: Waker
+  private readonly receiver: Waker
+  private readonly own: Armed | undefined
   private messages: Uint8Array<ArrayBuffer>[]
   private next: number
   private bytes: number
   /** A write was refused since the last read. */
   private refused: boolean
 
-  constructor(bytesMax: number, sender: Bell, receiver: Bell) {
+  /** `own`: the bell of whoever holds both ends, if it must be armed. */
+  constructor(bytesMax: number, sender: Waker, receiver: Waker, own?: Armed) {
     this.bytesMax = bytesMax
     this.sender = sender
     this.receiver = receiver
+    this.own = own
     this.messages = []
     this.next = 0
     this.bytes = 0
@@ -74,6 +79,7 @@ class Queue implements MessageWriter, MessageReader {
   write(message: Uint8Array): boolean {
     if (this.bytes > 0 && this.bytes + message.length > this.bytesMax) {
       this.refused = true
+      this.own?.arm()
       return false
     }
     // `set` and not `slice`: a Buffer's slice shares its memory.
@@ -87,7 +93,10 @@ class Queue implements MessageWriter, MessageReader {
 
   read(): Uint8Array<ArrayBuffer> | undefined {
     const message = this.messages[this.next]
-    if (message === undefined) return undefined
+    if (message === undefined) {
+      this.own?.arm()
+      return undefined
+    }
     this.next++
     this.bytes -= message.length
     if (this.next === this.messages.length) {
@@ -103,7 +112,7 @@ class Queue implements MessageWriter, MessageReader {
 }
 
 /** Tells one subtask that there is news: once, however much there is. */
-class Bell {
+class Bell implements Waker {
   private readonly later: (fn: () => void) => void
   private callback: (() => void) | undefined
   private rung: boolean
