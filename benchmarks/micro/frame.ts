@@ -95,7 +95,8 @@ function bids(count: number): Row[] {
     const event = generator.event(i)
     if (event.type !== 'bid') continue
     const { type, ...row } = event
-    rows.push(row)
+    // As a source decodes it: the generator's texts are trees of pieces, which the first contestant would have to flatten.
+    rows.push(JSON.parse(JSON.stringify(row)))
   }
   return rows
 }
