@@ -5,6 +5,7 @@ import type { EventLog } from '../log/log.ts'
 import type { LogReader } from '../log/reader.ts'
 import { printRecords, type PrintedRecord } from '../log/text-records.ts'
 import type { LogBatch } from '../log/types.ts'
+import { FrameRows } from './frame-rows.ts'
 import { type LogFlags, withLog } from './open-log.ts'
 import { parseCount } from './options.ts'
 import type { Session } from './session.ts'
@@ -53,7 +54,8 @@ async function read(
       }),
     )
   }
-  const printer = new Printer(session, flags.limit ?? Number.POSITIVE_INFINITY)
+  const rows = new FrameRows(log, topic)
+  const printer = new Printer(session, rows, flags.limit ?? Number.POSITIVE_INFINITY)
   if (flags.follow === true) await follow(readers, printer, session)
   else for (const reader of readers) await readToEnd(reader, printer)
 }
@@ -104,10 +106,12 @@ async function follow(
 /** Prints whole batches, one after the other, up to a limit of records. */
 class Printer {
   readonly #session: Session
+  readonly #rows: FrameRows
   #left: number
 
-  constructor(session: Session, limit: number) {
+  constructor(session: Session, rows: FrameRows, limit: number) {
     this.#session = session
+    this.#rows = rows
     this.#left = limit
   }
 
@@ -130,9 +134,24 @@ class Printer {
     await this.#session.print(...lines)
   }
 
-  /** Its columns are known to the job that wrote it only. */
   async #frame(partition: number, batch: LogBatch): Promise<void> {
     if (this.full) return
+    const rows = await this.#rows.of(batch)
+    if (rows === undefined) return this.#unknown(partition, batch)
+    const shown = rows.slice(0, this.#left)
+    this.#left -= shown.length
+    await this.#session.print(
+      ...shown.map(({ offset, timestamp, value }) => {
+        if (this.#session.json)
+          return JSON.stringify({ partition, offset, timestamp, key: null, value })
+        const time = timestamp === undefined ? '-' : timeText(timestamp)
+        return [`${partition}:${offset}`, time, '-', printable(value)].join('\t')
+      }),
+    )
+  }
+
+  /** Nobody has kept the schema, so only its writer knows the columns. */
+  async #unknown(partition: number, batch: LogBatch): Promise<void> {
     this.#left -= batch.recordCount - batch.skip
     const offset = batch.baseOffset + batch.skip
     const told = {

@@ -1,8 +1,13 @@
-import { closeSync, openSync, readdirSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { logSink } from '../connectors/log/log-topic.ts'
+import { createNodeEnv } from '../platform/node.ts'
+import { int, int64, text } from '../schema/scalars.ts'
+import { field, struct } from '../schema/struct.ts'
+import { contextOf } from '../testing/conformance/sink-life.ts'
 import { runHere } from './program-here.test-support.ts'
 import { lastObject, type ProgramEnd, ProgramFolder } from './program.test-support.ts'
 
@@ -103,6 +108,59 @@ function flipByte(topic: string): void {
   writeSync(opened, new Uint8Array([0x5a]), 0, 1, 200)
   closeSync(opened)
 }
+
+test('rows that a job wrote with a schema are printed, and append takes them', async () => {
+  const env = createNodeEnv({ logLevel: 'error' })
+  const reading = struct('reading', {
+    id: field(1, int),
+    name: field(2, text),
+    big: field(3, int64),
+  })
+  const write = async (topic: string, count: number): Promise<void> => {
+    const sink = logSink({
+      directory: join(folder.path, 'log'),
+      topic,
+      value: reading,
+      partitions: 1,
+    })
+    const writer = await sink.open(contextOf(env, { fresh: true }))
+    await writer.recover([])
+    for (let id = 0; id < count; id++)
+      writer.write({ id, name: `n${id}`, big: BigInt(id) }, id === 1 ? Number.NaN : 1_000 * id)
+    await writer.commit(1, await writer.prepare(1))
+    await writer.close()
+  }
+  await write('frames', 300)
+  const some = await run(...log('read', 'frames', '--from', '255', '--limit', '2', '--json'))
+  expect(some.stderr).toBe('')
+  expect(objects(some.stdout)).toEqual(
+    [255, 256].map((id) => ({
+      partition: 0,
+      offset: id,
+      timestamp: 1_000 * id,
+      key: null,
+      value: `{"id":${id},"name":"n${id}","big":"${id}"}`,
+    })),
+  )
+  const all = await run(...log('read', 'frames', '--json'))
+  expect(objects(all.stdout)).toHaveLength(300)
+  expect(objects(all.stdout)[1]).not.toHaveProperty('timestamp')
+  const shown = await run(...log('read', 'frames', '--limit', '1'))
+  expect(shown.stdout).toBe('0:0\t1970-01-01T00:00:00.000Z\t-\t{"id":0,"name":"n0","big":"0"}\n')
+  await run(...log('create', 'frames-copy'))
+  expect(await runOn(all.stdout, ...log('append', 'frames-copy', '--records'))).toMatchObject({
+    exitCode: 0,
+  })
+
+  // Topics of before have no schema beside them: their frames are told, not shown.
+  await write('old', 3)
+  const home = join(folder.path, 'log', 'old')
+  for (const name of readdirSync(home).filter((one) => one.startsWith('schema-')))
+    rmSync(join(home, name))
+  expect((await run(...log('read', 'old'))).stdout).toMatch(
+    /^0:0 {2}3 rows in a frame of \d+ bytes\n$/,
+  )
+})
 
 test('text lines, bad lines, ranges and limits', async () => {
   await run(...log('create', 'lines'))

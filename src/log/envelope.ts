@@ -1,5 +1,5 @@
 /**
- * Small files that are written once: topic description, retention record, clean mark, generation claim.
+ * Small files that are written once: topic description, schema, retention record, clean mark, generation claim.
  *
  * magic 'TMLE', checksum over the rest (seeded with the partition's identity), version, kind, length, JSON in UTF-8.
  * The kind is under the checksum, so one kind of file renamed to another never passes. New files are written under a
@@ -12,7 +12,7 @@ import { TidemillError } from '../base/errors.ts'
 import { corrupt, logErrors } from './errors.ts'
 import { viewOf } from './format.ts'
 
-export const envelopeKind = { topic: 1, retention: 2, clean: 3, generation: 4 } as const
+export const envelopeKind = { topic: 1, retention: 2, clean: 3, generation: 4, schema: 5 } as const
 export type EnvelopeKind = (typeof envelopeKind)[keyof typeof envelopeKind]
 
 const magic = 0x454c4d54 // 'TMLE'

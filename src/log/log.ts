@@ -5,7 +5,7 @@ import { logErrors, wrapDiskError } from './errors.ts'
 import { listPartition, partitionPlace, type PartitionPlace } from './layout.ts'
 import type { PartitionState } from './partition-state.ts'
 import { type LogReader, openPartitionReader } from './reader.ts'
-import { createTopic, listTopics, readTopic } from './topics.ts'
+import { createTopic, keepSchema, listTopics, readSchema, readTopic } from './topics.ts'
 import { verifyPartitions } from './verify.ts'
 import { EndWatcher } from './visible-end.ts'
 import { type LogWriter, openPartitionWriter, type Pins, type WriterOptions } from './writer.ts'
@@ -84,6 +84,20 @@ export class EventLog {
     )
     this.#topics.set(name, topic)
     return topic
+  }
+
+  /** Keeps what columns of this fingerprint look like with the topic, for tools. The log does not look into it. */
+  keepSchema(topic: string, fingerprint: bigint, type: unknown): Promise<void> {
+    return this.#wrapped('keeping a schema', () =>
+      keepSchema(this.#env, this.directory, topic, fingerprint, type),
+    )
+  }
+
+  /** What {@link keepSchema} was given; `undefined` when nobody kept it, TM1206 when it is damaged. */
+  schema(topic: string, fingerprint: bigint): Promise<unknown> {
+    return this.#wrapped('reading a schema', () =>
+      readSchema(this.#env, this.directory, topic, fingerprint),
+    )
   }
 
   /** Options and the present extent of every partition. */

@@ -32,7 +32,7 @@ export async function createTopic(
   for (let partition = 0; partition < topic.partitions; partition++)
     await disk.syncDir(`${home}/${partition}`)
   const bytes = encodeEnvelope(envelopeKind.topic, topic, 0)
-  const published = await publishDescription(disk, home, topic.id, bytes)
+  const published = await publishShared(disk, home, metaFile, topic.id, bytes)
   await disk.syncDir(home)
   await syncParents(disk, home)
   if (!published) throw exists(name)
@@ -43,26 +43,66 @@ export async function createTopic(
  * False when another process was faster. Each writes under a name of its own: with a shared one, one process would
  * publish what the other has written, under an id that it does not know. Who succeeds takes away what others have left.
  */
-async function publishDescription(
+async function publishShared(
   disk: Disk,
   home: string,
-  id: string,
+  name: string,
+  own: string,
   bytes: Uint8Array,
 ): Promise<boolean> {
-  const temporary = `${home}/${metaFile}.${id}.tmp`
+  const temporary = `${home}/${name}.${own}.tmp`
   await writeNew(disk, temporary, bytes)
   try {
-    if (!(await publishTemporary(disk, temporary, `${home}/${metaFile}`))) return false
+    if (!(await publishTemporary(disk, temporary, `${home}/${name}`))) return false
   } catch (error) {
-    // Taken away, so there is a description.
-    if (error instanceof DiskError && error.errno === 'ENOENT') return false
+    // Taken away by who was faster.
+    const taken = error instanceof DiskError && error.errno === 'ENOENT'
+    if (taken && (await disk.stat(`${home}/${name}`)) !== undefined) return false
     throw error
   }
-  for (const name of await disk.list(home)) {
-    if (name.startsWith(metaFile) && name.endsWith('.tmp'))
-      await removeIfPresent(disk, `${home}/${name}`)
+  for (const left of await disk.list(home)) {
+    if (left.startsWith(`${name}.`) && left.endsWith('.tmp'))
+      await removeIfPresent(disk, `${home}/${left}`)
   }
   return true
+}
+
+/**
+ * Keeps the description of a frame's columns beside the topic, so that tools can read what a program wrote. The log does
+ * not look into it. `fingerprint` is that of the batches.
+ */
+export async function keepSchema(
+  env: Env,
+  directory: string,
+  topic: string,
+  fingerprint: bigint,
+  type: unknown,
+): Promise<void> {
+  const { disk } = env
+  const home = `${directory}/${topic}`
+  const name = schemaName(fingerprint)
+  if ((await disk.stat(`${home}/${name}`)) === undefined) {
+    const bytes = encodeEnvelope(envelopeKind.schema, { topic, type }, 0)
+    await publishShared(disk, home, name, newId(env), bytes)
+  }
+  // Whoever published it may have died before its sync.
+  await disk.syncDir(home)
+}
+
+/** What {@link keepSchema} was given; `undefined` when nobody kept it, TM1206 when it is damaged. */
+export async function readSchema(
+  env: Env,
+  directory: string,
+  topic: string,
+  fingerprint: bigint,
+): Promise<unknown> {
+  const file = `${directory}/${topic}/${schemaName(fingerprint)}`
+  const content = await readEnvelope(env.disk, file, envelopeKind.schema, 0)
+  return (content as { readonly type: unknown } | undefined)?.type
+}
+
+function schemaName(fingerprint: bigint): string {
+  return `schema-${fingerprint.toString(16).padStart(16, '0')}`
 }
 
 /**
@@ -126,10 +166,9 @@ function checkedTopic(env: Env, name: string, options: TopicOptions): TopicInfo 
       ? {}
       : { bytes: whole('retention.bytes', bytes, 1, Number.MAX_SAFE_INTEGER) }),
   }
-  const id = env.random.stream('log.topic').bytes(16)
   return {
     name,
-    id: [...id].map((byte) => hexadecimal(byte)).join(''),
+    id: newId(env),
     partitions: whole('partitions', options.partitions ?? 1, 1, partitionsMax),
     durability: checkedDurability(options.durability ?? 'sync'),
     retention,
@@ -145,8 +184,9 @@ function checkedTopic(env: Env, name: string, options: TopicOptions): TopicInfo 
   }
 }
 
-function hexadecimal(byte: number): string {
-  return byte.toString(16).padStart(2, '0')
+function newId(env: Env): string {
+  const bytes = env.random.stream('log.topic').bytes(16)
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 }
 
 function checkedDurability(durability: Durability): Durability {

@@ -56,6 +56,8 @@ export async function openLogSink<Value>(
       `logSink: topic ${topic.name} has ${topic.partitions} partitions for ${subtasks} subtasks`,
     )
   }
+  const schema = framesOf(options)
+  if (schema !== undefined) await log.keepSchema(topic.name, fingerprintOf(schema), schema.type)
   const owner = `${job}/${name}/${subtask}`
   const outputs: PartitionOutput<Value>[] = []
   try {
@@ -69,6 +71,16 @@ export async function openLogSink<Value>(
     throw error
   }
   return new TopicWriter(context, log, outputs, options)
+}
+
+/** The schema when rows go to the log as frames: values with a schema and without key. */
+function framesOf<Value>(options: LogSinkOptions<Value>): Schema<unknown> | undefined {
+  const schema = options.key === undefined ? schemaIn(options.value) : undefined
+  return schema as Schema<unknown> | undefined
+}
+
+function fingerprintOf(schema: Schema<unknown>): bigint {
+  return BigInt(`0x${schema.hash}`)
 }
 
 class TopicWriter<Value> implements SinkWriter<Value> {
@@ -194,12 +206,9 @@ class PartitionOutput<Value> {
     this.writer = writer
     this.#options = options
     this.#producerId = producerIdOf(`${context.job}/${context.name}/${context.subtask}`)
-    const schema =
-      options.key === undefined
-        ? (schemaIn(options.value) as Schema<unknown> | undefined)
-        : undefined
+    const schema = framesOf(options)
     this.#builder = schema === undefined ? undefined : createFrameBuilder(layoutOf(schema))
-    this.#fingerprint = schema === undefined ? 0n : BigInt(`0x${schema.hash}`)
+    this.#fingerprint = schema === undefined ? 0n : fingerprintOf(schema)
   }
 
   /** TM1730 when an earlier life of a job of this name has written here. */
