@@ -426,6 +426,7 @@ export declare class Writer {
     u8(value: number): void;
     u32(value: number): void;
     f64(value: number): void;
+    f64s(values: Float64Array, start: number, count: number): void;
     varint(value: number): void;
     int(value: number): void;
     bigint(value: bigint): void;

@@ -769,6 +769,7 @@ export interface RunOptions {
     readonly mode?: 'stream' | 'batch';
     readonly state?: string;
     readonly checkpointInterval?: Duration;
+    readonly workers?: number;
     readonly signal?: AbortSignalLike;
 }
 
@@ -1215,6 +1216,7 @@ export declare class Writer {
     u8(value: number): void;
     u32(value: number): void;
     f64(value: number): void;
+    f64s(values: Float64Array, start: number, count: number): void;
     varint(value: number): void;
     int(value: number): void;
     bigint(value: bigint): void;

@@ -33,7 +33,7 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
       intervalMs: options.checkpointInterval ?? intervalMsDefault,
       acceptParameters: false,
       from: options.from,
-      subtasks: 1,
+      subtasks: options.workers ?? 1,
     })
     const { signal } = options
     const onAbort = (): void => job.stop()

@@ -1,9 +1,10 @@
 /** A pipeline compiled as the runtime compiles it, without disk and checkpoints: the bare chain of its steps. */
 import type { Sink, SinkWriter } from '../../src/connectors/contract.ts'
-import { counterLayout } from '../../src/runtime/chain.ts'
+import { counterLayout, noExchanges } from '../../src/runtime/chain.ts'
 import { buildParts } from '../../src/runtime/build.ts'
 import { compileChain } from '../../src/runtime/compile-chain.ts'
 import { FailurePolicies } from '../../src/runtime/failures.ts'
+import { stagesOf } from '../../src/runtime/stages.ts'
 import type { Plan } from '../../src/graph/plan.ts'
 import { createNodeEnv } from '../../src/platform/node.ts'
 import { pipelineOn } from '../../src/stream/pipeline.ts'
@@ -36,6 +37,7 @@ export function chainOf<Row, Out>(
     processing: { nowMs: () => 0, schedule: () => {} },
     hooks,
     batch: false,
+    stages: stagesOf(plan, 1),
   })
   // `as`: the chain only ever calls `write`.
   const writer = { write } as unknown as SinkWriter<unknown>
@@ -43,7 +45,16 @@ export function chainOf<Row, Out>(
     plan.nodes.flatMap((node) => (node.kind === 'sink' ? [[node.id, writer] as const] : [])),
   )
   const { operators, origins } = parts
-  const chain = compileChain({ plan, counters, operators, origins, sinks, hooks, batch: false })
+  const chain = compileChain({
+    plan,
+    counters,
+    operators,
+    origins,
+    sinks,
+    hooks,
+    batch: false,
+    exchanges: noExchanges,
+  })
   for (const reached of parts.originsOfSource.values()) {
     for (const origin of reached) {
       origin.open('rows')

@@ -30,6 +30,7 @@ export const correctUsage = `Usage: npm run bench -- nexmark correct [options]
   --profile S1|S2|S4  events from frames in memory, JSON lines or the event log; a list runs each (default: S1)
   --g 1|1000          size of the groups within which events are out of order; a list runs each (default: 1)
   --mode stream|batch a list runs each (default: stream)
+  --workers 1         how many subtasks share the work, and partitions the input has; a list runs each (default: 1)
   --json              one JSON object per line`
 
 export interface CorrectResult {
@@ -38,7 +39,7 @@ export interface CorrectResult {
   readonly profile: Profile
   readonly g: number
   readonly mode: 'stream' | 'batch'
-  readonly parallelism: 1
+  readonly parallelism: number
   readonly rows: number
   readonly digest: string
   readonly digestExpected: string
@@ -60,6 +61,7 @@ export interface CorrectRequest {
   readonly profiles: readonly Profile[]
   readonly gs: readonly number[]
   readonly modes: readonly ('stream' | 'batch')[]
+  readonly workers?: readonly number[]
 }
 
 export async function correctCommand(args: readonly string[]): Promise<number> {
@@ -69,6 +71,7 @@ export async function correctCommand(args: readonly string[]): Promise<number> {
     profile: { type: 'string', default: 'S1' },
     g: { type: 'string', default: '1' },
     mode: { type: 'string', default: 'stream' },
+    workers: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   })
   const request: CorrectRequest = {
@@ -77,6 +80,7 @@ export async function correctCommand(args: readonly string[]): Promise<number> {
     profiles: listOf('--profile', values['profile'], profiles),
     gs: listOf('--g', values['g'], ['1', '1000']).map(Number),
     modes: listOf('--mode', values['mode'], ['stream', 'batch']),
+    workers: listOf('--workers', values['workers'], ['1', '2', '3', '4']).map(Number),
   }
   let valid = true
   for await (const result of correct(request)) {
@@ -92,31 +96,33 @@ export async function* correct(request: CorrectRequest): AsyncGenerator<CorrectR
     const dataset = { ...datasets[request.dataset], disorder: g }
     const expectations = new Expectations(request.dataset, g)
     for (const name of request.profiles) {
-      const profile = await openProfile(name, dataset)
-      try {
-        for (const mode of request.modes) {
-          for (const query of request.queries) {
-            const expected = expectations.of(query)
-            const rows = await collect(query, profile, mode)
-            const digest = digestOfResult(query, rows)
-            const valid = digest === expected.digest && expectations.holds(query, rows)
-            yield {
-              query,
-              dataset: request.dataset,
-              profile: name,
-              g,
-              mode,
-              parallelism: 1,
-              rows: rows.length,
-              digest,
-              digestExpected: expected.digest,
-              digestSource: expected.source,
-              valid,
+      for (const workers of request.workers ?? [1]) {
+        const profile = await openProfile(name, dataset, workers)
+        try {
+          for (const mode of request.modes) {
+            for (const query of request.queries) {
+              const expected = expectations.of(query)
+              const rows = await collect(query, profile, mode, workers)
+              const digest = digestOfResult(query, rows)
+              const valid = digest === expected.digest && expectations.holds(query, rows)
+              yield {
+                query,
+                dataset: request.dataset,
+                profile: name,
+                g,
+                mode,
+                parallelism: workers,
+                rows: rows.length,
+                digest,
+                digestExpected: expected.digest,
+                digestSource: expected.source,
+                valid,
+              }
             }
           }
+        } finally {
+          profile.close()
         }
-      } finally {
-        profile.close()
       }
     }
   }
@@ -172,6 +178,7 @@ export async function collect<Query extends EngineQuery>(
   query: Query,
   profile: OpenProfile,
   mode: 'stream' | 'batch',
+  workers: number = 1,
 ): Promise<readonly QueryRows[Query][]> {
   const state = mkdtempSync(join(tmpdir(), 'tidemill-nexmark-'))
   try {
@@ -181,7 +188,7 @@ export async function collect<Query extends EngineQuery>(
     const build = queries[query] as (events: Stream<EventRow>) => Stream<QueryRows[Query]>
     build(app.from('events', profile.source())).to('results', epochSink('collect', collector))
     const checkpointInterval = milliseconds(CHECKPOINT_INTERVAL_MS)
-    await app.run({ state: join(state, 'state'), mode, checkpointInterval })
+    await app.run({ state: join(state, 'state'), mode, checkpointInterval, workers })
     return collector.rows
   } finally {
     rmSync(state, { recursive: true, force: true })
@@ -201,7 +208,8 @@ function digestOfCounts(rows: readonly Pick<BidderWindow, 'bidder' | 'count'>[])
 }
 
 function textLine(result: CorrectResult): string {
-  const { query, dataset, profile, g, mode, rows, digest, digestExpected, valid } = result
+  const { query, dataset, profile, g, mode, parallelism, rows, digest, digestExpected, valid } =
+    result
   const verdict = valid ? 'valid' : `WRONG, expected ${digestExpected}`
   return [
     query.padEnd(4),
@@ -209,6 +217,7 @@ function textLine(result: CorrectResult): string {
     profile,
     `G=${g}`.padEnd(6),
     mode.padEnd(6),
+    `p=${parallelism}`,
     String(rows).padStart(8),
     digest,
     verdict,

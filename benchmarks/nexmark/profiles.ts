@@ -22,12 +22,17 @@ export interface OpenProfile {
   close(): void
 }
 
-export async function openProfile(profile: Profile, dataset: Dataset): Promise<OpenProfile> {
+/** With several partitions, frames (S1, S4) or lines (S2) are dealt to them in turn; each stays in order. */
+export async function openProfile(
+  profile: Profile,
+  dataset: Dataset,
+  partitions: number = 1,
+): Promise<OpenProfile> {
   switch (profile) {
     case 'S1': {
       const frames = loadFrames(dataset)
       return {
-        source: () => memoryFrames<EventRow>(frames, { schema: nexmarkEvent }),
+        source: () => memoryFrames<EventRow>(dealt(frames, partitions), { schema: nexmarkEvent }),
         close: () => {},
       }
     }
@@ -49,6 +54,14 @@ export async function openProfile(profile: Profile, dataset: Dataset): Promise<O
       }
     }
   }
+}
+
+/** One list, or lists of every n-th item. */
+function dealt<Item>(items: readonly Item[], partitions: number): Item[] | Item[][] {
+  if (partitions === 1) return [...items]
+  return Array.from({ length: partitions }, (_, part) =>
+    items.filter((_item, index) => index % partitions === part),
+  )
 }
 
 async function fillTopic(dataset: Dataset, directory: string): Promise<void> {

@@ -258,14 +258,20 @@ export function epochSink<Row>(
   epochs: Epochs<Row>,
   onCommit: (durationMs: number) => void = () => {},
 ): Sink<Row> {
-  const cuts = new Map<number, unknown>()
+  let last: number | undefined
+  const bySubtask = new Map<number, Map<number, unknown>>()
+  const cutsOf = (subtask: number): Map<number, unknown> => {
+    const cuts = bySubtask.get(subtask) ?? new Map<number, unknown>()
+    bySubtask.set(subtask, cuts)
+    return cuts
+  }
   return {
     role: 'sink',
     connector,
     describe: {},
     guarantee: 'transactional',
     acceptsViews: false,
-    open: () => Promise.resolve(new EpochWriter(epochs, cuts, onCommit)),
+    open: ({ subtask }) => Promise.resolve(new EpochWriter(epochs, cutsOf(subtask), onCommit)),
   }
 }
 
@@ -285,7 +291,6 @@ class EpochWriter<Row> implements SinkWriter<Row> {
     this.#epochs = epochs
     this.#cuts = cuts
     this.#onCommit = onCommit
-    epochs.cut()
   }
 
   write(row: Row): void {

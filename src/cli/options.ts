@@ -55,6 +55,17 @@ export function parseCount(text: string): number {
   return count
 }
 
+/** Threads of one job. */
+export function parseWorkers(text: string): number {
+  const count = parseCount(text)
+  if (count < 1 || count > workersMax)
+    throw new InvalidArgumentError(`write a number from 1 to ${workersMax}`)
+  return count
+}
+
+/** More threads than any machine has cores for one job; key groups set a lower limit. */
+const workersMax = 256
+
 /** A parser that accepts these words only. */
 export function oneOf<const Word extends string>(
   ...words: readonly Word[]

@@ -20,6 +20,7 @@ export interface RunJobOptions {
   readonly stateDirectory: string | undefined
   readonly intervalMs: number | undefined
   readonly acceptParameters: boolean
+  readonly workers: number | undefined
   readonly restore?: SnapshotId | undefined
   readonly from?: string | undefined
 }
@@ -55,7 +56,7 @@ export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
     acceptParameters: options.acceptParameters,
     restore: options.restore,
     from: options.from,
-    subtasks: 1,
+    subtasks: options.workers ?? loaded.options.workers ?? 1,
   })
   const outcome = running.outcome.finally(() => host.close())
   return { ...running, outcome, loaded, stateDirectory }

@@ -7,7 +7,14 @@ import { runJobFile, stopOnSignals } from './run-job.ts'
 import { TidemillError } from '../base/errors.ts'
 import type { SnapshotId } from '../checkpoint/names.ts'
 import { cliErrors } from './errors.ts'
-import { oneOf, type Params, parseDuration, parseParam, parseSnapshot } from './options.ts'
+import {
+  oneOf,
+  type Params,
+  parseDuration,
+  parseParam,
+  parseSnapshot,
+  parseWorkers,
+} from './options.ts'
 import type { Session } from './session.ts'
 
 interface RunFlags {
@@ -16,6 +23,7 @@ interface RunFlags {
   readonly param?: Params
   readonly checkpointInterval?: number
   readonly acceptParams?: boolean
+  readonly workers?: number
   readonly from?: string
   readonly restore?: SnapshotId
   readonly repeatPublished?: boolean
@@ -42,6 +50,11 @@ export function addRunCommand(program: Command, session: Session): void {
       '--checkpoint-interval <duration>',
       'time between checkpoints, e.g. 500ms, 1s, 2m (default: 1s)',
       parseDuration,
+    )
+    .option(
+      '--workers <count>',
+      'threads that share the work; state is redistributed when the number changes (default: 1)',
+      parseWorkers,
     )
     .option('--accept-params', 'continue from state that was made with other parameters')
     .option('--from <folder>', 'begin from this savepoint when the state directory is empty')
@@ -74,6 +87,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     stateDirectory: flags.state,
     intervalMs: flags.checkpointInterval,
     acceptParameters: flags.acceptParams === true,
+    workers: flags.workers,
     from: flags.from,
     restore: flags.restore,
   })

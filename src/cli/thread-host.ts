@@ -6,11 +6,12 @@ import { Worker } from 'node:worker_threads'
 import { TidemillError } from '../base/errors.ts'
 import { emptyLedger } from '../checkpoint/ledger.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
+import { createMeshMemory, type MeshMemory } from '../exchange/mesh.ts'
 import type { RecordCounts } from '../graph/executor.ts'
 import { runtimeErrors } from '../runtime/errors.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '../runtime/job.ts'
 import { recordsOf } from '../runtime/record-counts.ts'
-import type { SliceProgress } from '../runtime/slice.ts'
+import type { SliceProgress } from '../runtime/progress.ts'
 import { cliErrors } from './errors.ts'
 import { receiveError } from './sent-error.ts'
 import type { FromWorker, LoadedJob, ToWorker, WorkerInput } from './worker-messages.ts'
@@ -76,6 +77,8 @@ export class ThreadHost implements SubtaskHost {
   readonly #jobUrl: Promise<string>
   #spare: JobThread | undefined
   #fingerprint: string | undefined
+  #exchanges = 0
+  #mesh: { readonly generation: number; readonly memory: MeshMemory } | undefined
 
   /** Threads start, and load the engine, while `jobUrl` is pending. */
   constructor(input: WorkerInput, jobUrl: Promise<string>) {
@@ -89,13 +92,24 @@ export class ThreadHost implements SubtaskHost {
     await this.#jobUrl
     const job = await this.#spare.loaded
     this.#fingerprint = job.description.plan.fingerprint
+    this.#exchanges = job.exchanges
     return job
   }
 
   start(spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
     const thread = this.#spare ?? new JobThread(this.#input, this.#jobUrl)
     this.#spare = undefined
-    return new ThreadSubtask(thread, spec, callbacks, this.#fingerprint)
+    return new ThreadSubtask(thread, spec, this.#meshOf(spec), callbacks, this.#fingerprint)
+  }
+
+  /** Every life has memory of its own: nothing of an earlier one may reach it. */
+  #meshOf({ generation, subtasks }: SubtaskSpec): MeshMemory | undefined {
+    if (subtasks === 1) return undefined
+    if (this.#mesh?.generation !== generation) {
+      const memory = createMeshMemory({ exchanges: this.#exchanges, subtasks })
+      this.#mesh = { generation, memory }
+    }
+    return this.#mesh.memory
   }
 
   /** Ends a thread that was loaded and never used. */
@@ -108,18 +122,19 @@ export class ThreadHost implements SubtaskHost {
 class ThreadSubtask implements SubtaskHandle {
   readonly #thread: JobThread
   #progress: SliceProgress | undefined
-  /** What earlier lives of the job did; the subtask counts its own. */
+  /** What earlier lives of the job did, added by the first subtask; each counts its own. */
   readonly #before: RecordCounts
   #stopping = false
 
   constructor(
     thread: JobThread,
     spec: SubtaskSpec,
+    mesh: MeshMemory | undefined,
     callbacks: SubtaskCallbacks,
     fingerprint: string | undefined,
   ) {
     this.#thread = thread
-    this.#before = recordsOf(spec.manifest?.ledger.total ?? emptyLedger)
+    this.#before = recordsOf((spec.subtask === 0 && spec.manifest?.ledger.total) || emptyLedger)
     thread.onMessage = (message) => {
       if (message.kind === 'report') callbacks.report(message.report)
       else if (message.kind === 'progress') this.#progress = message.progress
@@ -132,7 +147,7 @@ class ThreadSubtask implements SubtaskHandle {
       (job) => {
         if (fingerprint !== undefined && job.description.plan.fingerprint !== fingerprint) {
           callbacks.failed(new TidemillError(cliErrors.planDiffers))
-        } else thread.send({ kind: 'start', spec })
+        } else thread.send({ kind: 'start', spec, mesh })
       },
       (error: unknown) => callbacks.failed(error),
     )

@@ -10,6 +10,7 @@ import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
 import { installNodeFileClients } from '../connectors/file/client.ts'
+import { type MeshMemory, openMesh } from '../exchange/mesh.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import { installHost } from '../graph/host.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
@@ -18,6 +19,7 @@ import { createNodeEnv } from '../platform/node.ts'
 import { describeJob } from '../runtime/describe.ts'
 import type { SubtaskSpec } from '../runtime/job.ts'
 import { Slice } from '../runtime/slice.ts'
+import { stagesOf } from '../runtime/stages.ts'
 import { cliErrors } from './errors.ts'
 import { explainJob } from './explain-job.ts'
 import { sendError } from './sent-error.ts'
@@ -44,7 +46,7 @@ function main(): void {
     process.setSourceMapsEnabled(true)
     const captured = await loadJob(input, jobUrl)
     plan = captured.plan
-    const { mode, state, checkpointInterval } = captured.options
+    const { mode, state, checkpointInterval, workers } = captured.options
     say({
       kind: 'loaded',
       job: {
@@ -55,12 +57,14 @@ function main(): void {
           ...(mode === undefined ? {} : { mode }),
           ...(state === undefined ? {} : { state }),
           ...(checkpointInterval === undefined ? {} : { checkpointInterval }),
+          ...(workers === undefined ? {} : { workers }),
         },
+        exchanges: stagesOf(plan, 2).exchanges.length,
       },
     })
     if (stopped) port.close()
   }
-  const start = async (spec: SubtaskSpec): Promise<void> => {
+  const start = async (spec: SubtaskSpec, mesh: MeshMemory | undefined): Promise<void> => {
     if (plan === undefined) throw new Error('a subtask starts after its job was loaded')
     const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
     slice = new Slice({
@@ -70,6 +74,7 @@ function main(): void {
       storage,
       pool: createBufferPool(),
       deadLetters: deadLetters(),
+      links: mesh && openMesh(mesh, spec.subtask),
       report: (report) => say({ kind: 'report', report }),
       failed: (error) => say({ kind: 'failed', error: sendError(error) }),
     })
@@ -93,7 +98,7 @@ function main(): void {
         load(message.jobUrl).catch(fail)
         break
       case 'start':
-        start(message.spec).catch(fail)
+        start(message.spec, message.mesh).catch(fail)
         break
       case 'stop':
         stopped = true

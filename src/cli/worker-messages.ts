@@ -2,9 +2,10 @@
 import type { JobDescription } from '../checkpoint/driver.ts'
 import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import type { ErrorDetails, ErrorKind } from '../base/errors.ts'
+import type { MeshMemory } from '../exchange/mesh.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import type { SubtaskSpec } from '../runtime/job.ts'
-import type { SliceProgress } from '../runtime/slice.ts'
+import type { SliceProgress } from '../runtime/progress.ts'
 
 /** What a worker is started with. */
 export interface WorkerInput {
@@ -18,7 +19,9 @@ export interface LoadedJob {
   readonly job: string
   readonly description: JobDescription
   /** What the module itself passed to `run`. */
-  readonly options: Pick<RunOptions, 'mode' | 'state' | 'checkpointInterval'>
+  readonly options: Pick<RunOptions, 'mode' | 'state' | 'checkpointInterval' | 'workers'>
+  /** Exchanges of the plan when several subtasks run it. */
+  readonly exchanges: number
   /** The plan for a person, when it was asked for: functions, and so what they read, do not cross threads. */
   readonly explanation?: string
 }
@@ -26,7 +29,12 @@ export interface LoadedJob {
 export type ToWorker =
   /** Comes first. The thread starts without it, while the job is still being bundled. */
   | { readonly kind: 'load'; readonly jobUrl: string }
-  | { readonly kind: 'start'; readonly spec: SubtaskSpec }
+  | {
+      readonly kind: 'start'
+      readonly spec: SubtaskSpec
+      /** Shared memory between the subtasks of this life, when there are several. */
+      readonly mesh: MeshMemory | undefined
+    }
   | { readonly kind: 'message'; readonly message: SubtaskMessage }
   | { readonly kind: 'stop' }
 

@@ -21,6 +21,12 @@ export interface RunOptions {
   readonly state?: string
   /** Time between the starts of two checkpoints. Default 1 s. */
   readonly checkpointInterval?: Duration
+  /**
+   * How many subtasks share the work, each with its part of the partitions and of the keys. Default 1. `tidemill run`
+   * gives each a thread; a job that runs inside a program has them all in the calling thread: same results, no speed-up.
+   * State that was made with another number is redistributed.
+   */
+  readonly workers?: number
   /** Stops the job when aborted, after a final checkpoint. */
   readonly signal?: AbortSignalLike
 }

@@ -8,7 +8,7 @@
 import type { Duration, Timestamp } from '../base/time.ts'
 import type { ProcessContext, ProcessDefinition, TimerControl } from '../graph/process.ts'
 import type { Key } from '../schema/types.ts'
-import type { FrozenState, SnapshotBlock } from '../state/contract.ts'
+import type { BlockOrigin, FrozenState, SnapshotBlock } from '../state/contract.ts'
 import type { KeyedStore } from '../state/keyed-store-contract.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from './contract.ts'
 import type { UserRandom } from './random.ts'
@@ -131,9 +131,10 @@ export class ProcessOperator {
     }
   }
 
-  restore(block: SnapshotBlock): void {
+  restore(block: SnapshotBlock, from?: BlockOrigin): void {
     if (block.section !== randomSection) this.#store.restore(block)
-    else this.#options.random.restore(new Uint32Array(block.bytes.slice().buffer))
+    else if (from?.own !== false)
+      this.#options.random.restore(new Uint32Array(block.bytes.slice().buffer))
   }
 
   finishRestore(): void {

@@ -13,8 +13,9 @@ import { PaneWindowOperator } from '../window/pane-window.ts'
 import { ProcessingWindowOperator } from '../window/processing-window.ts'
 import { SessionWindowOperator } from '../window/session-window.ts'
 import type { ChainHooks, KeyedOperator } from './chain.ts'
-import { type ClockInput, EventTimeOrigin, MergedClock } from './event-time.ts'
+import { type ClockInput, type Downstream, EventTimeOrigin, MergedClock } from './event-time.ts'
 import { runtimeErrors } from './errors.ts'
+import type { ExchangeEdge, Stages } from './stages.ts'
 
 export interface BuildOptions {
   readonly plan: Plan
@@ -23,6 +24,7 @@ export interface BuildOptions {
   readonly processing: ProcessingClock
   readonly hooks: Pick<ChainHooks, 'userError'>
   readonly batch: boolean
+  readonly stages: Stages
 }
 
 export interface BuiltParts {
@@ -33,22 +35,50 @@ export interface BuiltParts {
   readonly originsOfSource: ReadonlyMap<number, readonly EventTimeOrigin[]>
   /** Event-time steps behind a stateful step: one channel, which ends with the input. */
   readonly inner: readonly EventTimeOrigin[]
+  /** Event time behind each exchange of a timed stream, by its id; the channels are the sending subtasks. */
+  readonly exchangeOrigins: ReadonlyMap<number, EventTimeOrigin>
+  /** The clock in front of each exchange, by its id. */
+  readonly exchangeClocks: ReadonlyMap<number, MergedClock>
   /** How many event-time steps lie upstream of each event-time step; batch mode replays in this order. */
   readonly depth: ReadonlyMap<number, number>
 }
 
 export function buildParts(options: BuildOptions): BuiltParts {
-  const { plan } = options
+  const { plan, stages } = options
   const origins = new Map<number, EventTimeOrigin>()
   const operators = new Map<number, KeyedOperator>()
   /** Event-time steps whose watermark reaches a node. */
   const reaching = new Map<number, readonly ClockInput[]>()
   const depth = new Map<number, number>()
   const clocks = new Map<number, MergedClock>()
+  const exchangeOrigins = new Map<number, EventTimeOrigin>()
+  const exchangeClocks = new Map<number, MergedClock>()
+  /** Behind an exchange a step hears the sending subtasks; in batch mode they give it all rows to sort. */
+  const across = (edge: ExchangeEdge, inputs: readonly ClockInput[]): readonly ClockInput[] => {
+    exchangeClocks.set(edge.id, new MergedClock(inputs))
+    if (inputs.length === 0) return []
+    const collects = options.batch && edge.kind === 'hash'
+    const origin = new EventTimeOrigin(edge.node, -1, collects)
+    exchangeOrigins.set(edge.id, origin)
+    return [{ origin, delayMs: 0 }]
+  }
   for (const node of plan.nodes) {
-    const upstream = merged(node.inputs.flatMap((input) => reaching.get(input.node) ?? []))
+    const upstream = merged(
+      node.inputs.flatMap((input) => {
+        const inputs = reaching.get(input.node) ?? []
+        const edge = stages.forwardOf(input, node.id)
+        return edge === undefined ? inputs : across(edge, inputs)
+      }),
+    )
+    const hash = stages.hashOf(node.id)
+    if (hash !== undefined) {
+      reaching.set(node.id, across(hash, upstream))
+      continue
+    }
     if (node.kind === 'event-time') {
-      const origin = new EventTimeOrigin(node.id, node.maxOutOfOrderness, options.batch)
+      // With exchanges it is they who collect the rows of batch mode.
+      const collects = options.batch && stages.exchanges.length === 0
+      const origin = new EventTimeOrigin(node.id, node.maxOutOfOrderness, collects)
       origins.set(node.id, origin)
       reaching.set(node.id, [{ origin, delayMs: 0 }])
       depth.set(node.id, Math.max(-1, ...upstream.map(({ origin: o }) => depth.get(o.id) ?? 0)) + 1)
@@ -65,22 +95,28 @@ export function buildParts(options: BuildOptions): BuiltParts {
     operators.set(node.id, operator)
     clocks.set(node.id, clock)
   }
-  for (const origin of origins.values()) {
-    const attached = []
-    for (const [id, operator] of operators) {
-      const clock = clocks.get(id)
-      if (clock?.hears(origin)) attached.push({ operator, clock })
-    }
-    origin.attach(attached)
-  }
-  const { originsOfSource, inner } = channels(plan, origins)
-  return { operators, origins, originsOfSource, inner, depth }
+  const downstream: (Downstream & { readonly id: number })[] = []
+  for (const [id, operator] of operators) downstream.push({ id, operator, clock: clocks.get(id)! })
+  for (const { id, node } of stages.exchanges)
+    downstream.push({ id: node, operator: sends, clock: exchangeClocks.get(id)! })
+  downstream.sort((a, b) => a.id - b.id)
+  for (const origin of [...origins.values(), ...exchangeOrigins.values()])
+    origin.attach(downstream.filter(({ clock }) => clock.hears(origin)))
+  const { originsOfSource, inner } = channels(plan, origins, stages)
+  return { operators, origins, originsOfSource, inner, exchangeOrigins, exchangeClocks, depth }
+}
+
+/** An exchange fires nothing itself: rows carry the watermark before them to whoever does. */
+const sends: Downstream['operator'] = {
+  nextDue: () => Number.POSITIVE_INFINITY,
+  advance: () => {},
 }
 
 /** Which event-time steps see the partitions of which source. */
 function channels(
   plan: Plan,
   origins: ReadonlyMap<number, EventTimeOrigin>,
+  stages: Stages,
 ): Pick<BuiltParts, 'originsOfSource' | 'inner'> {
   const sources = new Map<number, ReadonlySet<number>>()
   const originsOfSource = new Map<number, EventTimeOrigin[]>()
@@ -92,7 +128,10 @@ function channels(
       continue
     }
     const stateless =
-      node.kind !== 'process' && node.kind !== 'window' && !node.kind.startsWith('keyed-')
+      node.kind !== 'process' &&
+      node.kind !== 'window' &&
+      !node.kind.startsWith('keyed-') &&
+      stages.stageOf[node.id] === 0
     const from = stateless
       ? node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])])
       : []

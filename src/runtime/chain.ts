@@ -3,12 +3,14 @@
  * `codegen/emit-chain.ts` generates them, `interpret-chain.ts` composes them from closures; both have this shape and
  * the same meaning, and a property test holds them equal.
  */
+import type { RowBatch } from '../exchange/contract.ts'
 import type { Frame } from '../frame/frame.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import type { Emit, Operator } from '../operators/contract.ts'
 import type { SinkWriter } from '../connectors/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { EventTimeOrigin } from './event-time.ts'
+import { type Stages, stagesOf } from './stages.ts'
 
 /** Counters of a node: `counters[id * countersPerNode + which]`, cumulative over the life of the state. */
 export const countersPerNode = 4
@@ -72,6 +74,44 @@ export interface ChainParts {
   readonly batch: boolean
   /** Batch mode: where each event-time step collects its rows. */
   readonly collected?: ReadonlyMap<number, BatchRows>
+  readonly exchanges: ChainExchanges
+}
+
+/** Where a chain leaves the subtask and comes back. */
+export interface ChainExchanges {
+  readonly stages: Stages
+  /** By exchange. */
+  readonly outputs: ReadonlyMap<number, ChainOutput>
+  readonly inputs: ReadonlyMap<number, ChainInput>
+}
+
+/** The sending side of an exchange, as the chain uses it. */
+export interface ChainOutput {
+  /** Rows may be lazy views: only known fields are read. */
+  readonly views: boolean
+  send(key: Key, row: unknown, timestampMs: number): void
+  forward(row: unknown, timestampMs: number): void
+}
+
+/** The receiving side. */
+export interface ChainInput {
+  /** Event time behind the exchange; `undefined` for untimed streams. */
+  readonly origin: EventTimeOrigin | undefined
+  /** Batch mode: takes the rows instead of the steps, which get them in order at the end. */
+  readonly collect?: (key: Key | undefined, row: unknown, timestampMs: number, rank: number) => void
+}
+
+export const noExchanges: ChainExchanges = {
+  stages: stagesOf({ nodes: [] }, 1),
+  outputs: new Map(),
+  inputs: new Map(),
+}
+
+/** Rows that came through an exchange. */
+export interface ExchangeRoot {
+  batch(rows: RowBatch, from: number, to: number): void
+  /** Batch mode: one collected row. */
+  deliver(key: Key | undefined, row: unknown, timestampMs: number): void
 }
 
 /** The compiled entry of one source. */
@@ -86,6 +126,8 @@ export interface Chain {
   readonly roots: ReadonlyMap<number, ChainRoot>
   /** Batch mode: delivers a collected row of an event-time step to the steps after it. */
   readonly replay: ReadonlyMap<number, Emit>
+  /** By exchange. */
+  readonly exchanges: ReadonlyMap<number, ExchangeRoot>
   /** The node whose function ran last; for errors that escape outside of a batch (timers). */
   current(): PlanNode | undefined
 }

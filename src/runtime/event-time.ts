@@ -18,6 +18,12 @@ import { timestampMax, timestampMin } from '../base/time.ts'
 import type { StoredWatermark } from '../checkpoint/manifest.ts'
 import type { EventClock, Operator } from '../operators/contract.ts'
 
+/** A step downstream of an origin, or an exchange, which only holds the watermark of the rows that it sends. */
+export interface Downstream {
+  readonly operator: Pick<Operator, 'nextDue' | 'advance'>
+  readonly clock: MergedClock
+}
+
 interface Channel {
   readonly id: string
   max: number
@@ -32,13 +38,14 @@ export class EventTimeOrigin {
   /** Watermark = max - lag. */
   readonly lag: number
   readonly id: number
-  #operators: readonly { readonly operator: Operator; readonly clock: MergedClock }[] = []
+  #operators: readonly Downstream[] = []
   #channels: Channel[] = []
   #current: Channel | undefined
   /** Minimum over the other active channels, +Infinity when there is none. */
   #others: number = Number.POSITIVE_INFINITY
   #floor: number = timestampMin
   #due: number = Number.POSITIVE_INFINITY
+  #sealed = false
   /** In batch mode the watermark is set, not derived. */
   #batch: number | undefined
 
@@ -49,7 +56,7 @@ export class EventTimeOrigin {
   }
 
   /** Steps downstream, in topological order; called once. */
-  attach(operators: readonly { readonly operator: Operator; readonly clock: MergedClock }[]): void {
+  attach(operators: readonly Downstream[]): void {
     this.#operators = operators
   }
 
@@ -57,6 +64,19 @@ export class EventTimeOrigin {
   open(channel: string, max: number = timestampMin): void {
     if (this.#channels.some((c) => c.id === channel)) return
     this.#channels.push({ id: channel, max, state: 'active' })
+  }
+
+  /** No channel is added any more: a step without any has no input, and holds nobody back. */
+  seal(): void {
+    this.#sealed = true
+  }
+
+  /** What a channel from another subtask says: its watermark after the rows so far. Only where `lag` is 0. */
+  advanceChannel(channel: string, watermark: number): void {
+    this.select(channel)
+    if (watermark <= this.max) return
+    if (watermark >= this.gate) this.fireAt(watermark)
+    else this.max = watermark
   }
 
   /** Rows of this channel follow. */
@@ -94,6 +114,23 @@ export class EventTimeOrigin {
 
   get ended(): boolean {
     return this.#channels.every((c) => c.state === 'ended')
+  }
+
+  /** Nothing has come for a while, and nothing is known to come. */
+  get idle(): boolean {
+    return (
+      this.#channels.every((c) => c.state !== 'active') &&
+      this.#channels.some((c) => c.state === 'idle')
+    )
+  }
+
+  /** What the watermark has reached at least. */
+  get floor(): number {
+    return this.#floor
+  }
+
+  raiseFloor(watermark: number): void {
+    if (watermark > this.#floor) this.#floor = watermark
   }
 
   /** The watermark of the rows before the current one. */
@@ -165,14 +202,23 @@ export class EventTimeOrigin {
       : [...channels, { node: this.id, partition: '', watermarkMs: own }]
   }
 
-  restoreWatermarks(stored: readonly StoredWatermark[]): void {
-    for (const { partition, watermarkMs } of stored) {
-      const channel = this.#channels.find((c) => c.id === partition)
-      if (channel !== undefined) {
-        channel.max = Math.max(channel.max, watermarkMs + this.lag)
-        if (channel === this.#current) this.max = channel.max
-      } else if (partition === '' && watermarkMs > this.#floor) this.#floor = watermarkMs
+  /**
+   * Takes what all subtasks of a snapshot have stored, a list each. A name that several have stored counts with its
+   * least watermark: whoever reads behind this step has waited for the slowest.
+   */
+  restoreWatermarks(stored: readonly (readonly StoredWatermark[])[]): void {
+    const least = (name: string): number => {
+      const found = stored.map((own) => own.find(({ partition }) => partition === name))
+      return Math.min(...found.map((one) => one?.watermarkMs ?? timestampMin))
     }
+    for (const channel of this.#channels) {
+      const owners = stored.flatMap((own) => own.filter((w) => w.partition === channel.id))
+      if (owners.length === 0) continue
+      const watermark = owners.length === 1 ? owners[0]!.watermarkMs : least(channel.id)
+      channel.max = Math.max(channel.max, watermark + this.lag)
+      if (channel === this.#current) this.max = channel.max
+    }
+    if (stored.length > 0) this.raiseFloor(least(''))
     this.#recompute()
   }
 
@@ -190,7 +236,7 @@ export class EventTimeOrigin {
   }
 
   #now(): number {
-    if (this.#channels.length === 0) return timestampMin
+    if (this.#channels.length === 0) return this.#sealed ? timestampMax : timestampMin
     const current = this.#current
     if (current === undefined || current.state !== 'active') {
       if (this.#others === Number.POSITIVE_INFINITY) return this.#allQuiet()
@@ -275,5 +321,25 @@ export class MergedClock implements EventClock {
 
   schedule(dueMs: number): void {
     for (const { origin, delayMs } of this.#inputs) origin.schedule(dueMs + delayMs)
+  }
+
+  /** Nothing upstream of this step has an event time. */
+  get untimed(): boolean {
+    return this.#inputs.length === 0
+  }
+
+  /** What the watermark has reached at least, whatever the inputs of this subtask have read meanwhile. */
+  floor(): number {
+    let least: number = Number.POSITIVE_INFINITY
+    for (const { origin, delayMs } of this.#inputs) least = Math.min(least, origin.floor - delayMs)
+    return Math.max(timestampMin, least === Number.POSITIVE_INFINITY ? timestampMin : least)
+  }
+
+  /** No input has anything to say for a while, so nobody should wait for this step. */
+  get idle(): boolean {
+    return (
+      this.#inputs.some(({ origin }) => origin.idle) &&
+      this.#inputs.every(({ origin }) => origin.idle || origin.ended)
+    )
   }
 }

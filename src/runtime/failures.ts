@@ -20,10 +20,15 @@ export class FailurePolicies implements ChainHooks {
   deadLetters: SinkWriter<unknown> | undefined
   readonly #plan: Plan
   readonly #counters: Float64Array
+  readonly #stageOf: (node: PlanNode) => number
+  /** Stages that a barrier has passed while others wait for it: what they store belongs to the next epoch. */
+  readonly #passed: Set<number> = new Set()
+  #later: unknown[] = []
 
-  constructor(plan: Plan, counters: Float64Array) {
+  constructor(plan: Plan, counters: Float64Array, stageOf: (node: PlanNode) => number = () => 0) {
     this.#plan = plan
     this.#counters = counters
+    this.#stageOf = stageOf
   }
 
   get needsDeadLetters(): boolean {
@@ -32,6 +37,19 @@ export class FailurePolicies implements ChainHooks {
       (n) => n.kind === 'process' && n.definition.onError === 'dead-letter',
     )
     return decode === 'dead-letter' || user === 'dead-letter' || time === 'dead-letter' || steps
+  }
+
+  /** A barrier has passed this stage; its dead letters are held until `release`. */
+  hold(stage: number): void {
+    this.#passed.add(stage)
+  }
+
+  /** The barrier has passed everywhere, or is off. */
+  release(): void {
+    this.#passed.clear()
+    const later = this.#later
+    this.#later = []
+    for (const letter of later) this.deadLetters?.write(letter, Number.NaN)
   }
 
   userError(node: PlanNode, row: unknown, error: unknown): void {
@@ -107,24 +125,26 @@ export class FailurePolicies implements ChainHooks {
     }
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
-      this.deadLetters?.write(
-        {
-          input: input.raw,
-          operator: node.name ?? '',
-          attempt: 1,
-          position: `${input.source}:${input.position}`,
-          error: input.error,
-        },
-        Number.NaN,
-      )
+      this.#store(node, {
+        input: input.raw,
+        operator: node.name ?? '',
+        attempt: 1,
+        position: `${input.source}:${input.position}`,
+        error: input.error,
+      })
     }
   }
 
   #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
-      this.deadLetters?.write(rejectedRow(nameOf(node), row, error), Number.NaN)
+      this.#store(node, rejectedRow(nameOf(node), row, error))
     }
+  }
+
+  #store(node: PlanNode, letter: unknown): void {
+    if (this.#passed.has(this.#stageOf(node))) this.#later.push(letter)
+    else this.deadLetters?.write(letter, Number.NaN)
   }
 
   #count(node: PlanNode, which: typeof countDropped | typeof countAside): void {

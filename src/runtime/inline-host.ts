@@ -4,12 +4,27 @@ import { createBufferPool } from '../checkpoint/buffer-pool.ts'
 import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
+import type { SubtaskLinks } from '../exchange/contract.ts'
+import { createLocalMesh, type LocalMesh } from '../exchange/local-mesh.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from './job.ts'
 import { Slice } from './slice.ts'
+import { stagesOf } from './stages.ts'
 
 export function inlineHost(env: Env, plan: Plan): SubtaskHost {
-  return { start: (spec, callbacks) => new InlineSubtask(env, plan, spec, callbacks) }
+  let mesh: { readonly generation: number; readonly local: LocalMesh } | undefined
+  const linksOf = ({ generation, subtask, subtasks }: SubtaskSpec): SubtaskLinks | undefined => {
+    if (subtasks === 1) return undefined
+    if (mesh?.generation !== generation) {
+      const exchanges = stagesOf(plan, subtasks).exchanges.length
+      const later = (run: () => void): void => void env.tasks.yield().then(run)
+      mesh = { generation, local: createLocalMesh({ exchanges, subtasks, later }) }
+    }
+    return mesh.local.links(subtask)
+  }
+  return {
+    start: (spec, callbacks) => new InlineSubtask(env, plan, spec, linksOf(spec), callbacks),
+  }
 }
 
 class InlineSubtask implements SubtaskHandle {
@@ -18,8 +33,14 @@ class InlineSubtask implements SubtaskHandle {
   readonly #early: Parameters<SubtaskHandle['send']>[0][] = []
   readonly #done: Promise<void>
 
-  constructor(env: Env, plan: Plan, spec: SubtaskSpec, callbacks: SubtaskCallbacks) {
-    this.#done = this.#run(env, plan, spec, callbacks)
+  constructor(
+    env: Env,
+    plan: Plan,
+    spec: SubtaskSpec,
+    links: SubtaskLinks | undefined,
+    callbacks: SubtaskCallbacks,
+  ) {
+    this.#done = this.#run(env, plan, spec, links, callbacks)
   }
 
   send(message: Parameters<SubtaskHandle['send']>[0]): void {
@@ -37,7 +58,13 @@ class InlineSubtask implements SubtaskHandle {
     return this.#slice?.progress()
   }
 
-  async #run(env: Env, plan: Plan, spec: SubtaskSpec, callbacks: SubtaskCallbacks): Promise<void> {
+  async #run(
+    env: Env,
+    plan: Plan,
+    spec: SubtaskSpec,
+    links: SubtaskLinks | undefined,
+    callbacks: SubtaskCallbacks,
+  ): Promise<void> {
     try {
       const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
       if (this.#stopped) return
@@ -53,6 +80,7 @@ class InlineSubtask implements SubtaskHandle {
         pool: createBufferPool(),
         deadLetters: deadLetters(),
         manifest: spec.manifest,
+        links,
         report: (report) => callbacks.report(report),
         failed: (error) => callbacks.failed(error),
       })

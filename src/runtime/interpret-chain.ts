@@ -12,6 +12,7 @@ import {
   type Chain,
   type ChainParts,
   type ChainRoot,
+  type ExchangeRoot,
   consumersOf,
   countAside,
   counterLayout,
@@ -22,6 +23,7 @@ import {
 } from './chain.ts'
 import { outputNames } from './outputs.ts'
 import { rejectedRow, rejectedTime } from './rejected.ts'
+import type { ExchangeEdge } from './stages.ts'
 
 export function interpretChain(parts: ChainParts): Chain {
   const { plan, counters, hooks } = parts
@@ -35,8 +37,15 @@ export function interpretChain(parts: ChainParts): Chain {
     counters[index] = (counters[index] ?? 0) + 1
   }
   /** Gives a row to every consumer of an output. */
+  const { stages } = parts.exchanges
+  /** Batch mode within one subtask: event-time steps collect. Across subtasks the exchanges do. */
+  const collects = parts.batch && stages.exchanges.length === 0
   const feed = (id: number, output: string): Emit => {
-    const targets = (consumers.get(edgeKey(id, output)) ?? []).map((node) => entry(node))
+    const targets = (consumers.get(edgeKey(id, output)) ?? []).map((node): Emit => {
+      const edge = stages.forwardOf({ node: id, output }, node.id)
+      const across = edge && parts.exchanges.outputs.get(edge.id)
+      return across === undefined ? entry(node) : (row, t) => across.forward(row, t)
+    })
     return (row, t) => {
       for (const target of targets) target(row, t)
     }
@@ -111,11 +120,14 @@ export function interpretChain(parts: ChainParts): Chain {
       case 'union':
         return out
       case 'key-by': {
-        const steps = (consumers.get(edgeKey(id, 'out')) ?? []).map((step) => keyed(step))
+        const edge = stages.hashOf(id)
+        const across = edge && parts.exchanges.outputs.get(edge.id)
+        const steps = across === undefined ? keyedSteps(id) : []
         return (row, t) => {
           at = id
           const key = node.fn(row)
           if (checkKey(key) !== undefined) hooks.badKey(node, row, key)
+          across?.send(key, row, t)
           for (const step of steps) step(key, row, t)
         }
       }
@@ -134,7 +146,7 @@ export function interpretChain(parts: ChainParts): Chain {
   const eventTime = (node: PlanNode & { readonly kind: 'event-time' }, out: Emit): Emit => {
     const origin = parts.origins.get(node.id)
     const rejected = feed(node.id, 'rejected')
-    const collected = parts.collected?.get(node.id)
+    const collected = collects ? parts.collected?.get(node.id) : undefined
     return (row, _) => {
       at = node.id
       const t = node.rejects ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
@@ -156,6 +168,8 @@ export function interpretChain(parts: ChainParts): Chain {
       else origin.max = most
     }
   }
+  const keyedSteps = (id: number): ((key: Key, row: unknown, t: number) => void)[] =>
+    (consumers.get(edgeKey(id, 'out')) ?? []).map((step) => keyed(step))
   const keyed = (node: PlanNode): ((key: Key, row: unknown, t: number) => void) => {
     const operator = parts.operators.get(node.id)
     return (key, row, t) => {
@@ -189,7 +203,7 @@ export function interpretChain(parts: ChainParts): Chain {
     const operator = parts.operators.get(node.id)
     if (operator)
       for (const output of outputNames(node)) operator.connect(output, counted(node, output))
-    if (node.kind === 'event-time' && parts.batch) replay.set(node.id, feed(node.id, 'out'))
+    if (node.kind === 'event-time' && collects) replay.set(node.id, feed(node.id, 'out'))
   }
   function counted(node: PlanNode, output: string): Emit {
     const out = feed(node.id, output)
@@ -199,7 +213,40 @@ export function interpretChain(parts: ChainParts): Chain {
       out(row, t)
     }
   }
-  return { roots, replay, current: () => plan.nodes[at] }
+  const exchanges = new Map<number, ExchangeRoot>()
+  for (const edge of stages.exchanges) exchanges.set(edge.id, behind(edge))
+  function behind(edge: ExchangeEdge): ExchangeRoot {
+    const { origin, collect } = parts.exchanges.inputs.get(edge.id) ?? { origin: undefined }
+    const node = plan.nodes[edge.node]
+    const steps = edge.kind === 'hash' ? keyedSteps(edge.node) : []
+    const into = edge.kind === 'forward' && node !== undefined ? entry(node) : undefined
+    const deliver: ExchangeRoot['deliver'] = (key, row, t) => {
+      into?.(row, t)
+      // An exchange behind a `keyBy` carries the keys.
+      for (const step of steps) step(key as Key, row, t)
+    }
+    const batch: ExchangeRoot['batch'] = ({ frame, rows, keys, times, marks }, from, to) => {
+      let index = from
+      try {
+        for (; index < to; index++) {
+          const row = frame === undefined ? rows?.[index] : frame.layout.plain(frame, index)
+          const [key, t, mark] = [keys[index], times[index]!, marks[index]!]
+          if (collect !== undefined) collect(key, row, t, mark)
+          else {
+            if (origin !== undefined && mark > origin.max) {
+              if (mark >= origin.gate) origin.fireAt(mark)
+              else origin.max = mark
+            }
+            deliver(key, row, t)
+          }
+        }
+      } catch (error) {
+        hooks.failed(plan.nodes[at], error, index)
+      }
+    }
+    return { batch, deliver }
+  }
+  return { roots, replay, exchanges, current: () => plan.nodes[at] }
 }
 
 /** The time of a row, or what its function threw: both are unusable times for a step that rejects. */

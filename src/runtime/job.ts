@@ -29,7 +29,7 @@ import {
 } from '../checkpoint/state-directory.ts'
 import { afterFailure, type FailedLives, isDiskFull } from './after-failure.ts'
 import { runtimeErrors } from './errors.ts'
-import type { SliceProgress } from './slice.ts'
+import { mergeProgress, type SliceProgress } from './progress.ts'
 
 /** What a subtask needs to start. Plain data: it crosses threads by structured clone. */
 export interface SubtaskSpec {
@@ -155,7 +155,8 @@ class JobController {
   status(): ReturnType<RunningJob['status']> {
     return {
       driver: this.#driver?.status(),
-      progress: this.#handles[0]?.progress() ?? this.#lastProgress,
+      progress:
+        mergeProgress(this.#handles.map((handle) => handle.progress())) ?? this.#lastProgress,
     }
   }
 
@@ -323,7 +324,7 @@ class JobController {
       return { kind: 'done', status: outcome.kind, manifest: outcome.manifest }
     })
     const end = await Promise.race([driven, failure])
-    this.#lastProgress = handles[0]?.progress()
+    this.#lastProgress = mergeProgress(handles.map((handle) => handle.progress()))
     this.#driver = undefined
     driver.close()
     await Promise.all(handles.map((handle) => handle.stop()))

@@ -2,6 +2,7 @@
  * The ledger of one subtask and life, from the counters of the chain. Both ends of an edge are counted on their own -
  * where rows are made and where they arrive - so that a lost or doubled row shows as an equation that does not hold.
  */
+import { assert } from '../base/assert.ts'
 import type {
   EdgeEntry,
   Ledger,
@@ -9,8 +10,9 @@ import type {
   SinkEntry,
   SourceEntry,
 } from '../checkpoint/ledger.ts'
-import type { SinkWriter } from '../connectors/contract.ts'
+import type { SinkCounts, SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
+import type { OperatorCounts } from '../operators/contract.ts'
 import {
   type BatchRows,
   type CounterLayout,
@@ -24,6 +26,7 @@ import {
   edgeKey,
   type KeyedOperator,
 } from './chain.ts'
+import type { Stages } from './stages.ts'
 
 export interface LedgerTotals {
   readonly recordsRead: number
@@ -39,6 +42,17 @@ export interface LedgerParts {
   readonly sinks: ReadonlyMap<number, SinkWriter<unknown>>
   /** Batch mode: rows that wait for their replay. */
   readonly collected: ReadonlyMap<number, BatchRows>
+  readonly stages: Stages
+  /** Batch mode: rows that wait behind an exchange, by the `keyBy` step in front of it. */
+  readonly waiting: (keyBy: number) => number
+}
+
+/** What was counted in one stage when a barrier passed it. */
+interface Cut {
+  readonly counters: Float64Array
+  readonly operators: ReadonlyMap<number, OperatorCounts>
+  readonly sinks: ReadonlyMap<number, SinkCounts>
+  readonly read: ReadonlyMap<number, { readonly rows: number; readonly undecodable: number }>
 }
 
 export class LedgerCounter {
@@ -46,6 +60,8 @@ export class LedgerCounter {
   readonly #layout: CounterLayout
   /** Records per source node: decodable ones and the others. */
   readonly #read: Map<number, { rows: number; undecodable: number }> = new Map()
+
+  readonly #cuts: Map<number, Cut> = new Map()
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
@@ -61,6 +77,19 @@ export class LedgerCounter {
     }
   }
 
+  /** Keeps the counts of a stage as they are now, for `ledger`. */
+  cut(stage: number): void {
+    const { operators, sinks, stages, counters } = this.#parts
+    const here = ([id]: readonly [number, unknown]): boolean => stages.stageOf[id] === stage
+    this.#cuts.set(stage, {
+      counters: counters.slice(),
+      operators: new Map([...operators].filter(here).map(([id, one]) => [id, one.counts()])),
+      sinks: new Map([...sinks].filter(here).map(([id, one]) => [id, one.counts()])),
+      read: new Map([...this.#read].map(([id, counts]) => [id, { ...counts }])),
+    })
+  }
+
+  /** As of the cuts; all stages have been cut. */
   ledger(): Ledger {
     const sources: SourceEntry[] = []
     const operators: OperatorEntry[] = []
@@ -85,16 +114,16 @@ export class LedgerCounter {
     let recordsRejected = 0
     for (const { rows, undecodable } of this.#read.values()) recordsRead += rows + undecodable
     for (const node of this.#parts.plan.nodes) {
-      if (node.kind === 'sink') recordsWritten += this.#count(node.id, countIn)
+      if (node.kind === 'sink') recordsWritten += this.#live(node.id, countIn)
       if (node.kind === 'window')
         recordsLate += this.#parts.operators.get(node.id)?.counts().late ?? 0
-      else recordsRejected += this.#count(node.id, countAside) + this.#count(node.id, countDropped)
+      else recordsRejected += this.#live(node.id, countAside) + this.#live(node.id, countDropped)
     }
     return { recordsRead, recordsWritten, recordsLate, recordsRejected }
   }
 
   #source(node: PlanNode & { readonly kind: 'source' }): SourceEntry {
-    const { rows = 0, undecodable = 0 } = this.#read.get(node.id) ?? {}
+    const { rows = 0, undecodable = 0 } = this.#cut(node.id).read.get(node.id) ?? {}
     const dropped = this.#count(node.id, countDropped)
     const deadLetters = this.#parts.plan.options.onError.decode === 'dead-letter'
     return {
@@ -108,9 +137,9 @@ export class LedgerCounter {
   }
 
   #operator(node: PlanNode): OperatorEntry | undefined {
-    const operator = this.#parts.operators.get(node.id)
+    const counts = this.#cut(node.id).operators.get(node.id)
     const dropped = this.#count(node.id, countDropped)
-    if (operator === undefined) {
+    if (counts === undefined) {
       if (node.kind === 'try' || node.kind === 'event-time') {
         const rejected = this.#count(node.id, countAside)
         return this.#entry(node, {
@@ -125,7 +154,7 @@ export class LedgerCounter {
       return this.#entry(node, { received, accepted: received - dropped, dropped, rejected: 0 })
     }
     const received = this.#count(node.id, countIn)
-    const { late, skipped, deadLettered } = operator.counts()
+    const { late, skipped, deadLettered } = counts
     const consumed = node.kind === 'window' && this.#consumed(node.id, 'late')
     return {
       name: node.name ?? '',
@@ -165,7 +194,7 @@ export class LedgerCounter {
   }
 
   #sink(node: PlanNode & { readonly kind: 'sink' }): SinkEntry {
-    const counts = this.#parts.sinks.get(node.id)?.counts() ?? {
+    const counts = this.#cut(node.id).sinks.get(node.id) ?? {
       received: 0,
       skipped: 0,
       deadLettered: 0,
@@ -207,12 +236,13 @@ export class LedgerCounter {
       case 'map':
         return this.#arriving(node) - this.#count(id, countDropped)
       case 'union':
-      case 'key-by':
         return this.#arriving(node)
+      case 'key-by':
+        return this.#arriving(node) - this.#parts.waiting(id)
       case 'event-time':
         return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)
       case 'process':
-        return this.#parts.counters[this.#layout.output(node, output)] ?? 0
+        return this.#cut(id).counters[this.#layout.output(node, output)] ?? 0
       default:
         return this.#count(id, countOut)
     }
@@ -233,7 +263,17 @@ export class LedgerCounter {
     return consumersOf(this.#parts.plan).has(edgeKey(id, output))
   }
 
+  #cut(id: number): Cut {
+    const cut = this.#cuts.get(this.#parts.stages.stageOf[id] ?? 0)
+    assert(cut !== undefined, 'every stage is cut before the ledger is asked for')
+    return cut
+  }
+
   #count(id: number, which: number): number {
+    return this.#cut(id).counters[id * countersPerNode + which] ?? 0
+  }
+
+  #live(id: number, which: number): number {
     return this.#parts.counters[id * countersPerNode + which] ?? 0
   }
 }

@@ -10,6 +10,8 @@ export class PartitionInput {
   readonly source: number
   readonly sourceName: string
   readonly partition: PartitionId
+  /** Place among the partitions of the source. */
+  readonly rank: number
   /** Name of this partition among all inputs of the subtask. */
   readonly channel: string
   state: PartitionState = 'idle'
@@ -27,6 +29,7 @@ export class PartitionInput {
   constructor(
     source: { readonly id: number; readonly name: string },
     partition: PartitionId,
+    rank: number,
     reader: PartitionReader<unknown>,
     position: Position | undefined,
     wake: () => void,
@@ -34,6 +37,7 @@ export class PartitionInput {
     this.source = source.id
     this.sourceName = source.name
     this.partition = partition
+    this.rank = rank
     this.channel = `${source.name}/${partition}`
     this.#reader = reader
     this.position = position

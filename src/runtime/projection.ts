@@ -17,6 +17,12 @@ export function fieldsRead(plan: Plan, source: SourceNode): readonly string[] | 
   return reading.follow(source.id) ? [...reading.fields].sort() : undefined
 }
 
+/** The same of rows that come out of a step, for instance behind a `keyBy`. */
+export function fieldsReadBehind(plan: Plan, node: number): readonly string[] | undefined {
+  const reading = new Reading(plan)
+  return reading.follow(node) ? [...reading.fields].sort() : undefined
+}
+
 type RowFunction = (...args: never[]) => unknown
 
 class Reading {

@@ -10,10 +10,11 @@ import type { Frame } from '../frame/frame.ts'
 import { layoutOf } from '../frame/layout.ts'
 import type { Schema } from '../schema/types.ts'
 import { buildParts } from './build.ts'
-import { type BatchRows, counterLayout } from './chain.ts'
+import { type BatchRows, counterLayout, noExchanges } from './chain.ts'
 import { compileChain } from './compile-chain.ts'
 import { FailurePolicies } from './failures.ts'
 import { replayInOrder } from './replay.ts'
+import { stagesOf } from './stages.ts'
 
 /** A source that only plans can see: rows are pushed by {@link runRows}. */
 export function rowsSource<Row>(): Source<Row> {
@@ -120,6 +121,7 @@ function start(
       processing: { nowMs: () => 0, schedule: () => {} },
       hooks,
       batch,
+      stages: stagesOf(plan, 1),
     })
     const collected = new Map<number, BatchRows>()
     if (batch) for (const id of parts.origins.keys()) collected.set(id, { rows: [], times: [] })
@@ -140,6 +142,7 @@ function start(
       hooks,
       batch,
       collected,
+      exchanges: noExchanges,
     })
     for (const origins of parts.originsOfSource.values()) {
       for (const origin of origins) {
@@ -147,7 +150,10 @@ function start(
         origin.select('rows')
       }
     }
-    for (const origin of parts.inner) origin.open('input')
+    for (const origin of parts.inner) {
+      origin.open('input')
+      origin.select('input')
+    }
     return { parts, chain, collected }
   } finally {
     forbidCodeGeneration(false)
@@ -170,7 +176,7 @@ function restart(
     next.parts.operators.get(id)?.finishRestore()
   }
   for (const [id, origin] of old.parts.origins)
-    next.parts.origins.get(id)?.restoreWatermarks(origin.storedWatermarks())
+    next.parts.origins.get(id)?.restoreWatermarks([origin.storedWatermarks()])
   for (const origins of next.parts.originsOfSource.values()) {
     for (const origin of origins) origin.select('rows')
   }

@@ -10,6 +10,7 @@ import type { SinkPolicy } from '../graph/plan.ts'
 
 interface OpenSink {
   readonly name: string
+  readonly stage: number
   /** Its former name, under which a restored snapshot may know it. */
   readonly was: string | undefined
   readonly writer: SinkWriter<unknown>
@@ -35,8 +36,8 @@ export class SinkEpochs {
     this.#pauses = policy === 'pause'
   }
 
-  add(name: string, was: string | undefined, writer: SinkWriter<unknown>): void {
-    this.#sinks.push({ name, was, writer })
+  add(name: string, was: string | undefined, stage: number, writer: SinkWriter<unknown>): void {
+    this.#sinks.push({ name, was, stage, writer })
   }
 
   /** Some sink has no room for more rows. */
@@ -76,10 +77,12 @@ export class SinkEpochs {
     }
   }
 
-  /** Cuts every sink now; resolves when all that was written before is durable. */
-  prepare(epoch: number): Promise<void> {
+  /** Cuts the sinks of a stage now; resolves when all that was written to them before is durable. */
+  prepare(epoch: number, stage: number): Promise<void> {
     this.#env.host.crashPoint('sink.begin')
-    const cuts = this.#sinks.map(({ name, writer }) => ({ name, cut: writer.prepare(epoch) }))
+    const cuts = this.#sinks
+      .filter((sink) => sink.stage === stage)
+      .map(({ name, writer }) => ({ name, cut: writer.prepare(epoch) }))
     return (async () => {
       const results = await Promise.allSettled(cuts.map(({ cut }) => cut))
       let failure: unknown

@@ -1,45 +1,52 @@
 /**
- * One subtask of a job: it reads its share of the partitions, runs the chain, keeps the state, writes the sinks.
+ * One subtask of a job: it reads its share of the partitions, runs every stage of the plan, keeps its share of the
+ * state, writes the sinks. Subtasks meet in exchanges (`stages.ts`); with one subtask there is a single stage.
  *
  *   open sinks and sources ─▶ restore ─▶ loop ─▶ input used up ─▶ final watermark ─▶ report `finished` ─▶ wait
  *
- * The loop takes one batch at a time from the partitions in turn. Everything asynchronous happens between batches:
+ * The loop takes one batch at a time: messages of the other subtasks first, the latest stage before the earlier ones,
+ * then rows of the partitions in turn. A stage whose receivers are full gets nothing. Everything asynchronous happens
+ * between batches:
  *
- *  1. a barrier, when the driver asked for one: steps flush, sinks cut their epoch, positions and watermarks are noted,
- *     state is frozen - all without yielding, so that the cut is one moment;
- *  2. a slice of the frozen state goes to the data object; when it is complete and the sinks have prepared, the
- *     subtask reports `prepared`;
- *  3. full sinks are flushed (this is the back-pressure of the outside world), due processing-time timers fire;
+ *  1. a checkpoint, when the driver asked for one (`epoch-snapshots.ts`);
+ *  2. full sinks are flushed (this is the back-pressure of the outside world), due processing-time timers fire;
+ *  3. what is batched for other subtasks is sent when there is nothing to do, and once per millisecond;
  *  4. other work of the thread gets its turn every few milliseconds.
  *
- * In batch mode partitions are read one after the other, event-time steps collect their rows, and at the end of the
- * input the rows are replayed in stable event-time order.
+ * In batch mode partitions are read one after the other, event-time steps (with several subtasks: exchanges) collect
+ * their rows, and at the end of the input the rows are replayed in stable event-time order.
  */
 import type { Env } from '../base/env.ts'
-import { isTidemillError, TidemillError } from '../base/errors.ts'
-import { timestampMax } from '../base/time.ts'
+import { TidemillError } from '../base/errors.ts'
+import { timestampMax, timestampMin } from '../base/time.ts'
 import type { BufferPool } from '../checkpoint/buffer-pool.ts'
-import { type DataObjectWriter, createDataObjectWriter } from '../checkpoint/data-writer.ts'
-import type { Manifest, SubtaskSnapshot } from '../checkpoint/manifest.ts'
-import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
+import type { Manifest, SourcePosition, SubtaskSnapshot } from '../checkpoint/manifest.ts'
+import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import { restoreBlocks } from '../checkpoint/restore.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
+import type { Message, SubtaskLinks } from '../exchange/contract.ts'
 import type { Letter } from '../graph/letters.ts'
 import type { Plan, SourceNode } from '../graph/plan.ts'
-import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
+import type { KeyGroupRange } from '../state/contract.ts'
 import { type BuiltParts, buildParts } from './build.ts'
-import type { Chain, BatchRows } from './chain.ts'
+import type { BatchRows, Chain } from './chain.ts'
 import { counterLayout } from './chain.ts'
+import type { ChannelInput } from './channel-input.ts'
 import { SubtaskClock } from './clock.ts'
 import { compileChain } from './compile-chain.ts'
+import { EpochSnapshots, lettersStage } from './epoch-snapshots.ts'
 import { runtimeErrors } from './errors.ts'
 import { FailurePolicies } from './failures.ts'
 import { LedgerCounter } from './ledger-counter.ts'
 import { PartitionInput } from './partition.ts'
 import { fieldsRead } from './projection.ts'
+import type { SliceProgress } from './progress.ts'
 import { replayInOrder } from './replay.ts'
 import { SinkEpochs } from './sink-epochs.ts'
+import { chainExchanges, connectStages } from './stage-links.ts'
+import type { Stage } from './stage.ts'
+import { type Stages, stagesOf } from './stages.ts'
 
 export interface SliceOptions {
   readonly env: Env
@@ -55,43 +62,23 @@ export interface SliceOptions {
   readonly manifest: Manifest | undefined
   /** Where the policy `dead-letter` stores records that the program sends nowhere. */
   readonly deadLetters: Sink<Letter> | undefined
+  /** Ways to the other subtasks; needed when there are any. */
+  readonly links?: SubtaskLinks | undefined
   readonly report: (report: SubtaskReport) => void
   /** The subtask cannot go on; it has stopped by itself. Called at most once. */
   readonly failed: (error: unknown) => void
 }
 
-/** Work on the frozen state of one epoch. */
-interface Snapshotting {
-  readonly epoch: number
-  readonly writer: DataObjectWriter
-  readonly frozen: { readonly operator: string; readonly state: FrozenState }[]
-  readonly positions: SubtaskSnapshot['positions']
-  readonly watermarks: SubtaskSnapshot['watermarks']
-  readonly prepared: Promise<void>
-  readonly ledger: ReturnType<LedgerCounter['ledger']>
-  finishing: boolean
-}
-
-export interface SliceProgress {
-  readonly recordsRead: number
-  readonly recordsWritten: number
-  readonly recordsLate: number
-  readonly recordsRejected: number
-  readonly watermarkMs: number | undefined
-  /** Unread records or bytes of all partitions, where the sources know. */
-  readonly lag: number | undefined
-  /** Source partitions that hold the watermark back, slowest first. */
-  readonly holders: readonly string[]
-}
-
-/** State written per turn of the loop while a snapshot runs: about half a millisecond of work. */
-const sliceBytes = 256 * 1024
 /** Longest time without giving other work of the thread its turn. */
 const turnMs = 4
 /** Rows per call of the chain, at most: full sinks, snapshots and other work of the thread wait for so many. */
 const rowsPerCallMax = 1024
 /** A call that takes longer makes the next one smaller: one row of slow user code may cost a millisecond. */
 const callMsMax = 16
+/** Messages taken from one channel before the next has its turn. */
+const messagesPerTurn = 4
+/** Rows for other subtasks wait at most this long for their frame to fill. */
+const flushMs = 1
 
 export class Slice {
   readonly #options: SliceOptions
@@ -100,22 +87,21 @@ export class Slice {
   readonly #range: KeyGroupRange
   readonly #clock: SubtaskClock
   readonly #counters: Float64Array
+  readonly #cuts: Stages
   readonly #parts: BuiltParts
+  readonly #stages: readonly Stage[]
   readonly #collected: Map<number, BatchRows> = new Map()
   readonly #policies: FailurePolicies
   readonly #handles: Map<number, SourceHandle<unknown>> = new Map()
   readonly #sinks: SinkEpochs
   readonly #writers: Map<number, SinkWriter<unknown>> = new Map()
   readonly #ledger: LedgerCounter
+  readonly #snapshots: EpochSnapshots
   #inputs: PartitionInput[] = []
   #chain: Chain | undefined
-  #barrier: (SubtaskMessage & { readonly kind: 'checkpoint' }) | undefined
-  #snapshotting: Snapshotting | undefined
-  /** Reported and not yet committed, ascending. */
-  #acknowledged: { readonly epoch: number; readonly positions: SubtaskSnapshot['positions'] }[] = []
   /** Sources read nothing any more: a final checkpoint is under way. */
   #sealed = false
-  #inputEnded = false
+  #finished = false
   #stopped = false
   /** A sink could not prepare: what it was given is not safe, and it takes nothing more. */
   #broken: { readonly error: unknown } | undefined
@@ -126,41 +112,80 @@ export class Slice {
   #rowsPerCall = rowsPerCallMax
   /** When other work of the thread last had its turn. */
   #turnAtMs = 0
+  #flushedAtMs = 0
   #lag: number | undefined
   #lagAtMs = 0
   #watchedAtMs = 0
 
   constructor(options: SliceOptions) {
+    const { env, plan, subtask, subtasks } = options
     this.#options = options
-    this.#env = options.env
-    this.#plan = options.plan
-    const total = options.plan.options.maxParallelism
+    this.#env = env
+    this.#plan = plan
+    const total = plan.options.maxParallelism
     this.#range = {
-      first: Math.floor((total * options.subtask) / options.subtasks),
-      end: Math.floor((total * (options.subtask + 1)) / options.subtasks),
+      first: Math.floor((total * subtask) / subtasks),
+      end: Math.floor((total * (subtask + 1)) / subtasks),
       total,
     }
-    this.#clock = new SubtaskClock(options.env.clock)
-    this.#counters = new Float64Array(counterLayout(options.plan).size)
-    this.#policies = new FailurePolicies(options.plan, this.#counters)
+    this.#cuts = stagesOf(plan, subtasks)
+    const stageOf = (node: { readonly id: number }): number => this.#cuts.stageOf[node.id] ?? 0
+    this.#clock = new SubtaskClock(env.clock)
+    this.#counters = new Float64Array(counterLayout(plan).size)
+    this.#policies = new FailurePolicies(plan, this.#counters, stageOf)
     const batch = options.mode === 'batch'
     this.#parts = buildParts({
-      plan: options.plan,
-      env: options.env,
+      plan,
+      env,
       range: this.#range,
       processing: this.#clock,
       hooks: this.#policies,
       batch,
+      stages: this.#cuts,
     })
     if (batch)
       for (const id of this.#parts.origins.keys()) this.#collected.set(id, { rows: [], times: [] })
-    this.#sinks = new SinkEpochs(options.env, options.plan.options.onError.sink)
+    this.#stages = connectStages({
+      plan,
+      subtask,
+      subtasks,
+      batch,
+      stages: this.#cuts,
+      parts: this.#parts,
+      links: options.links,
+    })
+    this.#sinks = new SinkEpochs(env, plan.options.onError.sink)
     this.#ledger = new LedgerCounter({
-      plan: options.plan,
+      plan,
       counters: this.#counters,
       operators: this.#parts.operators,
       sinks: this.#writers,
       collected: this.#collected,
+      stages: this.#cuts,
+      waiting: (keyBy) => {
+        const edge = this.#cuts.hashOf(keyBy)
+        const stage = edge && this.#stages[edge.to]
+        return (edge && stage?.collected.get(edge.id)?.length) ?? 0
+      },
+    })
+    this.#snapshots = new EpochSnapshots({
+      env,
+      job: plan.job,
+      subtask,
+      storage: options.storage,
+      pool: options.pool,
+      stages: this.#stages,
+      sinks: this.#sinks,
+      ledger: this.#ledger,
+      policies: this.#policies,
+      positions: () => this.#positions(),
+      committed: (positions) => this.#tellSources(positions),
+      report: options.report,
+      stepFailed: (error) => this.#policies.failed(this.#chain?.current(), error, -1),
+      broken: (error) => {
+        this.#broken ??= { error }
+      },
+      signal: () => this.#signal(),
     })
   }
 
@@ -175,11 +200,11 @@ export class Slice {
       }
     } catch (error) {
       if (!this.#stopped) {
-        this.#stopped = true
+        this.#end()
         this.#options.failed(error)
       }
     } finally {
-      this.#stopped = true
+      this.#end()
       await this.#close()
     }
   }
@@ -187,20 +212,20 @@ export class Slice {
   /** Takes a message of the checkpoint driver. */
   send(message: SubtaskMessage): void {
     if (this.#stopped) return
-    if (message.kind === 'checkpoint') this.#barrier = message
-    else if (message.kind === 'abort') this.#abandon(message.epoch)
-    else this.#commit(message.epoch)
+    if (message.kind === 'abort') this.#sealed = false
+    this.#snapshots.receive(message)
     this.#signal()
   }
 
   /** Stops at the next batch boundary without a checkpoint. */
   stop(): void {
-    this.#stopped = true
+    this.#end()
     this.#signal()
   }
 
   progress(): SliceProgress {
-    const origin = [...this.#parts.origins.values()][0]
+    const origin =
+      [...this.#parts.exchangeOrigins.values()][0] ?? [...this.#parts.origins.values()][0]
     return {
       ...this.#ledger.totals(),
       watermarkMs: origin?.watermark(),
@@ -211,6 +236,11 @@ export class Slice {
           .slice(0, 3)
           .map((h) => h.channel) ?? [],
     }
+  }
+
+  #end(): void {
+    this.#stopped = true
+    this.#snapshots.stop()
   }
 
   // ---- start
@@ -224,14 +254,16 @@ export class Slice {
   async #openSinks(): Promise<void> {
     const { env } = this.#options
     for (const node of this.#plan.nodes) {
-      if (node.kind === 'sink')
-        this.#writers.set(node.id, await this.#openSink(node.name, node.was, node.sink))
+      if (node.kind !== 'sink') continue
+      const stage = this.#cuts.stageOf[node.id] ?? 0
+      this.#writers.set(node.id, await this.#openSink(node.name, node.was, stage, node.sink))
     }
     const { deadLetters } = this.#options
     if (this.#policies.needsDeadLetters && deadLetters !== undefined) {
       this.#policies.deadLetters = await this.#openSink(
         'dead-letters',
         undefined,
+        lettersStage,
         deadLetters as Sink<unknown>,
       )
     }
@@ -241,7 +273,7 @@ export class Slice {
   }
 
   async #open(): Promise<void> {
-    const { env } = this.#options
+    const { env, links, mode } = this.#options
     const snapshots = this.#options.manifest?.subtasks ?? []
     await this.#openSinks()
     this.#chain = compileChain({
@@ -251,19 +283,31 @@ export class Slice {
       origins: this.#parts.origins,
       sinks: this.#writers,
       hooks: this.#policies,
-      batch: this.#options.mode === 'batch',
+      batch: mode === 'batch',
       collected: this.#collected,
+      exchanges: chainExchanges(this.#cuts, this.#parts, this.#stages),
     })
     await this.#restoreState()
     for (const node of this.#plan.nodes)
       if (node.kind === 'source') await this.#openSource(node, snapshots)
     env.host.crashPoint('recover.positions')
-    for (const origin of this.#parts.inner) origin.open('input')
+    for (const origin of this.#parts.inner) {
+      origin.open('input')
+      origin.select('input')
+    }
+    this.#restoreTime(snapshots)
+    links?.onNews(() => this.#signal())
+    // A subtask without partitions says with its first message that nothing will come.
+    for (const stage of this.#stages) {
+      if (stage.id > 0 || this.#inputs.length > 0)
+        for (const output of stage.outputs) output.greet()
+    }
   }
 
   async #openSink(
     name: string,
     was: string | undefined,
+    stage: number,
     sink: Sink<unknown>,
   ): Promise<SinkWriter<unknown>> {
     const writer = await sink.open({
@@ -276,7 +320,7 @@ export class Slice {
       fresh: this.#options.manifest === undefined,
       stateDirectory: this.#options.stateDirectory,
     })
-    this.#sinks.add(name, was, writer)
+    this.#sinks.add(name, was, stage, writer)
     return writer
   }
 
@@ -291,9 +335,8 @@ export class Slice {
       if (operator && node.was !== undefined && !byName.has(node.was))
         byName.set(node.was, operator)
     }
-    // State that belongs to no key goes to the subtask of the same number.
-    const selection = { keyGroups: this.#range, unkeyed: (writer: number) => writer === subtask }
-    await restoreBlocks(storage, manifest, selection, (name, block) => {
+    const selection = { keyGroups: this.#range, unkeyed: () => true }
+    await restoreBlocks(storage, manifest, selection, (name, block, writer) => {
       const operator = byName.get(name)
       if (operator === undefined) {
         throw new TidemillError(runtimeErrors.planMismatch, {
@@ -301,7 +344,7 @@ export class Slice {
           details: { operator: name },
         })
       }
-      operator.restore(block)
+      operator.restore(block, { writer, own: writer === subtask })
     })
     for (const operator of this.#parts.operators.values()) operator.finishRestore()
     this.#env.host.crashPoint('recover.load')
@@ -331,14 +374,25 @@ export class Slice {
       if (index % this.#options.subtasks !== this.#options.subtask) continue
       const position = positions.find((p) => p.partition === partition)?.position
       const reader = await handle.reader(partition, position)
-      const input = new PartitionInput(node, partition, reader, position, () => this.#signal())
+      const input = new PartitionInput(node, partition, index, reader, position, () =>
+        this.#signal(),
+      )
       this.#inputs.push(input)
       for (const origin of this.#parts.originsOfSource.get(node.id) ?? [])
         origin.open(input.channel)
     }
+  }
+
+  /** Watermarks of partitions as they were; behind an exchange, what all senders had reached. */
+  #restoreTime(snapshots: readonly SubtaskSnapshot[]): void {
     for (const origin of this.#parts.origins.values()) {
-      const stored = snapshots.flatMap((s) => s.watermarks).filter((w) => w.node === origin.id)
+      if (this.#options.subtasks > 1) origin.seal()
+      const stored = snapshots.map((s) => s.watermarks.filter((w) => w.node === origin.id))
       origin.restoreWatermarks(stored)
+    }
+    for (const { id } of this.#cuts.exchanges) {
+      const floor = this.#parts.exchangeClocks.get(id)?.floor() ?? timestampMin
+      this.#parts.exchangeOrigins.get(id)?.raiseFloor(floor)
     }
   }
 
@@ -348,16 +402,21 @@ export class Slice {
     this.#turnAtMs = this.#env.clock.monoMs()
     while (!this.#stopped) {
       if (this.#broken !== undefined) throw this.#broken.error
-      if (this.#barrier !== undefined && this.#snapshotting === undefined)
-        await this.#startSnapshot(this.#barrier)
-      const worked = this.#sealed ? false : await this.#readSome()
-      if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
+      const requested = this.#snapshots.requested
+      if (requested !== undefined) {
+        if (requested.snapshot === 'final') this.#sealed = true
+        await this.#snapshots.start()
+      }
+      let worked = await this.#readChannels()
+      if (!this.#sealed && (await this.#readSome())) worked = true
+      await this.#snapshots.continue()
       if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
       if (this.#clock.tick() >= this.#clock.due) this.#fireProcessingTime()
       const now = this.#env.clock.monoMs()
+      if (this.#flushOutputs(now, worked)) worked = true
       this.#measureLag(now)
       if (now - this.#watchedAtMs >= watchMs) this.#watchInputs()
-      if (worked || this.#working()) {
+      if (worked || this.#snapshots.working) {
         if (now - this.#turnAtMs < turnMs) continue
         await this.#env.tasks.yield()
       } else await this.#rest()
@@ -365,12 +424,100 @@ export class Slice {
     }
   }
 
-  #working(): boolean {
-    return this.#snapshotting !== undefined && !this.#snapshotting.finishing
+  /** Sends what is batched. True when something for this subtask itself was among it. */
+  #flushOutputs(nowMs: number, worked: boolean): boolean {
+    if (this.#stages.length === 1) return false
+    if (worked && nowMs - this.#flushedAtMs < flushMs) return true
+    this.#flushedAtMs = nowMs
+    for (const stage of this.#stages) for (const output of stage.outputs) output.flush()
+    return this.#stages.some(
+      (stage) => stage.started && !stage.blocked && stage.inputs.some((input) => input.ready),
+    )
   }
 
-  /** Runs the chain over the next batch, if any; at the end of all input, the final watermark. */
+  /** Takes messages of the other subtasks, for the last stage first, so that rows leave before new ones come in. */
+  async #readChannels(): Promise<boolean> {
+    let worked = false
+    for (let id = this.#stages.length - 1; id > 0; id--) {
+      const stage = this.#stages[id]
+      if (stage === undefined || !(stage.started || (await this.#start(stage)))) continue
+      for (const input of stage.inputs) {
+        for (let i = 0; i < messagesPerTurn && !this.#stopped; i++) {
+          if (stage.blocked) break
+          const message = input.next()
+          if (message === undefined) break
+          worked = true
+          await this.#take(stage, input, message)
+        }
+      }
+      if (!stage.ended && stage.usedUp) {
+        await this.#finishStage(stage)
+        worked = true
+      }
+    }
+    return worked
+  }
+
+  /** A stage of a timed stream begins when all senders have said where their event time stands. */
+  async #start(stage: Stage): Promise<boolean> {
+    const timed = stage.inputs.filter(
+      ({ edge }) => this.#parts.exchangeOrigins.has(edge.id) && !stage.collected.has(edge.id),
+    )
+    for (const input of timed) input.listen()
+    if (!timed.every((input) => input.heard)) return false
+    stage.started = true
+    for (const input of timed) {
+      const greeting = input.takeGreeting()
+      if (greeting !== undefined) await this.#take(stage, input, greeting)
+    }
+    return true
+  }
+
+  async #take(stage: Stage, input: ChannelInput, message: Message): Promise<void> {
+    const { edge, channel, from } = input
+    const origin = this.#parts.exchangeOrigins.get(edge.id)
+    const collected = stage.collected.get(edge.id)
+    switch (message.kind) {
+      case 'rows': {
+        const { rows } = message
+        input.rows += rows.length
+        if (collected !== undefined) collected.sender = from
+        else origin?.select(channel)
+        this.#policies.place = (index) => `row ${index} of a batch from subtask ${from}`
+        this.#chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length)
+        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+        await this.#giveTurn()
+        return
+      }
+      case 'watermark':
+        this.#timeMoves(() => origin?.advanceChannel(channel, message.watermark))
+        return
+      case 'idle':
+        this.#timeMoves(() => origin?.setIdle(channel))
+        return
+      case 'barrier':
+        if (this.#snapshots.isOver(message.epoch)) return
+        if (stage.barrier(input, message.epoch)) this.#snapshots.aligned(stage, message.epoch)
+        return
+      case 'end':
+        input.ended = true
+        if (collected === undefined) this.#timeMoves(() => origin?.end(channel))
+    }
+  }
+
+  #timeMoves(move: () => void): void {
+    this.#policies.place = () => 'while event time advanced'
+    try {
+      move()
+    } catch (error) {
+      this.#policies.failed(this.#chain?.current(), error, -1)
+    }
+  }
+
+  /** Runs the chain over the next batch of a partition, if any. */
   async #readSome(): Promise<boolean> {
+    const [stage] = this.#stages
+    if (stage === undefined || stage.blocked) return false
     const input = this.#nextReady()
     if (input !== undefined) {
       const batch = input.take()
@@ -382,13 +529,9 @@ export class Slice {
       return true
     }
     this.#watchInputs()
-    if (!this.#inputEnded && this.#inputs.every((i) => i.state === 'ended')) {
-      this.#inputEnded = true
-      await this.#finishInput()
-      this.#options.report({ kind: 'finished', subtask: this.#options.subtask })
-      return true
-    }
-    return false
+    if (stage.ended || !this.#inputs.every((i) => i.state === 'ended')) return false
+    await this.#finishStage(stage)
+    return true
   }
 
   /** The next partition with rows: in turn, or strictly one after the other in batch mode. */
@@ -421,6 +564,7 @@ export class Slice {
     if (root === undefined) return
     for (const origin of this.#parts.originsOfSource.get(input.source) ?? [])
       origin.select(input.channel)
+    for (const output of this.#stages[0]?.outputs ?? []) output.rank = input.rank
     input.idleSinceMs = Number.NaN
     const place = (index: number): string =>
       `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
@@ -450,7 +594,7 @@ export class Slice {
    * barrier is taken here, so positions still stand between batches.
    */
   async #giveTurn(): Promise<void> {
-    if (this.#snapshotting !== undefined) await this.#continueSnapshot(this.#snapshotting)
+    await this.#snapshots.continue()
     const spentMs = this.#env.clock.monoMs() - this.#turnAtMs
     if (spentMs < turnMs) return
     if (spentMs > callMsMax) this.#rowsPerCall = Math.max(1, this.#rowsPerCall >> 1)
@@ -501,13 +645,13 @@ export class Slice {
     }
   }
 
-  /** All input is used up: replay in batch mode, then the end of time, then what steps hold back. */
-  async #finishInput(): Promise<void> {
+  /** All input of a stage is used up: replay in batch mode, then the end of time, then what steps hold back. */
+  async #finishStage(stage: Stage): Promise<void> {
     this.#policies.place = () => 'at the end of the input'
     try {
-      if (this.#options.mode === 'batch') await this.#replay()
-      for (const origin of this.#parts.inner) origin.end('input')
-      for (const operator of this.#parts.operators.values()) {
+      if (this.#options.mode === 'batch') await this.#replay(stage)
+      for (const origin of stage.inner) origin.end('input')
+      for (const operator of stage.operators) {
         operator.advance(timestampMax)
         operator.finish()
         if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
@@ -515,19 +659,30 @@ export class Slice {
     } catch (error) {
       this.#policies.failed(this.#chain?.current(), error, -1)
     }
+    stage.ended = true
+    for (const output of stage.outputs) output.end()
+    if (this.#finished || !this.#stages.every((one) => one.ended)) return
+    this.#finished = true
+    this.#options.report({ kind: 'finished', subtask: this.#options.subtask })
   }
 
   /** Delivers collected rows in event-time order, the outermost event-time steps first. */
-  async #replay(): Promise<void> {
+  async #replay(stage: Stage): Promise<void> {
+    const pause = async (): Promise<void> => {
+      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+      await this.#env.tasks.yield()
+    }
+    for (const [id, collected] of stage.collected) {
+      const root = this.#chain?.exchanges.get(id)
+      if (root !== undefined) await collected.replay(root.deliver, pause)
+    }
+    if (this.#stages.length > 1) return
     const depths = [...new Set(this.#parts.depth.values())].sort((a, b) => a - b)
     for (const depth of depths) {
       const origins = [...this.#parts.origins.values()].filter(
         (o) => this.#parts.depth.get(o.id) === depth,
       )
-      await replayInOrder(origins, this.#collected, this.#chain?.replay ?? new Map(), async () => {
-        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
-        await this.#env.tasks.yield()
-      })
+      await replayInOrder(origins, this.#collected, this.#chain?.replay ?? new Map(), pause)
     }
   }
 
@@ -577,160 +732,17 @@ export class Slice {
 
   // ---- checkpoints
 
-  /** The barrier: from the first flush to the last freeze nothing else runs. */
-  async #startSnapshot(message: SubtaskMessage & { readonly kind: 'checkpoint' }): Promise<void> {
-    const { env, plan } = this.#options
-    const { epoch } = message
-    this.#barrier = undefined
-    if (message.snapshot === 'final') this.#sealed = true
-    const identity = {
-      job: plan.job,
-      generation: message.generation,
-      epoch,
-      subtask: this.#options.subtask,
-    }
-    let writer: DataObjectWriter
-    try {
-      writer = await createDataObjectWriter({
-        host: env.host,
-        storage: this.#options.storage,
-        identity,
-        pool: this.#options.pool,
-      })
-    } catch (error) {
-      this.#options.report({
-        kind: 'prepare-failed',
-        subtask: this.#options.subtask,
-        epoch,
-        error: reported(error),
-      })
-      return
-    }
-    env.host.crashPoint('source.barrier')
-    try {
-      for (const operator of this.#parts.operators.values()) operator.flushEpoch()
-    } catch (error) {
-      this.#policies.failed(this.#chain?.current(), error, -1)
-    }
-    env.host.crashPoint('op.barrier.first')
-    const prepared = this.#sinks.prepare(epoch)
-    // The attempt cannot simply be repeated: the rows are with a sink that refuses to go on.
-    prepared.catch((error: unknown) => {
-      this.#broken ??= { error }
-      this.#signal()
-    })
-    this.#snapshotting = {
-      epoch,
-      writer,
-      frozen: [...this.#parts.operators.values()].map((operator) => ({
-        operator: operator.name,
-        state: operator.freeze(),
-      })),
-      positions: this.#inputs.flatMap(({ sourceName, partition, position }) =>
-        position === undefined ? [] : [{ source: sourceName, partition, position }],
-      ),
-      watermarks: [...this.#parts.origins.values()].flatMap((origin) => origin.storedWatermarks()),
-      prepared,
-      ledger: this.#ledger.ledger(),
-      finishing: false,
-    }
-    env.host.crashPoint('op.freeze')
-  }
-
-  /** Writes some of the frozen state; starts the end of the snapshot when all is written. */
-  async #continueSnapshot(snapshot: Snapshotting): Promise<void> {
-    if (snapshot.finishing) return
-    try {
-      const current = snapshot.frozen[0]
-      if (current !== undefined) {
-        const blocks = current.state.next(sliceBytes)
-        if (blocks === undefined) snapshot.frozen.shift()
-        else
-          for (const block of blocks) {
-            snapshot.writer.append(current.operator, block)
-            if (snapshot.writer.full) await snapshot.writer.drain()
-          }
-        this.#env.host.crashPoint('op.slice.write')
-        return
-      }
-    } catch (error) {
-      this.#fail(snapshot, error)
-      return
-    }
-    snapshot.finishing = true
-    this.#finishSnapshot(snapshot).catch((error: unknown) => this.#fail(snapshot, error))
-  }
-
-  async #finishSnapshot(snapshot: Snapshotting): Promise<void> {
-    const object = await snapshot.writer.finish()
-    await snapshot.prepared
-    if (this.#snapshotting !== snapshot) return
-    this.#snapshotting = undefined
-    this.#acknowledged.push({ epoch: snapshot.epoch, positions: snapshot.positions })
-    this.#env.host.crashPoint('op.ack')
-    this.#options.report({
-      kind: 'prepared',
-      ack: {
-        epoch: snapshot.epoch,
-        subtask: this.#options.subtask,
-        object,
-        positions: snapshot.positions,
-        watermarks: snapshot.watermarks,
-        sinks: this.#sinks.preparations(),
-        random: new Uint8Array(0),
-        ledger: snapshot.ledger,
-      },
-    })
-    this.#signal()
-  }
-
-  #fail(snapshot: Snapshotting, error: unknown): void {
-    if (this.#snapshotting !== snapshot) return
-    this.#abandon(snapshot.epoch)
-    this.#options.report({
-      kind: 'prepare-failed',
-      subtask: this.#options.subtask,
-      epoch: snapshot.epoch,
-      error: reported(error),
-    })
-  }
-
-  #abandon(epoch: number): void {
-    const snapshot = this.#snapshotting
-    if (this.#barrier?.epoch === epoch) this.#barrier = undefined
-    this.#sealed = false
-    if (snapshot === undefined || snapshot.epoch !== epoch) return
-    this.#snapshotting = undefined
-    for (const { state } of snapshot.frozen) state.abandon()
-    snapshot.writer.abort().catch((error: unknown) => {
-      this.#env.host.log('warn', 'an abandoned snapshot could not be removed', {
-        error: String(error),
-      })
-    })
-  }
-
-  #commit(epoch: number): void {
-    const { subtask } = this.#options
-    this.#sinks.commit(epoch).then(
-      async () => {
-        await this.#tellCommitted(epoch)
-        if (!this.#stopped) this.#options.report({ kind: 'committed', subtask, epoch })
-      },
-      (error: unknown) => {
-        if (!this.#stopped)
-          this.#options.report({ kind: 'commit-failed', subtask, epoch, error: reported(error) })
-      },
+  #positions(): readonly SourcePosition[] {
+    return this.#inputs.flatMap(({ sourceName, partition, position }) =>
+      position === undefined ? [] : [{ source: sourceName, partition, position }],
     )
   }
 
   /** Sources may let go of what lies before the positions of a committed epoch. */
-  async #tellCommitted(epoch: number): Promise<void> {
-    const committed = this.#acknowledged.filter((a) => a.epoch <= epoch).at(-1)
-    this.#acknowledged = this.#acknowledged.filter((a) => a.epoch > epoch)
-    if (committed === undefined) return
+  async #tellSources(committed: readonly SourcePosition[]): Promise<void> {
     for (const [id, handle] of this.#handles) {
       const name = this.#plan.nodes[id]?.name
-      const positions = committed.positions.filter((p) => p.source === name)
+      const positions = committed.filter((p) => p.source === name)
       await handle.committed?.(
         new Map(positions.map(({ partition, position }) => [partition, position])),
       )
@@ -738,6 +750,7 @@ export class Slice {
   }
 
   async #close(): Promise<void> {
+    this.#options.links?.close()
     const closing = [
       ...this.#inputs.map((input) => input.close()),
       ...[...this.#handles.values()].map((handle) => handle.close()),
@@ -760,8 +773,3 @@ const lagMs = 1_000
 
 /** While there is work, silent partitions are looked for so often. */
 const watchMs = 20
-
-function reported(error: unknown): ReportedError {
-  if (isTidemillError(error)) return { message: error.message, code: error.code }
-  return { message: error instanceof Error ? error.message : String(error) }
-}

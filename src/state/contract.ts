@@ -27,8 +27,19 @@ export interface FrozenState {
 export interface StateHolder {
   /** At most one picture at a time. */
   freeze(): FrozenState
-  /** Adds one block of an earlier picture; called before the first record, in the order of writing. */
-  restore(block: SnapshotBlock): void
+  /**
+   * Adds one block of an earlier picture; called before the first record, in the order of writing, one writer after the
+   * other. Blocks that are not keyed come from all writers, since any of their keys may live here now.
+   */
+  restore(block: SnapshotBlock, from?: BlockOrigin): void
+}
+
+/** Who wrote a block. A rescaled job reads blocks of several subtasks. */
+export interface BlockOrigin {
+  /** Number of the subtask that wrote it. */
+  readonly writer: number
+  /** It was the subtask of the same number as the reader's. */
+  readonly own: boolean
 }
 
 /** Key groups `first` (inclusive) to `end` (exclusive) out of `total`, a power of two. */

@@ -7,7 +7,7 @@
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, OperatorCounts } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { freezeTables, TableRestore } from './table-snapshot.ts'
@@ -107,8 +107,8 @@ export class KeyedAggregateOperator {
     return freezeTables([{ namespace: 0, table: this.table }], [], this.#options.range)
   }
 
-  restore(block: SnapshotBlock): void {
-    this.#restore.add(block, this.#options.range)
+  restore(block: SnapshotBlock, from?: BlockOrigin): void {
+    this.#restore.add(block, this.#options.range, from?.writer)
   }
 
   finishRestore(): void {

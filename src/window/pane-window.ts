@@ -18,7 +18,7 @@ import type { WindowDefinition } from '../graph/plan.ts'
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { freezeTables, TableRestore } from './table-snapshot.ts'
@@ -216,8 +216,8 @@ export class PaneWindowOperator {
     )
   }
 
-  restore(block: SnapshotBlock): void {
-    this.#restore.add(block, this.#options.range)
+  restore(block: SnapshotBlock, from?: BlockOrigin): void {
+    this.#restore.add(block, this.#options.range, from?.writer)
   }
 
   finishRestore(): void {

@@ -5,7 +5,7 @@
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { freezeTables, TableRestore } from './table-snapshot.ts'
@@ -31,6 +31,8 @@ export class ProcessingWindowOperator {
   readonly #restore: TableRestore
   /** Start of the open window, NaN when there is none. */
   #start: number = Number.NaN
+  /** Windows of subtasks that this one took over, earlier than its own. */
+  #earlier: readonly { readonly start: number; readonly table: AccumulatorTable }[] = []
   #out: Emit = () => {}
 
   constructor(options: ProcessingWindowOptions) {
@@ -82,7 +84,8 @@ export class ProcessingWindowOperator {
   advance(): void {}
 
   nextProcessingDue(): number {
-    return Number.isNaN(this.#start) ? Number.POSITIVE_INFINITY : this.#start + this.#options.sizeMs
+    const start = this.#earlier[0]?.start ?? this.#start
+    return Number.isNaN(start) ? Number.POSITIVE_INFINITY : start + this.#options.sizeMs
   }
 
   advanceProcessing(nowMs: number): void {
@@ -101,29 +104,43 @@ export class ProcessingWindowOperator {
   }
 
   freeze(): FrozenState {
+    const tables = [...this.#earlier, { start: this.#start, table: this.table }]
     return freezeTables(
-      [{ namespace: this.#start, table: this.table }],
+      tables.map(({ start, table }) => ({ namespace: start, table })),
       [this.#start],
       this.#options.range,
     )
   }
 
-  restore(block: SnapshotBlock): void {
-    this.#restore.add(block, this.#options.range)
+  restore(block: SnapshotBlock, from?: BlockOrigin): void {
+    this.#restore.add(block, this.#options.range, from?.writer)
   }
 
   finishRestore(): void {
-    for (const [start = Number.NaN] of this.#restore.headers) this.#start = start
-    for (const [, table] of this.#restore.tables()) this.table = table
-    if (!Number.isNaN(this.#start)) this.#options.processing.schedule(this.nextProcessingDue())
+    // Subtasks of the snapshot may have been in different windows: the latest goes on, the others wait for their end.
+    const tables = [...this.#restore.tables()].filter(([start]) => !Number.isNaN(start))
+    tables.sort(([a], [b]) => a - b)
+    const last = tables.pop()
+    if (last !== undefined) [this.#start, this.table] = last
+    this.#earlier = tables.map(([start, table]) => ({ start, table }))
+    const due = this.nextProcessingDue()
+    if (due !== Number.POSITIVE_INFINITY) this.#options.processing.schedule(due)
   }
 
   #fire(): void {
+    for (const { start, table } of this.#earlier) this.#give(start, table)
+    this.#earlier = []
     if (Number.isNaN(this.#start)) return
-    const { table, kernel } = this
-    const window = Object.freeze({ start: this.#start, end: this.#start + this.#options.sizeMs })
+    const { table } = this
+    const start = this.#start
     this.#start = Number.NaN
-    this.table = new AccumulatorTable(kernel)
+    this.table = new AccumulatorTable(this.kernel)
+    this.#give(start, table)
+  }
+
+  #give(start: number, table: AccumulatorTable): void {
+    const { kernel } = this
+    const window = Object.freeze({ start, end: start + this.#options.sizeMs })
     for (let slot = 0; slot < table.size; slot++) {
       const key = table.keyAt(slot)
       const row = kernel.result(

@@ -159,6 +159,9 @@ interface RestoredEntry {
   readonly value: string | number | bigint | boolean
 }
 
+/** More slots than a table has. */
+const slotsPerWriter = 2 ** 32
+
 /** Collects blocks and rebuilds the tables with their numbering. */
 export class TableRestore {
   readonly headers: (readonly number[])[] = []
@@ -170,7 +173,8 @@ export class TableRestore {
     this.#kernel = kernel
   }
 
-  add(block: SnapshotBlock, range: KeyGroupRange): void {
+  /** Slots are numbered by whoever wrote them, so blocks of several writers are kept apart. */
+  add(block: SnapshotBlock, range: KeyGroupRange, writer: number = 0): void {
     const reader = new Reader(block.bytes)
     if (block.section === 'header') {
       const values: number[] = []
@@ -181,8 +185,9 @@ export class TableRestore {
     if (block.keyGroup < range.first || block.keyGroup >= range.end) return
     const namespace = reader.f64()
     const index = reader.varint() - 1
-    if (block.section === 'table') this.#addSlots(namespace, reader)
-    else if (block.section === 'distinct') this.#addEntries(namespace, index, reader)
+    const base = writer * slotsPerWriter
+    if (block.section === 'table') this.#addSlots(namespace, reader, base)
+    else if (block.section === 'distinct') this.#addEntries(namespace, index, reader, base)
     else
       throw new TidemillError(windowErrors.badSnapshot, {
         message: `unknown section "${block.section}"`,
@@ -222,11 +227,11 @@ export class TableRestore {
     return table
   }
 
-  #addSlots(namespace: number, reader: Reader): void {
+  #addSlots(namespace: number, reader: Reader, base: number): void {
     const slots = this.#slots.get(namespace) ?? []
     this.#slots.set(namespace, slots)
     while (reader.remaining > 0) {
-      const ordinal = reader.varint()
+      const ordinal = base + reader.varint()
       const key = dynamic.decode(reader.blob()) as Key
       const words = new Float64Array(this.#kernel.stride)
       for (let i = 0; i < words.length; i++) words[i] = reader.f64()
@@ -235,13 +240,13 @@ export class TableRestore {
     }
   }
 
-  #addEntries(namespace: number, index: number, reader: Reader): void {
+  #addEntries(namespace: number, index: number, reader: Reader, base: number): void {
     const sets = this.#entries.get(namespace) ?? new Map<number, RestoredEntry[]>()
     this.#entries.set(namespace, sets)
     const entries = sets.get(index) ?? []
     sets.set(index, entries)
     while (reader.remaining > 0) {
-      const ordinal = reader.varint()
+      const ordinal = base + reader.varint()
       const mask = reader.varint()
       entries.push({
         ordinal,

@@ -52,7 +52,21 @@ export function planSeed(seed: number, only?: string): SeedOptions {
   const job = make({ random: random.stream('input'), sizes, paceMs, intervalMs })
   // Functions of these jobs remember nothing, so one plan serves all lives; building it is half the cost of a life.
   const plan = job.plan()
-  return { seed, profile, job: { ...job, plan: () => plan }, harm }
+  return {
+    seed,
+    profile,
+    job: { ...job, plan: () => plan },
+    harm,
+    subtasks: subtasksOf(seed, name),
+  }
+}
+
+/** Half of the jobs run as several subtasks, a new number in every life. */
+function subtasksOf(seed: number, job: string): (life: number) => number {
+  const random = createSeededRandom(seed).stream('subtasks')
+  // A topic has one writer per partition.
+  const most = random.float() < 0.5 ? 1 : job === 'topics' ? 2 : 4
+  return (life) => 1 + (random.stream(String(life)).u32() % most)
 }
 
 /** Besides random crashes: a death at some named point, at some disk call, at some time; one disk call that fails. */

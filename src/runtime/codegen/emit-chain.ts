@@ -15,7 +15,7 @@
  */
 import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
 import { timestampMax, timestampMin } from '../../base/time.ts'
-import type { PlanNode } from '../../graph/plan.ts'
+import type { Input, PlanNode } from '../../graph/plan.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
 import type { AggregateKernel } from '../../window/kernel.ts'
@@ -26,6 +26,7 @@ import {
   type ChainRoot,
   type Consumers,
   type CounterLayout,
+  type ExchangeRoot,
   counterLayout,
   consumersOf,
   countAside,
@@ -36,6 +37,7 @@ import {
 } from '../chain.ts'
 import { outputNames } from '../outputs.ts'
 import { rejectedRow, rejectedTime } from '../rejected.ts'
+import type { ExchangeEdge } from '../stages.ts'
 
 /** A row in scope: as it is, which may be a view of a frame, and as plain data. Only loops over frames have views. */
 interface Row {
@@ -52,6 +54,8 @@ interface Counts {
 interface Generated {
   readonly outputs: Readonly<Record<string, Emit>>
   readonly replay: Readonly<Record<string, Emit>>
+  readonly exchanges: Readonly<Record<string, ExchangeRoot['batch']>>
+  readonly deliver: Readonly<Record<string, ExchangeRoot['deliver']>>
   readonly at: () => number
 }
 
@@ -70,6 +74,7 @@ class ChainEmitter {
   readonly #layout: CounterLayout
   /** While a loop is written: its counters. */
   #tally: Map<number, Code> | undefined
+  #onFailed: Code | undefined
 
   constructor(parts: ChainParts) {
     this.#parts = parts
@@ -82,11 +87,17 @@ class ChainEmitter {
     const loops: Code[] = []
     const outputs: Code[] = []
     const replays: Code[] = []
+    const { exchanges } = this.#parts.exchanges.stages
+    const batches = exchanges.map((edge) => this.#exchangeLoop(edge))
+    const deliver = exchanges.map(
+      (edge) =>
+        code`${name('x', edge.id)}: (k, r, t) => { ${this.#behind(edge, row(code`r`), code`t`)} },`,
+    )
     for (const node of plan.nodes) {
       if (node.kind === 'source') loops.push(this.#loops(node.id))
       if (operators.has(node.id)) outputs.push(this.#outputsOf(node))
       if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node, 'rejected'))
-      if (node.kind === 'event-time' && this.#parts.batch) {
+      if (node.kind === 'event-time' && this.#collects) {
         replays.push(
           code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`), code`t`)} },`,
         )
@@ -99,7 +110,8 @@ class ChainEmitter {
         const leave = (own) => { if (at < 0) at = own; return at; };
         ${join(this.#functions)}
         return { ${join(loops)}
-          outputs: { ${join(outputs)} }, replay: { ${join(replays)} }, at: () => at }`,
+          outputs: { ${join(outputs)} }, replay: { ${join(replays)} },
+          exchanges: { ${join(batches)} }, deliver: { ${join(deliver)} }, at: () => at }`,
     )
     return this.#link(made as Generated & Record<string, never>)
   }
@@ -125,7 +137,72 @@ class ChainEmitter {
       const deliver = made.replay[`n${node.id}`]
       if (deliver) replay.set(node.id, deliver)
     }
-    return { roots, replay, current }
+    const exchanges = new Map<number, ExchangeRoot>()
+    for (const { id } of this.#parts.exchanges.stages.exchanges) {
+      const batch = made.exchanges[`x${id}`]
+      const deliver = made.deliver[`x${id}`]
+      if (batch && deliver) exchanges.set(id, { batch, deliver })
+    }
+    return { roots, replay, exchanges, current }
+  }
+
+  /** Batch mode within one subtask: event-time steps collect. Across subtasks the exchanges do. */
+  get #collects(): boolean {
+    return this.#parts.batch && this.#parts.exchanges.stages.exchanges.length === 0
+  }
+
+  /** A loop whose counters and running node are variables; an error leaves it by the policies. */
+  #loop(id: number, counts: Counts, each: Code): Code {
+    return code`
+      let i = from, at = ${id}; ${counts.declared} enter();
+      try { for (; i < to; i++) { ${each} } } catch (e) { ${this.#failed()}(e, leave(at), i); } finally { ${counts.added} }
+      leave(at);`
+  }
+
+  /** The loops over rows that came through an exchange, each row with the watermark before it. */
+  #exchangeLoop(edge: ExchangeEdge): Code {
+    const input = this.#parts.exchanges.inputs.get(edge.id)
+    const lazy: Row = { variable: code`r`, plain: code`(plain ??= layout.plain(frame, i))` }
+    const collect = input?.collect && this.#constant(input.collect)
+    const origin = input?.origin && this.#constant(input.origin)
+    const time =
+      origin === undefined || collect !== undefined
+        ? empty
+        : code`const m = marks[i];
+            if (m > ${origin}.max) { if (m >= ${origin}.gate) ${origin}.fireAt(m); else ${origin}.max = m; }`
+    const step = (r: Row): Code =>
+      collect === undefined
+        ? this.#behind(edge, r, code`t`)
+        : code`${collect}(k, ${r.plain}, t, marks[i]);`
+    const [views, viewCounts] = this.#counted(() => step(lazy))
+    const [rows, rowCounts] = this.#counted(() => step(row(code`r`)))
+    const head = code`${time} const k = keys[i]; const t = times[i];`
+    return code`${name('x', edge.id)}: (batch, from, to) => {
+        const { frame, rows, keys, times, marks } = batch;
+        if (frame !== undefined) {
+          const layout = frame.layout; const View = layout.View;
+          ${this.#loop(edge.node, viewCounts, code`${head} let plain; const r = new View(frame, i); ${views}`)}
+        } else {
+          ${this.#loop(edge.node, rowCounts, code`${head} const r = rows[i]; ${rows}`)}
+        }
+      },`
+  }
+
+  /** The steps that an exchange feeds, with key `k` in scope. */
+  #behind(edge: ExchangeEdge, r: Row, t: Code): Code {
+    if (edge.kind === 'hash') {
+      const consumers = this.#consumers.get(edgeKey(edge.node, 'out')) ?? []
+      return join(consumers.map((step) => this.#keyed(step, r, code`k`, t)))
+    }
+    const node = this.#parts.plan.nodes[edge.node]
+    return node === undefined ? empty : this.#enterHere(node, r, t)
+  }
+
+  #failed(): Code {
+    this.#onFailed ??= this.#constant((error: unknown, at: number, index: number) =>
+      this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
+    )
+    return this.#onFailed
   }
 
   /**
@@ -139,14 +216,9 @@ class ChainEmitter {
       plain: code`(plain ??= layout.plain(frame, i))`,
     }
     const [views, viewCounts] = this.#counted(() => this.#feed(id, 'out', lazy, code`t`))
-    const failed = this.#constant((error: unknown, at: number, index: number) =>
-      this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
-    )
     const out = this.#count(id, countOut)
-    const loop = (counts: Counts, each: Code): Code => code`
-      let i = from, at = ${id}; ${counts.declared} enter();
-      try { for (; i < to; i++) { ${each} } } catch (e) { ${failed}(e, leave(at), i); } finally { ${counts.added} }
-      leave(at); ${out} += to - from;`
+    const loop = (counts: Counts, each: Code): Code =>
+      code`${this.#loop(id, counts, each)} ${out} += to - from;`
     return code`
       ${name('rows', id)}(rows, from, to) {
         const t = NaN; ${loop(rowCounts, code`const r = rows[i]; ${rows}`)}
@@ -199,10 +271,18 @@ class ChainEmitter {
   /** Code that gives a row to every consumer of an output. */
   #feed(id: number, output: string, r: Row, t: Code): Code {
     const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
-    return join(consumers.map((node) => this.#enter(node, r, t)))
+    return join(consumers.map((node) => this.#enter(node, { node: id, output }, r, t)))
   }
 
-  #enter(node: PlanNode, r: Row, t: Code): Code {
+  /** A row on its way to a step, which may be in a later stage. */
+  #enter(node: PlanNode, from: Input, r: Row, t: Code): Code {
+    const edge = this.#parts.exchanges.stages.forwardOf(from, node.id)
+    if (edge === undefined) return this.#enterHere(node, r, t)
+    const output = this.#constant(this.#parts.exchanges.outputs.get(edge.id))
+    return code`${output}.forward(${r.plain}, ${t});`
+  }
+
+  #enterHere(node: PlanNode, r: Row, t: Code): Code {
     if (node.inputs.length === 1) return code`{ ${this.#node(node, r, t)} }`
     let shared = this.#shared.get(node.id)
     if (shared === undefined) {
@@ -295,7 +375,7 @@ class ChainEmitter {
     const lag = this.#parts.origins.get(id)?.lag ?? 0
     const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${timestampMax}`
     const counted = code`${this.#count(id, countOut)} += 1;`
-    const rest = this.#parts.batch
+    const rest = this.#collects
       ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
       : code`${this.#feed(id, 'out', r, t)}
         const ${most} = ${t} > ${origin}.max ? ${t} : ${origin}.max;
@@ -331,7 +411,12 @@ class ChainEmitter {
       this.#parts.hooks.badKey(node, input, key),
     )
     const consumers = this.#consumers.get(edgeKey(node.id, 'out')) ?? []
-    const steps = consumers.map((step) => this.#keyed(step, r, k, t))
+    const edge = this.#parts.exchanges.stages.hashOf(node.id)
+    const output = edge && this.#parts.exchanges.outputs.get(edge.id)
+    const steps =
+      output === undefined
+        ? consumers.map((step) => this.#keyed(step, r, k, t))
+        : [code`${this.#constant(output)}.send(${k}, ${this.#plain(r, output.views)}, ${t});`]
     return code`at = ${node.id}; const ${k} = ${this.#call(node.fn, r)};
       if (typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${check}(${k}) !== undefined) ${bad}(${this.#plain(r, false)}, ${k});
       ${join(steps)}`

@@ -11,9 +11,10 @@ import type { SinkWriter } from '../../connectors/contract.ts'
 import type { Plan } from '../../graph/plan.ts'
 import { createSeededRandom } from '../../platform/random.ts'
 import { type BuiltParts, buildParts } from '../../runtime/build.ts'
-import { type Chain, counterLayout } from '../../runtime/chain.ts'
+import { type Chain, counterLayout, noExchanges } from '../../runtime/chain.ts'
 import { compileChain } from '../../runtime/compile-chain.ts'
 import { FailurePolicies } from '../../runtime/failures.ts'
+import { stagesOf } from '../../runtime/stages.ts'
 import { toPlain } from '../../schema/row.ts'
 import { testingErrors } from '../errors.ts'
 import { guardedPlan, UserCodeGuard } from '../guard.ts'
@@ -136,6 +137,7 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
       processing: { nowMs: () => this.#now, schedule: () => {} },
       hooks: this.#policies,
       batch: false,
+      stages: stagesOf(plan, 1),
     })
     this.#chain = compileChain({
       plan: this.#plan,
@@ -148,6 +150,7 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
       hooks: this.#policies,
       batch: false,
       collected: new Map(),
+      exchanges: noExchanges,
     })
     this.#source = plan.nodes.find((node) => node.kind === 'source')?.id ?? 0
     for (const origins of this.#parts.originsOfSource.values())
@@ -236,9 +239,9 @@ class ChainHarness<In, Out> implements Harness<In, Out> {
     }
     for (const operator of byName.values()) operator.finishRestore()
     for (const origin of this.#parts.origins.values()) {
-      origin.restoreWatermarks(
+      origin.restoreWatermarks([
         stored.watermarks.filter((watermark) => watermark.node === origin.id),
-      )
+      ])
     }
   }
 

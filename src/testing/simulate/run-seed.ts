@@ -60,6 +60,8 @@ export interface SeedOptions {
   /** How long a full disk stays full, in virtual time; default 200 ms. Retries without end take long to simulate. */
   readonly fullDiskMs?: number
   readonly interference?: Interference
+  /** Subtasks of each life, by its number; state moves between lives. Default 1. */
+  readonly subtasks?: (life: number) => number
   /** Default 15. */
   readonly livesWithFaults?: number
   /** Whether some lives are stopped with a final checkpoint and started again. Default true. */
@@ -264,7 +266,7 @@ class SeedRun {
       stateDirectory,
       intervalMs: job.intervalMs,
       acceptParameters: false,
-      subtasks: 1,
+      subtasks: this.#options.subtasks?.(this.#lives) ?? 1,
       onCommitted: () => {
         this.#epochs++
       },

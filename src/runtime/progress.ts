@@ -1,0 +1,34 @@
+/** What a subtask is doing, for people; plain data. */
+export interface SliceProgress {
+  readonly recordsRead: number
+  readonly recordsWritten: number
+  readonly recordsLate: number
+  readonly recordsRejected: number
+  readonly watermarkMs: number | undefined
+  /** Unread records or bytes of all partitions, where the sources know. */
+  readonly lag: number | undefined
+  /** Source partitions that hold the watermark back, slowest first. */
+  readonly holders: readonly string[]
+}
+
+/** The job as a whole, from what its subtasks have said; `undefined` until one has. */
+export function mergeProgress(
+  subtasks: readonly (SliceProgress | undefined)[],
+): SliceProgress | undefined {
+  const known = subtasks.filter((one) => one !== undefined)
+  if (known.length === 0) return undefined
+  const sum = (of: (one: SliceProgress) => number): number =>
+    known.reduce((total, one) => total + of(one), 0)
+  const watermarks = known.flatMap(({ watermarkMs }) => watermarkMs ?? [])
+  const slowest = Math.min(...watermarks)
+  const lags = known.flatMap(({ lag }) => lag ?? [])
+  return {
+    recordsRead: sum((one) => one.recordsRead),
+    recordsWritten: sum((one) => one.recordsWritten),
+    recordsLate: sum((one) => one.recordsLate),
+    recordsRejected: sum((one) => one.recordsRejected),
+    watermarkMs: watermarks.length === 0 ? undefined : slowest,
+    lag: lags.length === 0 ? undefined : lags.reduce((total, lag) => total + lag, 0),
+    holders: known.find(({ watermarkMs }) => watermarkMs === slowest)?.holders ?? [],
+  }
+}

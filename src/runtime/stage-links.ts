@@ -1,0 +1,99 @@
+/** Puts the stages of a subtask together: steps, event-time steps, and the channels between subtasks. */
+import { TidemillError } from '../base/errors.ts'
+import type { SubtaskLinks } from '../exchange/contract.ts'
+import type { Plan } from '../graph/plan.ts'
+import type { BuiltParts } from './build.ts'
+import type { ChainExchanges, ChainInput, ChainOutput } from './chain.ts'
+import { ChannelInput } from './channel-input.ts'
+import { CollectedRows } from './collected-rows.ts'
+import { runtimeErrors } from './errors.ts'
+import { ExchangeOutput } from './exchange-output.ts'
+import { fieldsReadBehind } from './projection.ts'
+import { Stage } from './stage.ts'
+import type { ExchangeEdge, Stages } from './stages.ts'
+
+export interface StageLinkOptions {
+  readonly plan: Plan
+  readonly subtask: number
+  readonly subtasks: number
+  readonly batch: boolean
+  readonly stages: Stages
+  readonly parts: BuiltParts
+  readonly links: SubtaskLinks | undefined
+}
+
+export function connectStages(options: StageLinkOptions): readonly Stage[] {
+  const { parts, stages } = options
+  const made = Array.from({ length: stages.count }, (_, id) => new Stage(id))
+  const at = (node: number): Stage => made[stages.stageOf[node] ?? 0] ?? made[0]!
+  // A keyed step belongs to the stage behind its `keyBy`.
+  for (const [id, operator] of parts.operators) at(id).operators.push(operator)
+  for (const [id, origin] of parts.origins) at(id).origins.push(origin)
+  for (const origin of parts.inner) at(origin.id).inner.push(origin)
+  for (const edge of stages.exchanges) connect(edge, made[edge.from]!, made[edge.to]!, options)
+  return made
+}
+
+function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkOptions): void {
+  const { plan, subtask, subtasks, batch, parts, links } = options
+  const clock = parts.exchangeClocks.get(edge.id)
+  if (links === undefined || clock === undefined) {
+    throw new TidemillError(runtimeErrors.planMismatch, {
+      message: 'several subtasks have no way to each other',
+    })
+  }
+  const peers =
+    edge.kind === 'forward' ? [subtask] : Array.from({ length: subtasks }, (_, peer) => peer)
+  from.outputs.push(
+    new ExchangeOutput({
+      edge,
+      clock,
+      batch,
+      fields: edge.kind === 'hash' ? fieldsReadBehind(plan, edge.node) : undefined,
+      maxParallelism: plan.options.maxParallelism,
+      targets: peers.map((peer) => links.writer(edge.id, peer)),
+      where: fed(plan, edge),
+    }),
+  )
+  const inputs = peers.map((peer) => new ChannelInput(edge, peer, links.reader(edge.id, peer)))
+  to.inputs.push(...inputs)
+  const origin = parts.exchangeOrigins.get(edge.id)
+  if (origin === undefined) return
+  for (const input of inputs) origin.open(input.channel)
+  if (batch && edge.kind === 'hash') to.collected.set(edge.id, new CollectedRows(origin))
+}
+
+/** What the generated chain needs to know of the exchanges. */
+export function chainExchanges(
+  stages: Stages,
+  parts: BuiltParts,
+  made: readonly Stage[],
+): ChainExchanges {
+  const outputs = new Map<number, ChainOutput>()
+  const inputs = new Map<number, ChainInput>()
+  for (const stage of made) {
+    for (const output of stage.outputs) outputs.set(output.edge.id, output)
+  }
+  for (const { id, to } of stages.exchanges) {
+    const collected = made[to]?.collected.get(id)
+    inputs.set(id, {
+      origin: parts.exchangeOrigins.get(id),
+      ...(collected === undefined
+        ? {}
+        : { collect: (key, row, time, rank) => collected.add(key, row, time, rank) }),
+    })
+  }
+  return { stages, outputs, inputs }
+}
+
+/** The steps that an exchange feeds, for messages. */
+function fed(plan: Plan, edge: ExchangeEdge): string {
+  const names = plan.nodes
+    .filter((node) =>
+      edge.kind === 'hash'
+        ? node.inputs.some((input) => input.node === edge.node)
+        : node.id === edge.node,
+    )
+    .map((node) => (node.name === undefined ? node.kind : `"${node.name}"`))
+  return names.join(', ')
+}
