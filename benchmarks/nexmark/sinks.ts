@@ -271,7 +271,12 @@ export function epochSink<Row>(
     describe: {},
     guarantee: 'transactional',
     acceptsViews: false,
-    open: ({ subtask }) => Promise.resolve(new EpochWriter(epochs, cutsOf(subtask), onCommit)),
+    open: ({ subtask, generation }) => {
+      // What an earlier life took and did not commit comes again.
+      if (generation !== last) epochs.cut()
+      last = generation
+      return Promise.resolve(new EpochWriter(epochs, cutsOf(subtask), onCommit))
+    },
   }
 }
 
