@@ -6,6 +6,7 @@ import { installNativeAscii } from './node-ascii.ts'
 import { installNativeCrc32 } from './node-crc32.ts'
 import { createNodeDisk } from './node-disk.ts'
 import { createNodeHost } from './node-host.ts'
+import { raiseInliningBudget } from './node-inlining.ts'
 import { defaultLockKind, type LockKind } from './node-lock.ts'
 import { createSeededRandom } from './random.ts'
 
@@ -24,6 +25,7 @@ export interface NodeEnvOptions {
 export function createNodeEnv(options: NodeEnvOptions = {}): Env {
   installNativeCrc32()
   installNativeAscii()
+  raiseInliningBudget()
   return {
     clock: createNodeClock(),
     random: createNodeRandom(),

@@ -114,7 +114,7 @@ export class FailurePolicies implements ChainHooks {
     const policy = node.onError ?? this.#plan.options.onError.decode
     if (policy === 'fail') {
       throw new TidemillError(runtimeErrors.undecodable, {
-        message: input.error.message,
+        message: `${input.source}:${input.position}: ${input.error.message}`,
         details: {
           operator: node.name ?? '',
           file: input.source,
