@@ -22,6 +22,8 @@ export async function bundle(entry: string): Promise<string> {
     target: 'node20',
     tsconfig: join(ROOT, 'tsconfig.json'),
     write: false,
+    // A program of its own that cannot be part of a bundle; benchmarks with threads need it.
+    external: ['esbuild'],
     logLevel: 'silent',
     define: {
       'import.meta.url': JSON.stringify(new URL('./nexmark/bundled.ts', import.meta.url).href),

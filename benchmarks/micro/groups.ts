@@ -4,6 +4,7 @@
  */
 import type { Bar } from './bar.ts'
 import { chainBars } from './chain.ts'
+import { exchangeBars } from './exchange.ts'
 import { decodeBars, encodeBars, retainBars, viewBars } from './frame.ts'
 import { jsonLinesBars } from './jsonl.ts'
 import { generatorsBars, rxBars, streamsBars } from './libraries.ts'
@@ -23,6 +24,7 @@ const bars: Readonly<Record<string, Bars>> = {
   decode: decodeBars,
   encode: encodeBars,
   retain: retainBars,
+  exchange: exchangeBars,
   windows: windowBars,
   state: stateBars,
   log: () => logBars(),

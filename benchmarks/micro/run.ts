@@ -16,6 +16,7 @@ const groups = [
   'decode',
   'encode',
   'retain',
+  'exchange',
   'windows',
   'state',
   'log',

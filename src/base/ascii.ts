@@ -1,19 +1,35 @@
 /**
- * Bytes that are all ASCII as a string. A `TextDecoder` takes about twice as long as what some hosts offer natively, and
- * decoding heaps of text is most of the cost of reading frames; so the platform may bring its own.
+ * Strings from bytes that are all ASCII, and bytes from strings. `TextDecoder` and `TextEncoder` take about twice as long
+ * as what some hosts offer natively, and heaps of text are most of the cost of reading and writing frames; so the
+ * platform may bring its own.
  */
 
 /** The string in `bytes[start, end)`, or `undefined` when some byte is not ASCII. */
 export type AsciiReader = (bytes: Uint8Array, start: number, end: number) => string | undefined
 
+/** Writes `text` as UTF-8 at `bytes[at...]`, which has room for `3 * text.length` bytes; returns the number of bytes. */
+export type Utf8Writer = (text: string, bytes: Uint8Array, at: number) => number
+
 let reader: AsciiReader | undefined
+let writer: Utf8Writer | undefined
+const encoder = new TextEncoder()
 
 /** `undefined` also where the host has nothing to offer: decode as UTF-8 then. */
 export function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   return reader === undefined ? undefined : reader(bytes, start, end)
 }
 
+/**
+ * Writes `text` as UTF-8 at `bytes[at...]`, which must have room for `3 * text.length` bytes; returns the number of
+ * bytes, which is that of UTF-16 units only if all are ASCII. Half of a surrogate pair is not kept.
+ */
+export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
+  if (writer !== undefined) return writer(text, bytes, at)
+  return encoder.encodeInto(text, bytes.subarray(at, at + text.length * 3)).written
+}
+
 /** Called once by the platform at start. */
-export function useAsciiReader(native: AsciiReader): void {
-  reader = native
+export function useNativeText(read: AsciiReader, write: Utf8Writer): void {
+  reader = read
+  writer = write
 }

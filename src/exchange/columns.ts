@@ -6,6 +6,7 @@
  *
  * `int` holds what a `float` holds but for -0 and fractions; reading one is integer arithmetic for V8.
  */
+import { canGenerateCode } from '../base/codegen.ts'
 import { type FrameLayout, layoutOf } from '../frame/layout.ts'
 import { isWellFormed } from '../schema/text.ts'
 import { schemaOf } from '../schema/schema.ts'
@@ -79,14 +80,21 @@ export function formText(form: RowForm): string {
  * thread meets the same few forms. Forgotten together when there are many, so that odd rows cannot fill the memory.
  */
 const layouts = new Map<string, FrameLayout>()
-const LAYOUTS_MAX = 512
+/** Forms that a thread remembers. */
+export const FORMS_MAX = 512
+
+/** A name of `text` in caches of what is made by generated code, or without it. */
+export function cacheKey(text: string): string {
+  return canGenerateCode() ? text : `interpreted ${text}`
+}
 
 export function layoutOfForm(text: string): FrameLayout {
-  let layout = layouts.get(text)
+  const key = cacheKey(text)
+  let layout = layouts.get(key)
   if (layout === undefined) {
-    if (layouts.size >= LAYOUTS_MAX) layouts.clear()
+    if (layouts.size >= FORMS_MAX) layouts.clear()
     layout = layoutOf(schemaOf(typeOfForm(text)))
-    layouts.set(text, layout)
+    layouts.set(key, layout)
   }
   return layout
 }

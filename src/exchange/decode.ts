@@ -5,7 +5,7 @@
 import { assert, present } from '../base/assert.ts'
 import { decodeTrustedFrame } from '../frame/decode.ts'
 import { pad8 } from '../frame/format.ts'
-import type { Frame } from '../frame/frame.ts'
+import { type Frame, type Region, regionOf } from '../frame/frame.ts'
 import type { FrameLayout } from '../frame/layout.ts'
 import { readText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
@@ -22,63 +22,66 @@ export class MessageDecoder {
   /** `message` as a reader gave it, at the start of its buffer; the batch keeps it. */
   decode(message: Uint8Array<ArrayBuffer>): Message {
     assert(message.byteOffset === 0, 'a message does not start at the start of its buffer')
-    const head = new Int32Array(message.buffer, 0, 4)
-    switch (head[0]! & 0xff) {
+    const region = regionOf(message)
+    const head = region.i32[0]!
+    switch (head & 0xff) {
       case kinds.rows:
-        return { kind: 'rows', rows: this.rows(message, head) }
+        return { kind: 'rows', rows: this.rows(region, head >>> 8) }
       case kinds.watermark:
-        return { kind: 'watermark', watermark: doubleOf(message) }
+        return { kind: 'watermark', watermark: region.f64[HEAD_BYTES >>> 3]! }
       case kinds.idle:
         return { kind: 'idle' }
       case kinds.barrier:
-        return { kind: 'barrier', epoch: doubleOf(message) }
+        return { kind: 'barrier', epoch: region.f64[HEAD_BYTES >>> 3]! }
       default:
-        assert(head[0] === kinds.end, 'a message between subtasks is of no known kind', {
-          kind: head[0]!,
-        })
+        assert(head === kinds.end, 'a message between subtasks is of no known kind', { head })
         return { kind: 'end' }
     }
   }
 
-  private rows(message: Uint8Array<ArrayBuffer>, head: Int32Array): RowBatch {
-    const flags = head[0]! >>> 8
-    const length = head[1]!
-    const frameCount = head[2]!
+  private rows(region: Region, flags: number): RowBatch {
+    const { u8, i32, f64 } = region
+    const length = i32[1]!
+    const frameCount = i32[2]!
+    const newShapes = i32[3]!
     let at = HEAD_BYTES
-    if (head[3]! > 0) {
-      this.learn(readText(message, HEAD_BYTES, HEAD_BYTES + head[3]!))
-      at += pad8(head[3]!)
+    if (newShapes > 0) {
+      this.learn(readText(u8, at, at + newShapes))
+      at += pad8(newShapes)
     }
-    const times = column(message, at, length, (flags & SAME_TIMES) !== 0)
-    at += (flags & SAME_TIMES) !== 0 ? 8 : length * 8
-    const marks = column(message, at, length, (flags & SAME_MARKS) !== 0)
-    at += (flags & SAME_MARKS) !== 0 ? 8 : length * 8
-    let hashes: Int32Array<ArrayBuffer> | undefined
-    let keys = noKeys
-    if ((flags & KEYS) !== 0) {
-      hashes = new Int32Array(message.buffer, at, length)
-      const read = readKeys(message, at + pad8(length * 4), length, flags)
-      keys = read.keys
-      at = read.after
+    const first = at
+    let frame: Frame | undefined
+    for (let k = 0; k < frameCount; k++) {
+      frame = this.frame(region, at)
+      at += FRAME_HEAD_BYTES + frame.byteLength
     }
-    if (frameCount === 1) {
-      const frame = this.frame(message, at)
-      return { length, frame, rows: undefined, keys, times, marks, hashes }
+    let rows: readonly unknown[] | undefined
+    if (frameCount > 1) {
+      rows = this.mixed(region, first, frameCount, u8.subarray(at, at + length))
+      frame = undefined
+      at += pad8(length)
     }
-    const order = message.subarray(at, at + length)
-    const rows = this.mixed(message, at + pad8(length), frameCount, order)
-    return { length, frame: undefined, rows, keys, times, marks, hashes }
+    const sameTimes = (flags & SAME_TIMES) !== 0
+    const times = column(f64, at >>> 3, length, sameTimes)
+    at += sameTimes ? 8 : length * 8
+    const sameMarks = (flags & SAME_MARKS) !== 0
+    const marks = column(f64, at >>> 3, length, sameMarks)
+    at += sameMarks ? 8 : length * 8
+    if ((flags & KEYS) === 0)
+      return { length, frame, rows, keys: noKeys, times, marks, hashes: undefined }
+    const hashes = i32.subarray(at >>> 2, (at >>> 2) + length)
+    const keys = readKeys(region, at + pad8(length * 4), length, flags)
+    return { length, frame, rows, keys, times, marks, hashes }
   }
 
-  private frame(message: Uint8Array<ArrayBuffer>, at: number): Frame {
-    const [shape, , byteLength] = new Int32Array(message.buffer, at, 4)
-    const layout = present(this.layouts.get(shape!), 'the shape of rows that were received')
-    return decodeTrustedFrame(layout, message, at + FRAME_HEAD_BYTES, byteLength)
+  private frame({ u8, i32 }: Region, at: number): Frame {
+    const layout = present(this.layouts.get(i32[at >>> 2]!), 'the shape of rows that were received')
+    return decodeTrustedFrame(layout, u8, at + FRAME_HEAD_BYTES, i32[(at >>> 2) + 2])
   }
 
   /** Plain rows in the order in which they were sent. */
   private mixed(
-    message: Uint8Array<ArrayBuffer>,
+    region: Region,
     start: number,
     frameCount: number,
     order: Uint8Array,
@@ -86,8 +89,8 @@ export class MessageDecoder {
     const lanes: unknown[][] = []
     let at = start
     for (let k = 0; k < frameCount; k++) {
-      const lane = new Int32Array(message.buffer, at, 4)[1]!
-      const frame = this.frame(message, at)
+      const lane = region.i32[(at >>> 2) + 1]!
+      const frame = this.frame(region, at)
       lanes[lane] ??= []
       const rows = lanes[lane]
       for (let i = 0; i < frame.length; i++) rows.push(frame.row(i))
@@ -106,17 +109,11 @@ export class MessageDecoder {
   }
 }
 
-function doubleOf(message: Uint8Array<ArrayBuffer>): number {
-  return new Float64Array(message.buffer, HEAD_BYTES, 1)[0]!
-}
-
 function column(
-  message: Uint8Array<ArrayBuffer>,
+  f64: Float64Array<ArrayBuffer>,
   at: number,
   rows: number,
   same: boolean,
 ): Float64Array<ArrayBuffer> {
-  if (!same) return new Float64Array(message.buffer, at, rows)
-  const [value] = new Float64Array(message.buffer, at, 1)
-  return new Float64Array(rows).fill(value!)
+  return same ? new Float64Array(rows).fill(f64[at]!) : f64.subarray(at, at + rows)
 }

@@ -163,7 +163,7 @@ export class ExchangeWriter {
     const { buffer } = this
     for (const target of this.targets) {
       this.flushTarget(target)
-      buffer.at = 0
+      buffer.clear()
       buffer.words(kind, 0, 0, 0)
       buffer.f64[2] = value
       buffer.at = 24

@@ -1,12 +1,14 @@
 /** The keys of a batch as a column: doubles, one heap of text, or self-describing values. */
-import { FRAME_ROWS_MAX } from '../frame/frame.ts'
+import { FRAME_ROWS_MAX, type Region } from '../frame/frame.ts'
 import { Reader, Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
-import { readText, writeText } from '../schema/text.ts'
+import { readText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
 import { KEYS, MIXED_KEYS, TEXT_KEYS } from './format.ts'
 import type { MessageBuffer } from './message-buffer.ts'
 import { pad8 } from '../frame/format.ts'
+import { padZeros } from '../frame/room.ts'
+import { writeUtf8 } from '../base/ascii.ts'
 
 const writer = new Writer(1024)
 const reader = new Reader()
@@ -48,7 +50,7 @@ export class KeyColumn {
   write(to: MessageBuffer, start: number, end: number): number {
     const count = end - start
     if (this.otherCount === 0) {
-      to.doubles(start === 0 ? this.numbers : this.numbers.subarray(start), count)
+      to.doubles(this.numbers, start, count)
       return KEYS
     }
     if (this.textCount === this.otherCount && this.isText(start, end)) {
@@ -58,7 +60,7 @@ export class KeyColumn {
     writer.clear()
     for (let i = start; i < end; i++) dynamic.write(this.others[i] ?? this.numbers[i], writer)
     to.words(writer.position, 0, 0, 0)
-    to.bytes(writer.bytes, writer.position)
+    to.bytes(writer.bytes, 0, writer.position)
     return KEYS | MIXED_KEYS
   }
 
@@ -79,35 +81,35 @@ export class KeyColumn {
     }
     const head = to.at
     to.words(0, 0, 0, 0)
-    to.ints(this.ends, count + 1)
-    to.reserve(pad8(text.length * 3))
-    const bytes = writeText(text, to.u8, to.at)
+    to.ints(this.ends, 0, count + 1)
+    to.reserve(text.length * 3 + 8)
+    const bytes = writeUtf8(text, to.u8, to.at)
     to.i32[head >>> 2] = bytes
-    to.at += pad8(bytes)
+    to.at = padZeros(to.u8, to.at + bytes)
   }
 }
 
-/** Reads what `write` appended; `after` is where it ends. */
+/** Reads the keys that `write` appended. */
 export function readKeys(
-  message: Uint8Array<ArrayBuffer>,
+  { u8, i32, f64 }: Region,
   at: number,
   rows: number,
   flags: number,
-): { readonly keys: ArrayLike<Key>; readonly after: number } {
-  if ((flags & (TEXT_KEYS | MIXED_KEYS)) === 0)
-    return { keys: new Float64Array(message.buffer, at, rows), after: at + rows * 8 }
-  const bytes = new Int32Array(message.buffer, at, 1)[0]!
+): ArrayLike<Key> {
+  if ((flags & (TEXT_KEYS | MIXED_KEYS)) === 0) return f64.subarray(at >>> 3, (at >>> 3) + rows)
+  const bytes = i32[at >>> 2]!
+  const start = at + 16
   const keys: Key[] = []
   if ((flags & TEXT_KEYS) !== 0) {
-    const ends = new Int32Array(message.buffer, at + 16, rows + 1)
-    const start = at + 16 + pad8((rows + 1) * 4)
-    const heap = readText(message, start, start + bytes)
-    for (let i = 0; i < rows; i++) keys.push(heap.slice(ends[i], ends[i + 1]))
-    return { keys, after: start + pad8(bytes) }
+    const ends = start >>> 2
+    const heapAt = start + pad8((rows + 1) * 4)
+    const heap = readText(u8, heapAt, heapAt + bytes)
+    for (let i = 0; i < rows; i++) keys.push(heap.slice(i32[ends + i], i32[ends + i + 1]))
+    return keys
   }
-  reader.reset(message, at + 16, at + 16 + bytes)
+  reader.reset(u8, start, start + bytes)
   // `as`: keys were written.
   for (let i = 0; i < rows; i++) keys.push(dynamic.read(reader) as Key)
   reader.finish()
-  return { keys, after: at + 16 + pad8(bytes) }
+  return keys
 }

@@ -1,34 +1,8 @@
-/** A growing buffer of words, doubles and bytes, in which one message after the other is put together. */
-import { pad8 } from '../frame/format.ts'
+/** Where one message after the other is put together. */
+import { padZeros, Room } from '../frame/room.ts'
 
-export class MessageBuffer {
-  u8: Uint8Array<ArrayBuffer>
-  i32: Int32Array<ArrayBuffer>
-  f64: Float64Array<ArrayBuffer>
-  /** Bytes so far. */
-  at: number
-
-  constructor(bytes: number = 1 << 16) {
-    this.u8 = new Uint8Array(bytes)
-    this.i32 = new Int32Array(this.u8.buffer)
-    this.f64 = new Float64Array(this.u8.buffer)
-    this.at = 0
-  }
-
-  /** Makes room for `bytes` more. */
-  reserve(bytes: number): void {
-    const needed = this.at + bytes
-    if (needed <= this.u8.length) return
-    let size = this.u8.length * 2
-    while (size < needed) size *= 2
-    const { u8 } = this
-    this.u8 = new Uint8Array(size)
-    this.u8.set(u8.subarray(0, this.at))
-    this.i32 = new Int32Array(this.u8.buffer)
-    this.f64 = new Float64Array(this.u8.buffer)
-  }
-
-  /** Four words: the head of a message or of a frame. */
+export class MessageBuffer extends Room {
+  /** Four words: the head of a message or of a part of it. */
   words(a: number, b: number, c: number, d: number): void {
     this.reserve(16)
     const at = this.at >>> 2
@@ -39,34 +13,31 @@ export class MessageBuffer {
     this.at += 16
   }
 
-  doubles(values: Float64Array, count: number): void {
+  /** Values `[start, start + count)`. */
+  doubles(values: Float64Array, start: number, count: number): void {
     this.reserve(count * 8)
-    copyDoubles(values, this.f64, this.at >>> 3, count)
+    const to = this.f64
+    const at = this.at >>> 3
+    for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
     this.at += count * 8
   }
 
-  ints(values: Int32Array, count: number): void {
-    this.reserve(pad8(count * 4))
+  ints(values: Int32Array, start: number, count: number): void {
+    this.reserve(count * 4 + 8)
+    const to = this.i32
     const at = this.at >>> 2
-    if (count > 64) this.i32.set(count === values.length ? values : values.subarray(0, count), at)
-    else for (let i = 0; i < count; i++) this.i32[at + i] = values[i]!
-    this.at += pad8(count * 4)
+    for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
+    this.at = padZeros(this.u8, this.at + count * 4)
   }
 
-  bytes(values: Uint8Array, count: number = values.length): void {
-    this.reserve(pad8(count))
-    this.u8.set(count === values.length ? values : values.subarray(0, count), this.at)
-    this.at += pad8(count)
+  bytes(values: Uint8Array, start: number, count: number): void {
+    this.reserve(count + 8)
+    this.u8.set(values.subarray(start, start + count), this.at)
+    this.at = padZeros(this.u8, this.at + count)
   }
 
   /** The message, valid until the next one is begun. */
   finish(): Uint8Array<ArrayBuffer> {
     return this.u8.subarray(0, this.at)
   }
-}
-
-function copyDoubles(from: Float64Array, to: Float64Array, at: number, count: number): void {
-  // Making the view that `set` needs costs as much as a loop over 64 numbers.
-  if (count > 64) to.set(count === from.length ? from : from.subarray(0, count), at)
-  else for (let i = 0; i < count; i++) to[at + i] = from[i]!
 }

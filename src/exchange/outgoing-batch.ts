@@ -4,10 +4,10 @@
  */
 import { createFrameBuilder } from '../frame/create-builder.ts'
 import type { FrameBuilder } from '../frame/builder.ts'
-import { type Frame, FRAME_ROWS_MAX } from '../frame/frame.ts'
+import { FRAME_ROWS_MAX } from '../frame/frame.ts'
 import type { Key } from '../schema/types.ts'
 import { KeyColumn } from './key-column.ts'
-import { kinds, SAME_MARKS, SAME_TIMES } from './format.ts'
+import { FRAME_HEAD_BYTES, kinds, SAME_MARKS, SAME_TIMES } from './format.ts'
 import type { MessageBuffer } from './message-buffer.ts'
 import type { RowShapes } from './row-shapes.ts'
 import type { Shape } from './shape.ts'
@@ -17,6 +17,8 @@ interface Lane {
   readonly builder: FrameBuilder
   /** Position among the lanes of the running batch, -1 outside. */
   index: number
+  /** The receiver knows the shape. */
+  announced: boolean
 }
 
 const encoder = new TextEncoder()
@@ -35,7 +37,6 @@ export class OutgoingBatch {
   /** Those with rows in this batch. */
   private readonly used: Lane[]
   private lane: Lane | undefined
-  private readonly announced: Set<number>
   private version: number
 
   constructor(keyed: boolean) {
@@ -49,7 +50,6 @@ export class OutgoingBatch {
     this.lanes = []
     this.used = []
     this.lane = undefined
-    this.announced = new Set()
     this.version = 0
   }
 
@@ -79,25 +79,9 @@ export class OutgoingBatch {
 
   /** Puts rows into `to` until none is left; `send` is called with each message. */
   flush(to: MessageBuffer, shapes: RowShapes, send: (to: MessageBuffer) => void): void {
-    const { used } = this
-    if (used.length === 1) {
-      // Nearly always one frame; text that is wide, or a last row that is large, makes more of them.
-      for (let done = 0; done < this.length; ) {
-        const frame = used[0]!.builder.build()
-        this.write(to, done, done + frame.length, used, [frame])
-        send(to)
-        done += frame.length
-      }
-    } else if (used.length > 1) {
-      const frames: Frame[] = []
-      const lanes: Lane[] = []
-      for (const lane of used) {
-        while (lane.builder.length > 0) {
-          frames.push(lane.builder.build())
-          lanes.push(lane)
-        }
-      }
-      this.write(to, 0, this.length, lanes, frames)
+    // Nearly always one message; wide text, or a last row that is large, makes more of them.
+    for (let done = 0; done < this.length; ) {
+      done = this.write(to, done)
       send(to)
     }
     this.clear(shapes)
@@ -119,53 +103,70 @@ export class OutgoingBatch {
   private laneOf(shape: Shape): Lane {
     let lane = this.lanes[shape.id]
     if (lane === undefined) {
-      lane = { shape, builder: createFrameBuilder(shape.layout), index: -1 }
+      lane = { shape, builder: createFrameBuilder(shape.layout), index: -1, announced: false }
       this.lanes[shape.id] = lane
     }
     this.lane = lane
     return lane
   }
 
-  private write(
-    to: MessageBuffer,
-    start: number,
-    end: number,
-    lanes: readonly Lane[],
-    frames: readonly Frame[],
-  ): void {
+  /** A message of the rows from `start` on: one frame of them, or all if there are several lanes. */
+  private write(to: MessageBuffer, start: number): number {
+    const { used } = this
+    const news = this.announce()
+    to.clear()
+    to.words(0, 0, 0, news.length)
+    if (news.length > 0) to.bytes(news, 0, news.length)
+    let end = start
+    let frames = 0
+    if (used.length === 1) {
+      end += writeFrame(to, used[0]!)
+      frames = 1
+    } else {
+      for (const lane of used) {
+        while (lane.builder.length > 0) {
+          end += writeFrame(to, lane)
+          frames++
+        }
+      }
+    }
     const rows = end - start
-    const news = this.announce(lanes)
-    to.at = 0
-    to.words(0, rows, frames.length, news.length)
-    if (news.length > 0) to.bytes(news)
+    if (frames > 1) to.bytes(this.order, start, rows)
     let flags = writeColumn(to, this.times, start, rows, SAME_TIMES)
     flags |= writeColumn(to, this.marks, start, rows, SAME_MARKS)
     if (this.keyed) {
-      to.ints(start === 0 ? this.hashes : this.hashes.subarray(start), rows)
+      to.ints(this.hashes, start, rows)
       flags |= this.keys.write(to, start, end)
     }
-    if (frames.length > 1) to.bytes(this.order.subarray(start, end))
-    frames.forEach((frame, i) => {
-      const lane = lanes[i]!
-      to.words(lane.shape.id, lane.index, frame.byteLength, 0)
-      to.bytes(frame.bytes)
-    })
     to.i32[0] = kinds.rows | (flags << 8)
+    to.i32[1] = rows
+    to.i32[2] = frames
+    return end
   }
 
   /** Definitions of the shapes that this channel has not seen. */
-  private announce(lanes: readonly Lane[]): Uint8Array {
-    const news: (readonly [number, string])[] = []
-    for (const { shape } of lanes) {
-      if (this.announced.has(shape.id)) continue
-      this.announced.add(shape.id)
-      news.push([shape.id, shape.text])
+  private announce(): Uint8Array {
+    let news: (readonly [number, string])[] | undefined
+    for (const lane of this.used) {
+      if (lane.announced) continue
+      lane.announced = true
+      news ??= []
+      news.push([lane.shape.id, lane.shape.text])
     }
-    return news.length === 0 ? noBytes : encoder.encode(JSON.stringify(news))
+    return news === undefined ? noBytes : encoder.encode(JSON.stringify(news))
   }
 }
 
 const noBytes = new Uint8Array(0)
+
+/** The rows of a lane, or as many as fit into a frame; returns their number. */
+function writeFrame(to: MessageBuffer, { shape, index, builder }: Lane): number {
+  const head = to.at
+  to.words(shape.id, index, 0, 0)
+  const rows = builder.buildInto(to)
+  to.i32[(head >>> 2) + 2] = to.at - head - FRAME_HEAD_BYTES
+  return rows
+}
 
 /** One value when all are the same, which is said by the flag that is returned. */
 function writeColumn(
@@ -179,6 +180,6 @@ function writeColumn(
   let i = start + 1
   while (i < start + rows && Object.is(column[i], first)) i++
   const same = i === start + rows
-  to.doubles(start === 0 ? column : column.subarray(start), same ? 1 : rows)
+  to.doubles(column, start, same ? 1 : rows)
   return same ? flag : 0
 }

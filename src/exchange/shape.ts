@@ -12,7 +12,7 @@ import {
 import { constantsIn } from '../frame/emit.ts'
 import type { FrameLayout } from '../frame/layout.ts'
 import { isInherited, readField } from '../schema/row.ts'
-import { formText, layoutOfForm, type RowForm } from './columns.ts'
+import { cacheKey, FORMS_MAX, formText, layoutOfForm, type RowForm } from './columns.ts'
 
 export interface Shape {
   /** Unique within a writer. */
@@ -30,13 +30,22 @@ export interface Shape {
 /** `projected`: rows may have other fields as well, which nobody reads. */
 export function makeShape(id: number, form: RowForm, projected: boolean): Shape {
   const text = formText(form)
-  const matches = canGenerateCode()
-    ? generateMatch(form, projected)
-    : interpretMatch(form, projected)
+  const known = projected ? projectedMatches : wholeMatches
+  const key = cacheKey(text)
+  let matches = known.get(key)
+  if (matches === undefined) {
+    matches = canGenerateCode() ? generateMatch(form, projected) : interpretMatch(form, projected)
+    if (known.size >= FORMS_MAX) known.clear()
+    known.set(key, matches)
+  }
   return { id, form, text, layout: layoutOfForm(text), matches }
 }
 
 type Match = (row: unknown) => boolean
+
+/** One per form, so that what V8 has learned serves every exchange and every life. */
+const wholeMatches = new Map<string, Match>()
+const projectedMatches = new Map<string, Match>()
 
 function generateMatch(form: RowForm, projected: boolean): Match {
   const constants: (readonly [Code, unknown])[] = []
@@ -57,17 +66,9 @@ function generateMatch(form: RowForm, projected: boolean): Match {
       : code`row[${literal(field)}]`
     return code`const ${v} = ${read}\nif (${v} === 0 && 1 / ${v} < 0) return false`
   })
-  const cases = names.map(
-    (field, i) => code`case ${i}: if (name !== ${literal(field)}) return false; break`,
-  )
   const keys = code`if (${constant(Object.getPrototypeOf)}(row) !== ${constant(Object.prototype)}) return false
 let i = 0
-for (const name in row) {
-switch (i++) {
-${join(cases)}
-default: return false
-}
-}
+for (const name in row) if (name !== ${constant([...names])}[i++]) return false
 if (i !== ${names.length}) return false`
   return compile(
     constants,

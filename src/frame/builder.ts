@@ -8,6 +8,7 @@
  * A frame is full at 256 rows or 64 KB. A row that would make it larger waits: `build` leaves it for the next frame. So
  * after `append` said "full", and at the end, call `build` - at the end until `length` is 0.
  */
+import { writeUtf8 } from '../base/ascii.ts'
 import { assert } from '../base/assert.ts'
 import { TidemillError } from '../base/errors.ts'
 import { Writer } from '../schema/bytes.ts'
@@ -15,11 +16,13 @@ import { schemaErrors } from '../schema/errors.ts'
 import { writeText } from '../schema/text.ts'
 import { type Column, type Columns, fixedBytes, hasHeap } from './columns.ts'
 import { decodeTrustedFrame } from './decode.ts'
-import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, pad8, VERSION } from './format.ts'
+import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, VERSION } from './format.ts'
 import { type Frame, FRAME_BYTES_MAX, FRAME_ROWS_MAX } from './frame.ts'
 import type { FrameLayout } from './layout.ts'
+import { padZeros, Room } from './room.ts'
 
-const encoder = new TextEncoder()
+/** Where every frame is put together before it gets a buffer of its own. */
+const shared = new Room()
 const noNumbers = new Float64Array(0)
 const noBytes = new Uint8Array(0)
 const noEnds = new Int32Array(0)
@@ -115,16 +118,19 @@ export abstract class FrameBuilder {
 
   /** A frame of the rows so far, or of as many as fit into 64 KB; the others stay. */
   build(): Frame {
+    shared.clear()
+    this.buildInto(shared)
+    return decodeTrustedFrame(this.layout, shared.u8.slice(0, shared.at))
+  }
+
+  /** The same as bytes at the end of `room`; returns the number of rows. */
+  buildInto(room: Room): number {
     assert(this.length > 0, 'a frame is built from no rows')
     let rows = this.length
     while (rows > 1 && this.sizeOf(rows) > FRAME_BYTES_MAX) rows--
-    let bytes = this.encode(rows)
-    while (bytes === undefined) {
-      rows = Math.max(1, rows >>> 1)
-      bytes = this.encode(rows)
-    }
+    while (!this.write(room, rows)) rows = Math.max(1, rows >>> 1)
     this.drop(rows)
-    return decodeTrustedFrame(this.layout, bytes)
+    return rows
   }
 
   /** Throws away all rows. */
@@ -189,147 +195,89 @@ export abstract class FrameBuilder {
     return size
   }
 
-  /** The encoding of the first `rows` rows; undefined when wide text makes it too large for more than one row. */
-  private encode(rows: number): Uint8Array<ArrayBuffer> | undefined {
+  /** What {@link write} may need: a unit of text takes up to 3 bytes. */
+  private roomFor(rows: number): number {
     const { all } = this.columns()
-    const fixed = this.fixedSize(rows)
-    let heaps = 0
+    let size = this.emptySize + rows * (16 + all.length * 9)
     for (const column of all) {
-      if (hasHeap(column.storage))
-        heaps += pad8(this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!)
-    }
-    const bytes = new Uint8Array(fixed + heaps)
-    if (this.write(bytes, rows, undefined)) return bytes
-    const texts = all.map((column) =>
-      column.storage === 'text' ? this.wideText(column, rows) : undefined,
-    )
-    heaps = 0
-    for (const column of all) {
-      if (hasHeap(column.storage)) {
-        heaps += pad8(
-          texts[column.index]?.length ??
-            this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!,
-        )
-      }
-    }
-    if (rows > 1 && fixed + heaps > FRAME_BYTES_MAX) return undefined
-    const wide = new Uint8Array(fixed + heaps)
-    assert(this.write(wide, rows, texts), 'the text of a frame changed while it was written')
-    return wide
-  }
-
-  private heapText(column: Column, rows: number): string {
-    const scratch = this.scratch[column.index]!
-    return rows === this.length
-      ? scratch.text
-      : scratch.text.slice(0, scratch.ends[this.countOf(column.part, rows)])
-  }
-
-  private wideText(column: Column, rows: number): Uint8Array {
-    const text = this.heapText(column, rows)
-    const room = new Uint8Array(text.length * 3)
-    return room.subarray(0, writeText(text, room, 0))
-  }
-
-  private fixedSize(rows: number): number {
-    let size = HEADER_BYTES + this.layout.directoryEntries * 8
-    if (this.timed) size += rows * 8
-    if (this.hashed) size += pad8(rows * 4)
-    for (const column of this.columns().all) {
-      const count = this.countOf(column.part, rows)
-      if (column.optional) size += pad8((count + 7) >>> 3)
-      size +=
-        column.storage === 'number'
-          ? count * 8
-          : hasHeap(column.storage)
-            ? pad8(count * 4 + 4)
-            : pad8(count)
+      if (!hasHeap(column.storage)) continue
+      const units = this.scratch[column.index]!.ends[this.countOf(column.part, rows)]!
+      size += column.storage === 'text' ? units * 3 : units
     }
     return size
   }
 
-  /** Fills `bytes`; false when a heap that was taken for ASCII is not. `texts` are the heaps of text, if encoded already. */
-  private write(
-    bytes: Uint8Array<ArrayBuffer>,
-    rows: number,
-    texts: readonly (Uint8Array | undefined)[] | undefined,
-  ): boolean {
+  /** Appends the encoding of the first `rows` rows. False when wide text makes it too large for more than one row. */
+  private write(room: Room, rows: number): boolean {
     const { all, parts, rows: kind } = this.columns()
-    const words = new Int32Array(bytes.buffer)
-    const doubles = new Float64Array(bytes.buffer)
-    this.writeHead(words, doubles, rows)
-    let entry = HEADER_BYTES >>> 2
+    room.reserve(this.roomFor(rows))
+    const { u8, i32, f64, at: start } = room
+    let entry = (start + HEADER_BYTES) >>> 2
     if (kind === 'variant') {
-      for (let part = 0; part < parts.length; part++, entry += 2)
-        words[entry] = this.countOf(part, rows)
+      for (let part = 0; part < parts.length; part++, entry += 2) {
+        i32[entry] = this.countOf(part, rows)
+        i32[entry + 1] = 0
+      }
     }
-    let at = HEADER_BYTES + this.layout.directoryEntries * 8
+    let at = start + HEADER_BYTES + this.layout.directoryEntries * 8
     if (this.timed) {
-      copyNumbers(this.times, doubles, at >>> 3, rows)
+      copyNumbers(this.times, f64, at >>> 3, rows)
       at += rows * 8
     }
     if (this.hashed) {
-      copyWords(this.hashes, words, at >>> 2, rows)
-      at += pad8(rows * 4)
+      copyWords(this.hashes, i32, at >>> 2, rows)
+      at = padZeros(u8, at + rows * 4)
     }
     for (const column of all) {
       const scratch = this.scratch[column.index]!
       const count = this.countOf(column.part, rows)
-      if (column.optional) at = copyAbsent(scratch.absent, bytes, at, count)
+      if (column.optional) at = copyAbsent(scratch.absent, u8, at, count)
       if (column.storage === 'number') {
-        copyNumbers(scratch.f64, doubles, at >>> 3, count)
+        copyNumbers(scratch.f64, f64, at >>> 3, count)
         at += count * 8
       } else if (hasHeap(column.storage)) {
-        copyWords(scratch.ends, words, at >>> 2, count + 1)
-        at += pad8(count * 4 + 4)
+        copyWords(scratch.ends, i32, at >>> 2, count + 1)
+        at = padZeros(u8, at + count * 4 + 4)
         const units = scratch.ends[count]!
-        const known = texts?.[column.index]
         let size = units
-        if (column.storage !== 'text') bytes.set(scratch.writer.bytes.subarray(0, units), at)
-        else if (known !== undefined) {
-          bytes.set(known, at)
-          size = known.length
-        } else if (
-          encoder.encodeInto(this.heapText(column, rows), bytes.subarray(at, at + units)).read !==
-          units
-        ) {
-          return false
-        }
-        words[entry] = size
-        words[entry + 1] = column.storage === 'text' && size === units ? 1 : 0
+        if (column.storage === 'text') size = writeHeap(scratch, units, u8, at)
+        else u8.set(scratch.writer.bytes.subarray(0, units), at)
+        i32[entry] = size
+        i32[entry + 1] = column.storage === 'text' && size === units ? 1 : 0
         entry += 2
-        at += pad8(size)
+        at = padZeros(u8, at + size)
       } else {
-        for (let i = 0; i < count; i++) bytes[at + i] = scratch.u8[i]!
-        at += pad8(count)
+        for (let i = 0; i < count; i++) u8[at + i] = scratch.u8[i]!
+        at = padZeros(u8, at + count)
       }
     }
-    assert(at === bytes.length, 'a frame was written with another size than was computed', {
-      at,
-      size: bytes.length,
-    })
+    if (rows > 1 && at - start > FRAME_BYTES_MAX) return false
+    this.writeHead(room, at - start, rows)
+    room.at = at
     return true
   }
 
-  private writeHead(words: Int32Array, doubles: Float64Array, rows: number): void {
-    words[0] = MAGIC
+  private writeHead({ i32, f64, at }: Room, size: number, rows: number): void {
+    const word = at >>> 2
+    i32[word] = MAGIC
     const flags = (this.timed ? FLAG_TIMESTAMPS : 0) | (this.hashed ? FLAG_HASHES : 0)
-    words[1] = VERSION | (flags << 8) | (this.columns().all.length << 16)
-    words[2] = words.byteLength
-    words[3] = rows
+    i32[word + 1] = VERSION | (flags << 8) | (this.columns().all.length << 16)
+    i32[word + 2] = size
+    i32[word + 3] = rows
     let min = Number.NaN
     let max = Number.NaN
-    for (let i = 0; i < rows; i++) {
+    for (let i = 0; this.timed && i < rows; i++) {
       const time = this.times[i]!
       if (Number.isNaN(time)) continue
       if (!(min <= time)) min = time
       if (!(max >= time)) max = time
     }
-    doubles[2] = min
-    doubles[3] = max
-    words[8] = this.layout.fingerprintLow
-    words[9] = this.layout.fingerprintHigh
-    words[10] = this.layout.directoryEntries
+    f64[(at >>> 3) + 2] = min
+    f64[(at >>> 3) + 3] = max
+    i32[word + 8] = this.layout.fingerprintLow
+    i32[word + 9] = this.layout.fingerprintHigh
+    i32[word + 10] = this.layout.directoryEntries
+    i32[word + 11] = 0
   }
 
   /** Forgets the first `rows` rows. */
@@ -425,5 +373,13 @@ export function copyAbsent(from: Uint8Array, to: Uint8Array, at: number, count: 
   const whole = count >>> 3
   for (let i = 0; i < whole; i++) to[at + i] = from[i]!
   if ((count & 7) !== 0) to[at + whole] = from[whole]! & ((1 << (count & 7)) - 1)
-  return at + pad8((count + 7) >>> 3)
+  return padZeros(to, at + ((count + 7) >>> 3))
+}
+
+/** The first `units` units of a text column as bytes; returns how many, which is `units` if they are ASCII. */
+function writeHeap(scratch: Scratch, units: number, u8: Uint8Array, at: number): number {
+  const text = units === scratch.text.length ? scratch.text : scratch.text.slice(0, units)
+  const size = writeUtf8(text, u8, at)
+  // `writeText` also keeps halves of surrogate pairs.
+  return size === units ? size : writeText(text, u8, at)
 }
