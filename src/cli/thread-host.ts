@@ -16,15 +16,23 @@ import { cliErrors } from './errors.ts'
 import { receiveError } from './sent-error.ts'
 import type { FromWorker, LoadedJob, ToWorker, WorkerInput } from './worker-messages.ts'
 
-/** How long a thread may take to stop before it is terminated. */
+/**
+ * How long a thread may take to stop before it is terminated; one that says nothing meanwhile hangs and gets less.
+ * Terminating is safe at any moment: the next life recovers as after a kill of the process.
+ */
 const stopMsMax = 10_000
+const silentMsMax = 1_500
+const lookMs = 100
 
 /** A thread that has loaded the job module. */
 class JobThread {
   readonly loaded: Promise<LoadedJob>
   readonly ended: Promise<void>
   onMessage: (message: FromWorker) => void = () => {}
-  onEnd: (error: Error) => void = () => {}
+  /** When it last said something. */
+  heardMs: number = performance.now()
+  #onEnd: ((error: Error) => void) | undefined
+  #end: Error | undefined
   readonly #worker: Worker
 
   constructor(input: WorkerInput, jobUrl: Promise<string>) {
@@ -35,6 +43,7 @@ class JobThread {
     let failure: Error | undefined
     this.loaded = new Promise((resolve, reject) => {
       this.#worker.on('message', (message: FromWorker) => {
+        this.heardMs = performance.now()
         if (message.kind === 'loaded') resolve(message.job)
         else {
           if (message.kind === 'failed') reject(receiveError(message.error))
@@ -50,8 +59,9 @@ class JobThread {
           details: { exitCode },
           ...(failure === undefined ? {} : { cause: failure }),
         })
+        this.#end = ended
         reject(ended)
-        this.onEnd(ended)
+        this.#onEnd?.(ended)
       })
     })
     jobUrl.then(
@@ -61,6 +71,12 @@ class JobThread {
     // A thread may end after it has loaded; then nobody waits for `loaded` any more.
     this.loaded.catch(() => {})
     this.ended = new Promise((resolve) => this.#worker.on('exit', () => resolve()))
+  }
+
+  /** Calls back when the thread ends, also when that was before. */
+  onEnd(callback: (error: Error) => void): void {
+    this.#onEnd = callback
+    if (this.#end !== undefined) callback(this.#end)
   }
 
   send(message: ToWorker): void {
@@ -140,9 +156,9 @@ class ThreadSubtask implements SubtaskHandle {
       else if (message.kind === 'progress') this.#progress = message.progress
       else if (message.kind === 'failed') callbacks.failed(receiveError(message.error))
     }
-    thread.onEnd = (error) => {
+    thread.onEnd((error) => {
       if (!this.#stopping) callbacks.failed(error)
-    }
+    })
     thread.loaded.then(
       (job) => {
         if (fingerprint !== undefined && job.description.plan.fingerprint !== fingerprint) {
@@ -160,13 +176,21 @@ class ThreadSubtask implements SubtaskHandle {
   async stop(): Promise<void> {
     this.#stopping = true
     this.#thread.send({ kind: 'stop' })
+    const askedMs = performance.now()
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, stopMsMax)
+      timer = setInterval(() => {
+        const waited = performance.now() - askedMs >= stopMsMax
+        if (waited || this.silentMs() >= silentMsMax) resolve()
+      }, lookMs)
     })
     await Promise.race([this.#thread.ended, late])
-    clearTimeout(timer)
+    clearInterval(timer)
     await this.#thread.terminate()
+  }
+
+  silentMs(): number {
+    return performance.now() - this.#thread.heardMs
   }
 
   progress(): SliceProgress | undefined {

@@ -54,4 +54,11 @@ export const runtimeErrors = defineErrors({
     remedy:
       'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
   },
+  unanswered: {
+    code: 'TM1910',
+    kind: 'transient',
+    title: 'the job was told to stop, and a worker thread does not answer',
+    remedy:
+      'Start it again: it continues from its last checkpoint. Look for an endless loop or a call that blocks in user code.',
+  },
 })

@@ -30,6 +30,7 @@ import {
 import { afterFailure, type FailedLives, isDiskFull } from './after-failure.ts'
 import { runtimeErrors } from './errors.ts'
 import { mergeProgress, type SliceProgress } from './progress.ts'
+import { type Talking, watchSilence } from './silence.ts'
 
 /** What a subtask needs to start. Plain data: it crosses threads by structured clone. */
 export interface SubtaskSpec {
@@ -48,7 +49,7 @@ export interface SubtaskCallbacks {
   failed(error: unknown): void
 }
 
-export interface SubtaskHandle {
+export interface SubtaskHandle extends Talking {
   send(message: SubtaskMessage): void
   /** Ends the subtask without a checkpoint; resolves when nothing of it runs any more. */
   stop(): Promise<void>
@@ -132,6 +133,8 @@ class JobController {
   #stopping = false
   #lastProgress: SliceProgress | undefined
   #interruptWait: (() => void) | undefined
+  /** Watches the subtasks of this life from now on. */
+  #expectAnswers: (() => void) | undefined
   #restore: SnapshotId | undefined
 
   constructor(options: JobOptions) {
@@ -149,6 +152,7 @@ class JobController {
   stop(): void {
     this.#stopping = true
     this.#driver?.stop()
+    this.#expectAnswers?.()
     this.#interruptWait?.()
   }
 
@@ -315,7 +319,14 @@ class JobController {
     this.#driver = driver
     receive = (report) => driver.receive(report)
     for (const report of early) driver.receive(report)
-    if (this.#stopping) driver.stop()
+    let unwatch: (() => void) | undefined
+    this.#expectAnswers = () => {
+      unwatch ??= watchSilence(env.clock, handles, env.clock.monoMs(), failed)
+    }
+    if (this.#stopping) {
+      driver.stop()
+      this.#expectAnswers()
+    }
     const driven = driver.outcome.then((outcome): LifeEnd => {
       if (outcome.kind === 'failed') return { kind: 'failed', error: outcome.error, progressed }
       if (outcome.kind === 'closed') {
@@ -326,6 +337,8 @@ class JobController {
     const end = await Promise.race([driven, failure])
     this.#lastProgress = mergeProgress(handles.map((handle) => handle.progress()))
     this.#driver = undefined
+    this.#expectAnswers = undefined
+    unwatch?.()
     driver.close()
     await Promise.all(handles.map((handle) => handle.stop()))
     this.#handles = []

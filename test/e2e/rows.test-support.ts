@@ -33,6 +33,18 @@ export function placeWithRows(count: number): Place {
   }
 }
 
+/** The same rows in several files, so that several workers have something to read. */
+export function placeWithFiles(count: number, files: number): Place {
+  const place = placeWithRows(0)
+  const size = count / files
+  const inputs = Array.from({ length: files }, (_, i) => {
+    const path = join(place.folder, `rows-${i}.csv`)
+    writeFileSync(path, rowsText(i * size, (i + 1) * size))
+    return path
+  })
+  return { ...place, input: inputs.join(',') }
+}
+
 export const keyCount = 7
 
 export function rowsText(from: number, to: number): string {
