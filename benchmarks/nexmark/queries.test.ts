@@ -103,7 +103,7 @@ describe('commands', () => {
     [['nexmark', 'correct', '--slow'], "Unknown option '--slow'"],
     [['nexmark', 'speed', '--events', '0'], '--events takes a positive whole number'],
     [['nexmark', 'speed', '--cpu-seconds', 'x'], '--cpu-seconds takes a positive number'],
-    [['nexmark', 'speed', '--profile', 'S3'], '--profile takes S1; got S3'],
+    [['nexmark', 'speed', '--profile', 'S3'], '--profile takes S1, S2; got S3'],
     [['micro', '--only', 'all'], '--only takes chain'],
   ])('%j is refused with a usage text', async (argv, message) => {
     expect(await main(argv)).toBe(2)
