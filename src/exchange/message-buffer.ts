@@ -18,7 +18,8 @@ export class MessageBuffer extends Room {
     this.reserve(count * 8)
     const to = this.f64
     const at = this.at >>> 3
-    for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
+    if (count === values.length) to.set(values, at)
+    else for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
     this.at += count * 8
   }
 
@@ -26,7 +27,8 @@ export class MessageBuffer extends Room {
     this.reserve(count * 4 + 8)
     const to = this.i32
     const at = this.at >>> 2
-    for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
+    if (count === values.length) to.set(values, at)
+    else for (let i = 0; i < count; i++) to[at + i] = values[start + i]!
     this.at = padZeros(this.u8, this.at + count * 4)
   }
 
