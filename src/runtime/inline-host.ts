@@ -11,14 +11,19 @@ import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from '
 import { Slice } from './slice.ts'
 import { stagesOf } from './stages.ts'
 
-export function inlineHost(env: Env, plan: Plan): SubtaskHost {
+export interface InlineHostOptions {
+  /** Bytes that a channel between two subtasks holds before its sender has to wait. Default 1 MiB. */
+  readonly queueBytes?: number
+}
+
+export function inlineHost(env: Env, plan: Plan, options: InlineHostOptions = {}): SubtaskHost {
   let mesh: { readonly generation: number; readonly local: LocalMesh } | undefined
   const linksOf = ({ generation, subtask, subtasks }: SubtaskSpec): SubtaskLinks | undefined => {
     if (subtasks === 1) return undefined
     if (mesh?.generation !== generation) {
       const exchanges = stagesOf(plan, subtasks).exchanges.length
       const later = (run: () => void): void => void env.tasks.yield().then(run)
-      mesh = { generation, local: createLocalMesh({ exchanges, subtasks, later }) }
+      mesh = { generation, local: createLocalMesh({ ...options, exchanges, subtasks, later }) }
     }
     return mesh.local.links(subtask)
   }

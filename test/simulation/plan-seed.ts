@@ -58,6 +58,7 @@ export function planSeed(seed: number, only?: string): SeedOptions {
     job: { ...job, plan: () => plan },
     harm,
     subtasks: subtasksOf(seed, name),
+    queueBytes: [64, 1_024, 1 << 20][createSeededRandom(seed).stream('queues').u32() % 3]!,
   }
 }
 

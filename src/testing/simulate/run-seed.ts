@@ -62,6 +62,8 @@ export interface SeedOptions {
   readonly interference?: Interference
   /** Subtasks of each life, by its number; state moves between lives. Default 1. */
   readonly subtasks?: (life: number) => number
+  /** Bytes that a channel between two subtasks holds; small ones are full all the time. Default 1 MiB. */
+  readonly queueBytes?: number
   /** Default 15. */
   readonly livesWithFaults?: number
   /** Whether some lives are stopped with a final checkpoint and started again. Default true. */
@@ -256,7 +258,8 @@ class SeedRun {
     const watched: Env = { ...env, disk: watchNames(env.disk, (path) => this.#changed(path)) }
     const own = interference?.env?.(watched) ?? watched
     const plan = interference?.plan?.(job.plan()) ?? job.plan()
-    const host = inlineHost(own, plan)
+    const { queueBytes } = this.#options
+    const host = inlineHost(own, plan, queueBytes === undefined ? {} : { queueBytes })
     const running = startJob({
       env: own,
       job: plan.job,

@@ -4,10 +4,16 @@ import type { World } from '../../../src/testing/world/world.ts'
 import { runCampaign } from '../campaign.ts'
 import { commitBugs } from './commit.ts'
 import { diskBugs } from './disk.ts'
+import { exchangeBugs } from './exchange.ts'
 import { stateBugs } from './state.ts'
 import type { PlantedBug } from './support.ts'
 
-export const plantedBugs: readonly PlantedBug[] = [...diskBugs, ...commitBugs, ...stateBugs]
+export const plantedBugs: readonly PlantedBug[] = [
+  ...diskBugs,
+  ...commitBugs,
+  ...stateBugs,
+  ...exchangeBugs,
+]
 
 export interface Finding {
   readonly seed: number
