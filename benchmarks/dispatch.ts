@@ -7,6 +7,7 @@ import { UsageError } from './nexmark/arguments.ts'
 const usage = `Usage: npm run bench -- <command> [options]
 
   nexmark correct   results of the Nexmark queries against the right ones
+  nexmark chaos     the same from processes that are killed and change their number of workers
   nexmark speed     throughput against hand-written loops
   micro             single properties of the engine against their bars
 
@@ -49,6 +50,10 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
       const { correctCommand, correctUsage } = await import('./nexmark/correct.ts')
       return { usage: correctUsage, run: correctCommand }
     }
+    case 'nexmark chaos': {
+      const { chaosCommand, chaosUsage } = await import('./nexmark/chaos.ts')
+      return { usage: chaosUsage, run: chaosCommand }
+    }
     case 'nexmark speed': {
       const { speedCommand, speedUsage } = await import('./nexmark/speed.ts')
       return { usage: speedUsage, run: speedCommand }
@@ -60,7 +65,7 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
     default: {
       const what =
         second === undefined && name === 'nexmark'
-          ? 'nexmark needs correct or speed'
+          ? 'nexmark needs correct, chaos or speed'
           : `there is no command "${name}"`
       throw new UsageError(`${what}\n\n${usage}`)
     }

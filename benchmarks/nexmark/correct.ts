@@ -129,7 +129,7 @@ export async function* correct(request: CorrectRequest): AsyncGenerator<CorrectR
 }
 
 /** What is right, computed at most once per query. */
-class Expectations {
+export class Expectations {
   readonly #dataset: 'D2' | 'D3'
   readonly #g: number
   readonly #known: Map<EngineQuery, Expectation> = new Map()

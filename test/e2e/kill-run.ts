@@ -24,6 +24,10 @@ export interface Undisturbed {
 
 export interface KillRun {
   readonly kills: number
+  /** Worker threads that were seen to end, after which the process went on. */
+  readonly threadEnds: number
+  /** Workers of each start, in order. */
+  readonly workers: readonly number[]
   readonly lives: number
   readonly wallMs: number
   readonly looks: number
@@ -44,6 +48,8 @@ export interface KillPlan {
   readonly random: () => number
 }
 
+const workersMax = 4
+
 /** A life that takes longer hangs. */
 const lifeMsMax = 120_000
 
@@ -52,17 +58,26 @@ export async function killedRun(plan: KillPlan): Promise<KillRun> {
   const startedMs = performance.now()
   mkdirSync(folder, { recursive: true })
   observer.watch(scenario.watched(folder))
-  const argv = runArguments(scenario.run(folder))
+  const run = scenario.run(folder)
+  const workers: number[] = []
+  /** Each life has a number of workers of its own, so state moves between subtasks at kills. */
+  const start = async (aim: Aim | undefined, ends: ThreadEnd | undefined): Promise<ProgramEnd> => {
+    const count = 1 + Math.floor(random() * workersMax)
+    workers.push(count)
+    const argv = runArguments({ ...run, more: ['--workers', String(count)] })
+    return await life(argv, aim, ends && threadEndOf(ends, count))
+  }
   let kills = 0
-  let lives = 0
+  let threadEnds = 0
   let end: ProgramEnd
   do {
-    lives++
-    end = await life(argv, kills < killsMax ? aim(plan, random) : undefined)
+    end = await start(kills < killsMax ? aim(plan, random) : undefined, threadEnd(plan, random))
+    if (end.stderr.includes('starts again')) threadEnds++
     if (end.signal === 'SIGKILL') kills++
   } while (end.signal === 'SIGKILL')
+  const lives = workers.length
   const againAtMs = performance.now()
-  const again = await life(argv, undefined)
+  const again = await life(runArguments(run), undefined)
   const startMs = performance.now() - againAtMs
   const sighting = await observer.stop()
   const problems = [
@@ -74,7 +89,8 @@ export async function killedRun(plan: KillPlan): Promise<KillRun> {
   ]
   if (sighting.lines === 0) problems.push('the observer saw nothing')
   const { looks, lines } = sighting
-  return { kills, lives, wallMs: performance.now() - startedMs, looks, lines, startMs, problems }
+  const wallMs = performance.now() - startedMs
+  return { kills, threadEnds, workers, lives, wallMs, looks, lines, startMs, problems }
 }
 
 /** Runs the job once without harm. */
@@ -123,8 +139,38 @@ function aim({ scenario, folder, undisturbed }: KillPlan, random: () => number):
   return { directory: join(state, inOwner ? 'owner' : 'checkpoints'), change, afterMs: later }
 }
 
-async function life(argv: readonly string[], aim: Aim | undefined): Promise<ProgramEnd> {
-  const program = startProgram(argv)
+/** How a worker thread of a start ends, while its process lives on. */
+interface ThreadEnd {
+  readonly what: 'exit' | 'throw' | 'memory'
+  /** Which of them, in [0, 1). */
+  readonly which: number
+  readonly afterMs: number
+}
+
+function threadEnd({ undisturbed }: KillPlan, random: () => number): ThreadEnd | undefined {
+  const [happens, kind, which, at] = [random(), random(), random(), random()]
+  if (happens >= 0.5) return undefined
+  const what = kind < 0.45 ? 'exit' : kind < 0.8 ? 'throw' : 'memory'
+  return { what, which, afterMs: at * (undisturbed.wallMs - undisturbed.startMs * 0.7) }
+}
+
+function threadEndOf({ what, which, afterMs }: ThreadEnd, workers: number): Variables {
+  const thread = 1 + Math.floor(which * workers)
+  return {
+    THREAD_END: `${what}@${thread}@${Math.round(afterMs)}`,
+    // Exhausting it takes less than a second, and the job has enough.
+    ...(what === 'memory' ? { NODE_OPTIONS: '--max-old-space-size=192' } : {}),
+  }
+}
+
+type Variables = Readonly<Record<string, string>>
+
+async function life(
+  argv: readonly string[],
+  aim: Aim | undefined,
+  env: Variables = {},
+): Promise<ProgramEnd> {
+  const program = startProgram(argv, { env })
   const kill = (): void => void program.child.kill('SIGKILL')
   const hang = setTimeout(() => {
     program.child.kill('SIGABRT')

@@ -1,6 +1,7 @@
 /**
  * The kill test: real processes, ended by SIGKILL at seeded moments - while they start, load, recover, work, commit -
- * and started again on what they left, until each job is through.
+ * and started again on what they left, with another number of workers, until each job is through. In some lives a worker
+ * thread ends on its own as well: by `process.exit`, an exception nobody catches, or exhausted memory.
  *
  *     npm run test:kill -- --kills 100 --seed 7
  *
@@ -38,6 +39,7 @@ async function main(): Promise<number> {
   const observer = new ObserverProcess()
   let failed = 0
   let kills = 0
+  let threadEnds = 0
   let runs = 0
   const startedMs = performance.now()
   try {
@@ -77,10 +79,11 @@ async function main(): Promise<number> {
       })
       runs++
       kills += run.kills
+      threadEnds += run.threadEnds
       const good = run.problems.length === 0
       console.log(
-        `${good ? 'ok    ' : 'FAILED'}  run ${runs}  ${label(scenario)}  seed ${runSeed}  ${run.kills} kills, ${run.lines} lines, ` +
-          `${run.looks} looks, ${seconds(run.wallMs)}  (${kills}/${killsWanted} kills)`,
+        `${good ? 'ok    ' : 'FAILED'}  run ${runs}  ${label(scenario)}  seed ${runSeed}  ${run.kills} kills, ` +
+          `${run.threadEnds} threads, workers ${run.workers.join(' ')}, ${run.lines} lines, ${run.looks} looks, ${seconds(run.wallMs)}  (${kills}/${killsWanted} kills)`,
       )
       if (!good) {
         failed++
@@ -92,7 +95,9 @@ async function main(): Promise<number> {
     observer.close()
     if (failed === 0 && !values.keep) rmSync(root, { recursive: true, force: true })
   }
-  console.log(`${kills} kills in ${seconds(performance.now() - startedMs)}, seed ${seed}`)
+  console.log(
+    `${kills} kills and ${threadEnds} ends of threads in ${seconds(performance.now() - startedMs)}, seed ${seed}`,
+  )
   console.log(`${runs - failed} passed, ${failed} failed`)
   return failed === 0 ? 0 : 1
 }

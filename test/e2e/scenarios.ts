@@ -56,7 +56,7 @@ function exampleOnFiles(
           : cellQualityInput(join(folder, 'traces'), sizes.cellQualityCopies)
     },
     run: (folder) => ({
-      job: `examples/${example}/job.ts`,
+      job: `test/e2e/jobs/${example}.ts`,
       state: join(folder, 'state'),
       params: { input: input.join(','), output: join(folder, 'output') },
       mode,
@@ -82,7 +82,7 @@ function logToLog(sizes: Sizes): Scenario {
       input = ordersInput(join(folder, 'orders.jsonl'), sizes.orders)[0] ?? ''
       source = join(folder, 'log')
       if (existsSync(source)) return
-      await succeed(['log', 'create', 'orders', '--dir', source, '--partitions', '2'])
+      await succeed(['log', 'create', 'orders', '--dir', source, '--partitions', '4'])
       await succeed([
         'log',
         'append',

@@ -11,6 +11,9 @@ import {
   text,
   valueState,
 } from 'tidemill'
+import { endThreadWhenTold } from './thread-end.ts'
+
+endThreadWhenTold()
 
 const order = struct('order', {
   id: field(1, int),
@@ -50,7 +53,7 @@ app
       topic: 'totals',
       value: json(total),
       key: (row) => row.customer,
-      partitions: 3,
+      partitions: 4,
     }),
   )
 
