@@ -9,6 +9,7 @@ const usage = `Usage: npm run bench -- <command> [options]
   nexmark correct   results of the Nexmark queries against the right ones
   nexmark chaos     the same from processes that are killed and change their number of workers
   nexmark speed     throughput against hand-written loops
+  nexmark peer      throughput against Flink and against plain JavaScript, on the same file
   micro             single properties of the engine against their bars
 
 Add --help to a command for its options.`
@@ -58,6 +59,10 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
       const { speedCommand, speedUsage } = await import('./nexmark/speed.ts')
       return { usage: speedUsage, run: speedCommand }
     }
+    case 'nexmark peer': {
+      const { peerCommand, peerUsage } = await import('./nexmark/peer.ts')
+      return { usage: peerUsage, run: peerCommand }
+    }
     case 'micro': {
       const { microCommand, microUsage } = await import('./micro/run.ts')
       return { usage: microUsage, run: microCommand }
@@ -65,7 +70,7 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
     default: {
       const what =
         second === undefined && name === 'nexmark'
-          ? 'nexmark needs correct, chaos or speed'
+          ? 'nexmark needs correct, chaos, speed or peer'
           : `there is no command "${name}"`
       throw new UsageError(`${what}\n\n${usage}`)
     }

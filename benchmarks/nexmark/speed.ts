@@ -5,17 +5,16 @@
  * Profile S1, frames in memory, or S2, JSON lines from disk, for queries that only filter and map. A loop decides how many segments are needed for the CPU time asked for; the engine then reads exactly
  * as many, so both have the same input and must come to the same rows and the same checksum.
  */
-import { execFileSync, spawn } from 'node:child_process'
-import { createHash, randomUUID } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { arch, cpus, loadavg, platform, release, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { bundle } from '../bundle.ts'
 import { listOf, oneOf, parseOptions, positive, UsageError } from './arguments.ts'
 import { correct } from './correct.ts'
 import { BASE_TIME_MS } from './dataset.ts'
 import { loadFrames } from './frames.ts'
+import { describeMachine, identity, type Spread, spreadOf } from './provenance.ts'
 import { type EngineQuery, engineQueries } from './queries.ts'
 import { segmentFile } from './segment-lines.ts'
 import { segmentDataset } from './segments.ts'
@@ -229,59 +228,6 @@ function describe(
   }
 }
 
-function identity(startedAt: Date) {
-  return {
-    schema: 1,
-    runId: randomUUID(),
-    startedAt: startedAt.toISOString(),
-    ...version,
-    versions: { node: process.versions.node, v8: process.versions.v8, tidemill: packageVersion() },
-  }
-}
-
-const version = gitVersion()
-
-function gitVersion(): { readonly commit: string; readonly dirty: boolean | null } {
-  try {
-    const head = readFileSync(join(ROOT, '.git/HEAD'), 'utf8').trim()
-    const ref = head.startsWith('ref: ')
-      ? readFileSync(join(ROOT, '.git', head.slice(5)), 'utf8').trim()
-      : head
-    const changed = execFileSync('git', ['status', '--porcelain', '--untracked-files=no'], {
-      cwd: ROOT,
-    })
-    return { commit: ref, dirty: changed.length > 0 }
-  } catch {
-    return { commit: 'unknown', dirty: null }
-  }
-}
-
-function packageVersion(): string {
-  const text = readFileSync(join(ROOT, 'package.json'), 'utf8')
-  const { version: found }: { readonly version: string } = JSON.parse(text)
-  return found
-}
-
-function describeMachine() {
-  return {
-    cpuModel: cpus()[0]?.model ?? 'unknown',
-    cores: cpus().length,
-    memBytes: totalmem(),
-    os: `${platform()} ${release()} ${arch()}`,
-    spin1: spin(),
-  }
-}
-
-/** Million steps of a fixed piece of integer arithmetic per CPU second: how fast this machine is now. */
-function spin(): number {
-  const steps = 50_000_000
-  const before = process.cpuUsage()
-  let x = 1
-  for (let i = 0; i < steps; i++) x = Math.imul(x ^ (x >>> 13), 0x5bd1e995) + i
-  const { user, system } = process.cpuUsage(before)
-  return x === 0 ? 0 : Math.round(steps / (user + system))
-}
-
 /** Writes the segment to the cache, so that no run has to, and says what it is. */
 function datasetOf({ events, profile }: Settings) {
   try {
@@ -328,8 +274,6 @@ function rateOf({ timedEvents, cpuUserMs, cpuSysMs }: RunFigures): number {
   return Math.round(timedEvents / ((cpuUserMs + cpuSysMs) / 1000))
 }
 
-type Spread = { readonly median: number; readonly min: number; readonly max: number }
-
 interface Summary {
   readonly summary: EngineQuery
   readonly profile: SpeedProfile
@@ -347,11 +291,6 @@ function summarise(query: EngineQuery, profile: SpeedProfile, pairs: readonly Pa
     loop: spreadOf(pairs.map(({ loop }) => rateOf(loop))),
     ratio: spreadOf(ratios),
   }
-}
-
-function spreadOf(values: readonly number[]): Spread {
-  const sorted = [...values].sort((a, b) => a - b)
-  return { median: sorted[sorted.length >> 1]!, min: sorted[0]!, max: sorted.at(-1)! }
 }
 
 function textLine({ summary, tidemill, loop, ratio }: Summary): string {
