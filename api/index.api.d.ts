@@ -1066,6 +1066,7 @@ export declare abstract class FrameBuilder {
     mark(): number;
     rollback(mark: number): void;
     build(): Frame;
+    buildInto(room: Room): number;
     clear(): void;
     protected added(timestampMs: number | undefined, hash: number | undefined, size: number): boolean;
     protected full(): TidemillError;
@@ -1277,6 +1278,16 @@ export interface Region {
     readonly u8: Uint8Array<ArrayBuffer>;
     readonly i32: Int32Array<ArrayBuffer>;
     readonly f64: Float64Array<ArrayBuffer>;
+}
+
+export declare class Room {
+    u8: Uint8Array<ArrayBuffer>;
+    i32: Int32Array<ArrayBuffer>;
+    f64: Float64Array<ArrayBuffer>;
+    at: number;
+    constructor(bytes?: number);
+    reserve(bytes: number): void;
+    clear(): void;
 }
 
 export type RowNumber = (row: never) => number;

@@ -394,6 +394,7 @@ export declare abstract class FrameBuilder {
     mark(): number;
     rollback(mark: number): void;
     build(): Frame;
+    buildInto(room: Room): number;
     clear(): void;
     protected added(timestampMs: number | undefined, hash: number | undefined, size: number): boolean;
     protected full(): TidemillError;
@@ -745,6 +746,16 @@ export interface RejectedInput {
 export interface RejectionCause {
     readonly code: string;
     readonly message: string;
+}
+
+export declare class Room {
+    u8: Uint8Array<ArrayBuffer>;
+    i32: Int32Array<ArrayBuffer>;
+    f64: Float64Array<ArrayBuffer>;
+    at: number;
+    constructor(bytes?: number);
+    reserve(bytes: number): void;
+    clear(): void;
 }
 
 export interface RowBatch<Out> {

@@ -63,14 +63,17 @@ export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
 }
 
 /** Stops the job at SIGTERM or SIGINT; the second signal ends the process at once with 128 + its number. */
-export function stopOnSignals(env: Env, job: Pick<RunningJob, 'stop' | 'outcome'>): () => void {
-  let signalled = false
+export function stopOnSignals(
+  env: Env,
+  job: Pick<RunningJob, 'stop' | 'outcome'>,
+): { readonly exitCode: number; release(): void } {
+  let signalled: number | undefined
   const onSignal = (exitCode: number): void => {
-    if (signalled) {
+    if (signalled !== undefined) {
       env.host.exit(exitCode)
       return
     }
-    signalled = true
+    signalled = exitCode
     env.host.log('warn', 'stopping with a final checkpoint; a second signal stops at once')
     job.stop()
   }
@@ -78,8 +81,14 @@ export function stopOnSignals(env: Env, job: Pick<RunningJob, 'stop' | 'outcome'
     env.host.onSignal('SIGTERM', () => onSignal(143)),
     env.host.onSignal('SIGINT', () => onSignal(130)),
   ]
-  return () => {
-    for (const undo of remove) undo()
+  return {
+    /** For a job that the first signal ended without a final checkpoint. */
+    get exitCode() {
+      return signalled ?? 1
+    },
+    release() {
+      for (const undo of remove) undo()
+    },
   }
 }
 

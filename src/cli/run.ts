@@ -91,7 +91,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     from: flags.from,
     restore: flags.restore,
   })
-  const release = stopOnSignals(env, job)
+  const signals = stopOnSignals(env, job)
   const stopProgress = startProgress(env, job, flags.progress)
   // Between two lives of a job nothing else would keep the process: timers of the engine do not.
   const alive = setInterval(() => {}, 2 ** 30)
@@ -100,11 +100,11 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     stopProgress()
     if (flags.json === true) await session.printJson(summary(job.loaded.job, outcome))
     else process.stderr.write(`${sentence(job.loaded.job, job.stateDirectory, outcome)}\n`)
-    return 0
+    return outcome.complete ? 0 : signals.exitCode
   } finally {
     clearInterval(alive)
     stopProgress()
-    release()
+    signals.release()
   }
 }
 
@@ -130,7 +130,9 @@ function sentence(job: string, stateDirectory: string, outcome: JobOutcome): str
     case 'already-finished':
       return `${job}: already finished (${facts}); remove ${stateDirectory} and the output to run it again`
     case 'stopped':
-      return `${job}: stopped with a final checkpoint (${facts}); start it again to continue`
+      return outcome.complete
+        ? `${job}: stopped with a final checkpoint (${facts}); start it again to continue`
+        : `${job}: stopped without a final checkpoint (${facts}); the next start reads on from its last commit`
     case 'finished':
       return `${job}: finished in ${(outcome.durationMs / 1000).toFixed(2)} s (${facts})`
   }

@@ -1,7 +1,7 @@
 /**
  * How much V8 may inline into one function. The loop of a chain is one function: views, user functions and state tables are
  * all inlined into it, and the default of 920 bytes of bytecode ends in the middle. Measured on windows and aggregates:
- * 1.1 to 1.2 times as many rows per CPU second with the larger budget (decision 0038), nothing for short chains.
+ * 1.1 to 1.2 times as many rows per CPU second with the larger budget (decision 0040), nothing for short chains.
  *
  * The setting is that of the whole process. `TIDEMILL_V8_FLAGS=keep` leaves it alone.
  */

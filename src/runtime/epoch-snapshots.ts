@@ -9,13 +9,14 @@
  *  5. `commit` shows what was prepared; `abort` drops the picture, and what sinks prepared belongs to the next epoch.
  */
 import type { Env } from '../base/env.ts'
-import { isTidemillError } from '../base/errors.ts'
+import { isTidemillError, TidemillError } from '../base/errors.ts'
 import type { BufferPool } from '../checkpoint/buffer-pool.ts'
 import { createDataObjectWriter, type DataObjectWriter } from '../checkpoint/data-writer.ts'
 import type { SourcePosition, StoredWatermark } from '../checkpoint/manifest.ts'
 import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { FrozenState } from '../state/contract.ts'
+import { runtimeErrors } from './errors.ts'
 import type { FailurePolicies } from './failures.ts'
 import type { LedgerCounter } from './ledger-counter.ts'
 import type { SinkEpochs } from './sink-epochs.ts'
@@ -33,6 +34,8 @@ export interface EpochSnapshotsOptions {
   readonly sinks: SinkEpochs
   readonly ledger: LedgerCounter
   readonly policies: FailurePolicies
+  /** Batch mode: rows that were read and that no step has seen. */
+  readonly collected: () => number
   readonly positions: () => readonly SourcePosition[]
   readonly committed: (positions: readonly SourcePosition[]) => Promise<void>
   readonly report: (report: SubtaskReport) => void
@@ -156,6 +159,10 @@ export class EpochSnapshots {
 
   #cut(stage: Stage, picture: Picture): void {
     const { env, ledger, policies, positions } = this.#options
+    if (this.#options.collected() > 0) {
+      this.#fail(picture, new TidemillError(runtimeErrors.batchIncomplete))
+      return
+    }
     try {
       for (const operator of stage.operators) operator.flushEpoch()
     } catch (error) {

@@ -54,6 +54,13 @@ export const runtimeErrors = defineErrors({
     remedy:
       'The job restarts from its last checkpoint. If it repeats, look for process.exit, memory or native crashes in user code.',
   },
+  batchIncomplete: {
+    code: 'TM1911',
+    kind: 'transient',
+    title: 'batch mode has one commit, at the end of the input',
+    remedy:
+      'Let the job come to its end. After a stop before that, the next start reads the input from where the last commit was.',
+  },
   unanswered: {
     code: 'TM1910',
     kind: 'transient',

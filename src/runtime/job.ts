@@ -89,6 +89,8 @@ export interface JobOptions {
 export interface JobOutcome {
   /** `already-finished`: a bounded job was complete when it was started again. */
   readonly status: 'finished' | 'stopped' | 'already-finished'
+  /** Whether the last epoch holds everything that was read; a stop in the middle of batch mode commits nothing. */
+  readonly complete: boolean
   readonly epoch: number
   readonly ledger: Ledger
   readonly durationMs: number
@@ -121,6 +123,7 @@ type LifeEnd =
   | {
       readonly kind: 'done'
       readonly status: JobOutcome['status']
+      readonly complete: boolean
       readonly manifest: Manifest | undefined
     }
   | { readonly kind: 'failed'; readonly error: unknown; readonly progressed: boolean }
@@ -169,7 +172,7 @@ class JobController {
     let before: FailedLives | undefined
     for (;;) {
       const end = await this.#oneLife((before?.failures ?? 0) + 1)
-      if (end.kind === 'done') return this.#outcome(end.status, end.manifest, startedMs)
+      if (end.kind === 'done') return this.#outcome(end, startedMs)
       before = await this.#afterFailure(end, before)
     }
   }
@@ -261,7 +264,7 @@ class JobController {
             }),
         ),
       )
-      return { kind: 'done', status: 'already-finished', manifest }
+      return { kind: 'done', status: 'already-finished', complete: true, manifest }
     } catch (error) {
       return {
         kind: 'failed',
@@ -332,7 +335,8 @@ class JobController {
       if (outcome.kind === 'closed') {
         return { kind: 'failed', error: new TidemillError(runtimeErrors.stopped), progressed }
       }
-      return { kind: 'done', status: outcome.kind, manifest: outcome.manifest }
+      const complete = outcome.kind === 'finished' || outcome.final
+      return { kind: 'done', status: outcome.kind, complete, manifest: outcome.manifest }
     })
     const end = await Promise.race([driven, failure])
     this.#lastProgress = mergeProgress(handles.map((handle) => handle.progress()))
@@ -346,12 +350,12 @@ class JobController {
   }
 
   #outcome(
-    status: JobOutcome['status'],
-    manifest: Manifest | undefined,
+    { status, complete, manifest }: LifeEnd & { readonly kind: 'done' },
     startedMs: number,
   ): JobOutcome {
     return {
       status,
+      complete,
       epoch: manifest?.epoch ?? 0,
       ledger: manifest?.ledger.total ?? emptyLedger,
       durationMs: this.#env.clock.monoMs() - startedMs,

@@ -159,6 +159,22 @@ describe('several subtasks', () => {
     expect((await app.run({ state, workers: 3 })).status).toBe('finished')
     expect(linesOf(sinks)).toEqual(expected)
   })
+
+  it.each([1, 3])('commit nothing of batch mode before its end, %i of them', async (workers) => {
+    const expected = await run({ workers: 1, mode: 'batch' })
+    const state = mkdtempSync(join(folder, 'state-'))
+    const source = portioned()
+    const { app, sinks } = pipelineOf(source)
+    const read = source.allow(400)
+    const job = await app.start({ state, workers, mode: 'batch' })
+    await read
+    await expect(job.savepoint(join(folder, `half-${workers}`))).rejects.toThrow('batch mode has one commit')
+    await job.stop()
+    expect(Object.values(sinks).flatMap(({ records }) => records)).toEqual([])
+    void source.allow(Number.POSITIVE_INFINITY)
+    expect((await app.run({ state, workers, mode: 'batch' })).status).toBe('finished')
+    expect(linesOf(sinks)).toEqual(expected)
+  })
 })
 
 /** All rows, 50 at a time; a reader gives as many as are allowed and then nothing, so that each life gets its share. */

@@ -178,6 +178,7 @@ export class Slice {
       sinks: this.#sinks,
       ledger: this.#ledger,
       policies: this.#policies,
+      collected: () => this.#rowsCollected(),
       positions: () => this.#positions(),
       committed: (positions) => this.#tellSources(positions),
       report: options.report,
@@ -731,6 +732,15 @@ export class Slice {
   }
 
   // ---- checkpoints
+
+  /** Batch mode: rows that wait for their replay. */
+  #rowsCollected(): number {
+    let count = 0
+    for (const { rows } of this.#collected.values()) count += rows.length
+    for (const { collected } of this.#stages)
+      for (const one of collected.values()) count += one.length
+    return count
+  }
 
   #positions(): readonly SourcePosition[] {
     return this.#inputs.flatMap(({ sourceName, partition, position }) =>
