@@ -168,7 +168,9 @@ describe('several subtasks', () => {
     const read = source.allow(400)
     const job = await app.start({ state, workers, mode: 'batch' })
     await read
-    await expect(job.savepoint(join(folder, `half-${workers}`))).rejects.toThrow('batch mode has one commit')
+    await expect(job.savepoint(join(folder, `half-${workers}`))).rejects.toThrow(
+      'batch mode has one commit',
+    )
     await job.stop()
     expect(Object.values(sinks).flatMap(({ records }) => records)).toEqual([])
     void source.allow(Number.POSITIVE_INFINITY)
