@@ -84,4 +84,10 @@ export const cliErrors = defineErrors({
     remedy:
       'Check --state and the name of the sink; `tidemill dead list --state DIR` shows the names.',
   },
+  notRunning: {
+    code: 'TM2014',
+    kind: 'user',
+    title: 'no running job answers for this state directory',
+    remedy: 'Check --state, and that `tidemill run` is running here under the same user.',
+  },
 })

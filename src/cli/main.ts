@@ -14,6 +14,7 @@ const commands: Readonly<Record<string, () => Promise<AddCommand>>> = {
   log: async () => (await import('./log.ts')).addLogCommand,
   dead: async () => (await import('./dead.ts')).addDeadCommand,
   snapshot: async () => (await import('./snapshot.ts')).addSnapshotCommand,
+  status: async () => (await import('./status.ts')).addStatusCommand,
   explain: async () => (await import('./explain.ts')).addExplainCommand,
 }
 

@@ -16,6 +16,7 @@ import {
   parseWorkers,
 } from './options.ts'
 import type { Session } from './session.ts'
+import { serveStatus } from './status-server.ts'
 
 interface RunFlags {
   readonly mode?: 'stream' | 'batch'
@@ -92,6 +93,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     restore: flags.restore,
   })
   const signals = stopOnSignals(env, job)
+  const stopStatus = serveStatus(env, job)
   const stopProgress = startProgress(env, job, flags.progress)
   // Between two lives of a job nothing else would keep the process: timers of the engine do not.
   const alive = setInterval(() => {}, 2 ** 30)
@@ -103,6 +105,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     return outcome.complete ? 0 : signals.exitCode
   } finally {
     clearInterval(alive)
+    stopStatus()
     stopProgress()
     signals.release()
   }

@@ -141,6 +141,7 @@ class ThreadSubtask implements SubtaskHandle {
   /** What earlier lives of the job did, added by the first subtask; each counts its own. */
   readonly #before: RecordCounts
   #stopping = false
+  readonly #cell: Int32Array = new Int32Array(new SharedArrayBuffer(4)).fill(-1)
 
   constructor(
     thread: JobThread,
@@ -163,7 +164,8 @@ class ThreadSubtask implements SubtaskHandle {
       (job) => {
         if (fingerprint !== undefined && job.description.plan.fingerprint !== fingerprint) {
           callbacks.failed(new TidemillError(cliErrors.planDiffers))
-        } else thread.send({ kind: 'start', spec, mesh })
+        } else
+          thread.send({ kind: 'start', spec, mesh, cell: this.#cell.buffer as SharedArrayBuffer })
       },
       (error: unknown) => callbacks.failed(error),
     )
@@ -191,6 +193,11 @@ class ThreadSubtask implements SubtaskHandle {
 
   silentMs(): number {
     return performance.now() - this.#thread.heardMs
+  }
+
+  stage(): number | undefined {
+    const stage = Atomics.load(this.#cell, 0)
+    return stage < 0 ? undefined : stage
   }
 
   progress(): SliceProgress | undefined {

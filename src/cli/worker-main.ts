@@ -64,7 +64,11 @@ function main(): void {
     })
     if (stopped) port.close()
   }
-  const start = async (spec: SubtaskSpec, mesh: MeshMemory | undefined): Promise<void> => {
+  const start = async (
+    spec: SubtaskSpec,
+    mesh: MeshMemory | undefined,
+    cell: SharedArrayBuffer,
+  ): Promise<void> => {
     if (plan === undefined) throw new Error('a subtask starts after its job was loaded')
     const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
     slice = new Slice({
@@ -75,6 +79,7 @@ function main(): void {
       pool: createBufferPool(),
       deadLetters: deadLetters(),
       links: mesh && openMesh(mesh, spec.subtask),
+      cell: new Int32Array(cell),
       report: (report) => say({ kind: 'report', report }),
       failed: (error) => say({ kind: 'failed', error: sendError(error) }),
     })
@@ -98,7 +103,7 @@ function main(): void {
         load(message.jobUrl).catch(fail)
         break
       case 'start':
-        start(message.spec, message.mesh).catch(fail)
+        start(message.spec, message.mesh, message.cell).catch(fail)
         break
       case 'stop':
         stopped = true

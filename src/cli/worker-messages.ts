@@ -34,6 +34,8 @@ export type ToWorker =
       readonly spec: SubtaskSpec
       /** Shared memory between the subtasks of this life, when there are several. */
       readonly mesh: MeshMemory | undefined
+      /** One Int32: the stage that runs. */
+      readonly cell: SharedArrayBuffer
     }
   | { readonly kind: 'message'; readonly message: SubtaskMessage }
   | { readonly kind: 'stop' }

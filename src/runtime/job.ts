@@ -55,6 +55,8 @@ export interface SubtaskHandle extends Talking {
   stop(): Promise<void>
   /** What it is doing; `undefined` until it has said so. */
   progress(): SliceProgress | undefined
+  /** The stage whose steps run at this moment, where another thread can see it. */
+  stage?(): number | undefined
 }
 
 /** Starts subtasks: in this thread, in worker threads, in a simulation. */
@@ -96,6 +98,14 @@ export interface JobOutcome {
   readonly durationMs: number
 }
 
+export interface SubtaskStatus {
+  readonly progress: SliceProgress | undefined
+  /** Since it was last heard. */
+  readonly silentMs: number
+  /** The stage whose steps run at this moment, where another thread can see it. */
+  readonly stage: number | undefined
+}
+
 export interface RunningJob {
   readonly outcome: Promise<JobOutcome>
   /** Final checkpoint, then the end. */
@@ -105,6 +115,8 @@ export interface RunningJob {
   status(): {
     readonly driver: DriverStatus | undefined
     readonly progress: SliceProgress | undefined
+    /** Each subtask by itself. */
+    readonly subtasks?: readonly SubtaskStatus[]
   }
 }
 
@@ -164,6 +176,11 @@ class JobController {
       driver: this.#driver?.status(),
       progress:
         mergeProgress(this.#handles.map((handle) => handle.progress())) ?? this.#lastProgress,
+      subtasks: this.#handles.map((handle) => ({
+        progress: handle.progress(),
+        silentMs: handle.silentMs?.() ?? 0,
+        stage: handle.stage?.(),
+      })),
     }
   }
 

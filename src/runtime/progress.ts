@@ -1,3 +1,5 @@
+import type { SliceActivity } from './activity.ts'
+
 /** What a subtask is doing, for people; plain data. */
 export interface SliceProgress {
   readonly recordsRead: number
@@ -9,6 +11,8 @@ export interface SliceProgress {
   readonly lag: number | undefined
   /** Source partitions that hold the watermark back, slowest first. */
   readonly holders: readonly string[]
+  /** Of one subtask. */
+  readonly activity?: SliceActivity
 }
 
 /** The job as a whole, from what its subtasks have said; `undefined` until one has. */

@@ -47,8 +47,10 @@ export class SinkEpochs {
   }
 
   /** Writes out what is buffered until every sink has room again; `ended` gives up waiting. */
-  async flush(ended: () => boolean): Promise<void> {
+  async flush(ended: () => boolean, waited: (sink: string, ms: number) => void): Promise<void> {
     for (const { name, writer } of this.#sinks) {
+      if (!writer.full) continue
+      const sinceMs = this.#env.clock.monoMs()
       for (
         let waitMs = pauseMs;
         writer.full && !ended();
@@ -67,6 +69,7 @@ export class SinkEpochs {
           await this.#env.clock.sleep(waitMs)
         }
       }
+      waited(name, this.#env.clock.monoMs() - sinceMs)
     }
   }
 

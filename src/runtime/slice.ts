@@ -37,6 +37,7 @@ import { SubtaskClock } from './clock.ts'
 import { compileChain } from './compile-chain.ts'
 import { EpochSnapshots, lettersStage } from './epoch-snapshots.ts'
 import { runtimeErrors } from './errors.ts'
+import { ActivityMeter, type SliceActivity, stepsOfStages } from './activity.ts'
 import { FailurePolicies } from './failures.ts'
 import { LedgerCounter } from './ledger-counter.ts'
 import { PartitionInput } from './partition.ts'
@@ -64,6 +65,8 @@ export interface SliceOptions {
   readonly deadLetters: Sink<Letter> | undefined
   /** Ways to the other subtasks; needed when there are any. */
   readonly links?: SubtaskLinks | undefined
+  /** Where the number of the running stage is kept for other threads. */
+  readonly cell?: Int32Array | undefined
   readonly report: (report: SubtaskReport) => void
   /** The subtask cannot go on; it has stopped by itself. Called at most once. */
   readonly failed: (error: unknown) => void
@@ -97,6 +100,9 @@ export class Slice {
   readonly #writers: Map<number, SinkWriter<unknown>> = new Map()
   readonly #ledger: LedgerCounter
   readonly #snapshots: EpochSnapshots
+  readonly #meter: ActivityMeter
+  readonly #bornMs: number
+  readonly #steps: readonly (readonly string[])[]
   #inputs: PartitionInput[] = []
   #chain: Chain | undefined
   /** Sources read nothing any more: a final checkpoint is under way. */
@@ -154,6 +160,9 @@ export class Slice {
       parts: this.#parts,
       links: options.links,
     })
+    this.#meter = new ActivityMeter(this.#stages.length, options.cell)
+    this.#bornMs = env.clock.monoMs()
+    this.#steps = stepsOfStages(plan, this.#cuts)
     this.#sinks = new SinkEpochs(env, plan.options.onError.sink)
     this.#ledger = new LedgerCounter({
       plan,
@@ -236,6 +245,47 @@ export class Slice {
           ?.holders()
           .slice(0, 3)
           .map((h) => h.channel) ?? [],
+      activity: this.#activity(),
+    }
+  }
+
+  #activity(): SliceActivity {
+    const { idleMs, blockedMs, sinkMs, stageMs, hotKeys } = this.#meter
+    const inputs = this.#stages.flatMap((stage) => stage.inputs)
+    const outputs = this.#stages.flatMap((stage) => stage.outputs)
+    return {
+      aliveMs: this.#env.clock.monoMs() - this.#bornMs,
+      idleMs,
+      blockedMs,
+      sinkMs: { ...sinkMs },
+      stageMs: [...stageMs],
+      stageSteps: this.#steps,
+      fills: inputs.map(({ edge, from, fill }) => ({ exchange: edge.id, from, fill })),
+      rowsIn: inputs.reduce((sum, { rows }) => sum + rows, 0),
+      rowsOut: outputs.reduce((sum, { rowsSent }) => sum + rowsSent, 0),
+      bytesOut: outputs.reduce((sum, { bytesSent }) => sum + bytesSent, 0),
+      keys: Object.fromEntries(
+        [...this.#parts.operators.values()].map((one) => [one.name, one.counts().keys]),
+      ),
+      hotKeys: hotKeys.top(3),
+    }
+  }
+
+  async #flushSinks(): Promise<void> {
+    await this.#sinks.flush(
+      () => this.#stopped,
+      (sink, ms) => this.#meter.waitedForSink(sink, ms),
+    )
+  }
+
+  /** Runs steps of a stage; the time is counted and other threads see which stage it is. */
+  #inStage(stage: number, run: () => void): void {
+    const sinceMs = this.#env.clock.monoMs()
+    this.#meter.enter(stage)
+    try {
+      run()
+    } finally {
+      this.#meter.leave(stage, this.#env.clock.monoMs() - sinceMs)
     }
   }
 
@@ -411,7 +461,7 @@ export class Slice {
       let worked = await this.#readChannels()
       if (!this.#sealed && (await this.#readSome())) worked = true
       await this.#snapshots.continue()
-      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+      if (this.#sinks.full) await this.#flushSinks()
       if (this.#clock.tick() >= this.#clock.due) this.#fireProcessingTime()
       const now = this.#env.clock.monoMs()
       if (this.#flushOutputs(now, worked)) worked = true
@@ -485,8 +535,11 @@ export class Slice {
         if (collected !== undefined) collected.sender = from
         else origin?.select(channel)
         this.#policies.place = (index) => `row ${index} of a batch from subtask ${from}`
-        this.#chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length)
-        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+        this.#meter.hotKeys.add(rows)
+        this.#inStage(stage.id, () =>
+          this.#chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length),
+        )
+        if (this.#sinks.full) await this.#flushSinks()
         await this.#giveTurn()
         return
       }
@@ -573,10 +626,13 @@ export class Slice {
     const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
     for (let from = 0; from < count; ) {
       const to = Math.min(from + this.#rowsPerCall, count)
-      if (batch.kind === 'rows') root.rows(batch.rows, from, to)
-      else root.frame(batch.frame, from, to)
+      const first = from
+      this.#inStage(0, () => {
+        if (batch.kind === 'rows') root.rows(batch.rows, first, to)
+        else root.frame(batch.frame, first, to)
+      })
       from = to
-      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+      if (this.#sinks.full) await this.#flushSinks()
       await this.#giveTurn()
     }
     if (batch.kind === 'rows') {
@@ -655,7 +711,7 @@ export class Slice {
       for (const operator of stage.operators) {
         operator.advance(timestampMax)
         operator.finish()
-        if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+        if (this.#sinks.full) await this.#flushSinks()
       }
     } catch (error) {
       this.#policies.failed(this.#chain?.current(), error, -1)
@@ -670,7 +726,7 @@ export class Slice {
   /** Delivers collected rows in event-time order, the outermost event-time steps first. */
   async #replay(stage: Stage): Promise<void> {
     const pause = async (): Promise<void> => {
-      if (this.#sinks.full) await this.#sinks.flush(() => this.#stopped)
+      if (this.#sinks.full) await this.#flushSinks()
       await this.#env.tasks.yield()
     }
     for (const [id, collected] of stage.collected) {
@@ -715,6 +771,8 @@ export class Slice {
         ? restMsMax
         : this.#clock.due - this.#clock.nowMs()
     const ms = Math.max(1, Math.min(restMsMax, untilTimer))
+    const sinceMs = this.#env.clock.monoMs()
+    const blocked = this.#stages.some((stage) => stage.blocked)
     await new Promise<void>((resolve) => {
       const timer = this.#env.clock.timer(ms, resolve)
       this.#wake = () => {
@@ -724,6 +782,9 @@ export class Slice {
     })
     this.#wake = undefined
     this.#woken = false
+    const restedMs = this.#env.clock.monoMs() - sinceMs
+    if (blocked) this.#meter.blockedMs += restedMs
+    else this.#meter.idleMs += restedMs
   }
 
   #signal(): void {

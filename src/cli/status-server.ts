@@ -1,0 +1,63 @@
+/**
+ * Answers `tidemill status` from the main thread, which no user code can block: whoever connects to the socket gets one
+ * JSON object. Paths of sockets are short, so the socket lies in the system's temporary folder (a named pipe on Windows)
+ * and `status.json` in the state directory says where. What a killed process left behind is replaced.
+ */
+import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Env } from '../base/env.ts'
+import type { SliceActivity } from '../runtime/activity.ts'
+import type { RunningJob } from '../runtime/job.ts'
+import { statusReport } from './status-report.ts'
+
+export const statusFile = 'status.json'
+
+/** Shares are those of the last seconds: so many pictures, one per second. */
+const picturesMax = 5
+const pictureMs = 1_000
+
+interface Served extends Pick<RunningJob, 'status'> {
+  readonly loaded: { readonly job: string }
+  readonly stateDirectory: string
+}
+
+/** The returned function ends it. A machine that allows no socket runs its jobs all the same. */
+export function serveStatus(env: Env, job: Served): () => void {
+  const pictures: (readonly (SliceActivity | undefined)[])[] = []
+  const timer = setInterval(() => {
+    pictures.push(job.status().subtasks?.map((one) => one.progress?.activity) ?? [])
+    if (pictures.length > picturesMax) pictures.shift()
+  }, pictureMs)
+  timer.unref()
+  const id = `tidemill-${process.pid}-${randomBytes(6).toString('hex')}`
+  const socket = process.platform === 'win32' ? `\\\\.\\pipe\\${id}` : join(tmpdir(), `${id}.sock`)
+  const file = join(job.stateDirectory, statusFile)
+  const server = createServer((connection) => {
+    connection.on('error', () => {})
+    const report = statusReport(job.loaded.job, job.status(), pictures[0], env.clock.monoMs())
+    connection.end(`${JSON.stringify(report)}\n`)
+  })
+  const failed = (error: unknown): void =>
+    env.host.log('warn', `\`tidemill status\` will not find this job: ${String(error)}`)
+  server.on('error', failed)
+  const mask = process.platform === 'win32' ? undefined : process.umask(0o177)
+  server.listen(socket, () => {
+    try {
+      if (process.platform !== 'win32') chmodSync(socket, 0o600)
+      mkdirSync(job.stateDirectory, { recursive: true })
+      writeFileSync(file, JSON.stringify({ socket }), { mode: 0o600 })
+    } catch (error) {
+      failed(error)
+    }
+  })
+  if (mask !== undefined) process.umask(mask)
+  server.unref()
+  return () => {
+    clearInterval(timer)
+    server.close()
+    rmSync(file, { force: true })
+  }
+}
