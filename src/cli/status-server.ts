@@ -4,7 +4,7 @@
  * and `status.json` in the state directory says where. What a killed process left behind is replaced.
  */
 import { randomBytes } from 'node:crypto'
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,6 +28,7 @@ interface Served extends Pick<RunningJob, 'status'> {
 export function serveStatus(env: Env, job: Served): () => void {
   const pictures: (readonly (SliceActivity | undefined)[])[] = []
   const timer = setInterval(() => {
+    publish()
     pictures.push(job.status().subtasks?.map((one) => one.progress?.activity) ?? [])
     if (pictures.length > picturesMax) pictures.shift()
   }, pictureMs)
@@ -35,6 +36,18 @@ export function serveStatus(env: Env, job: Served): () => void {
   const id = `tidemill-${process.pid}-${randomBytes(6).toString('hex')}`
   const socket = process.platform === 'win32' ? `\\\\.\\pipe\\${id}` : join(tmpdir(), `${id}.sock`)
   const file = join(job.stateDirectory, statusFile)
+  let listening = false
+  let published = false
+  /** Only while this process owns the directory: another one may run there, and this one be refused. */
+  const publish = (): void => {
+    if (published || !listening || job.status().driver === undefined) return
+    published = true
+    try {
+      writeFileSync(file, JSON.stringify({ socket }), { mode: 0o600 })
+    } catch (error) {
+      failed(error)
+    }
+  }
   const server = createServer((connection) => {
     connection.on('error', () => {})
     const report = statusReport(job.loaded.job, job.status(), pictures[0], env.clock.monoMs())
@@ -45,19 +58,13 @@ export function serveStatus(env: Env, job: Served): () => void {
   server.on('error', failed)
   const mask = process.platform === 'win32' ? undefined : process.umask(0o177)
   server.listen(socket, () => {
-    try {
-      if (process.platform !== 'win32') chmodSync(socket, 0o600)
-      mkdirSync(job.stateDirectory, { recursive: true })
-      writeFileSync(file, JSON.stringify({ socket }), { mode: 0o600 })
-    } catch (error) {
-      failed(error)
-    }
+    listening = true
   })
   if (mask !== undefined) process.umask(mask)
   server.unref()
   return () => {
     clearInterval(timer)
     server.close()
-    rmSync(file, { force: true })
+    if (published) rmSync(file, { force: true })
   }
 }
