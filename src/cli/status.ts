@@ -56,7 +56,7 @@ function linesOf(report: StatusReport): readonly string[] {
   return [
     `${job}: ${status}, ${workers} workers, epoch ${epoch ?? 'none'}${age}`,
     ...report.subtasks.map((one) =>
-      one.busy === undefined
+      !('busy' in one)
         ? `  subtask ${one.subtask}: starting`
         : `  subtask ${one.subtask}: ${percent(one.busy)} busy, ${percent(one.idle)} idle, ${percent(one.backPressured)} back-pressured`,
     ),
