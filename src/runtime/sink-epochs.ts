@@ -25,6 +25,8 @@ export class SinkEpochs {
   readonly #sinks: OpenSink[] = []
   /** Prepared and not committed, in order of epoch. */
   #prepared: SinkPreparation[] = []
+  /** Settles when everything that was cut so far is durable. */
+  #preparing: Promise<void> = Promise.resolve()
   /** Commits run one after the other. */
   #committing: Promise<void> = Promise.resolve()
 
@@ -80,14 +82,20 @@ export class SinkEpochs {
     }
   }
 
-  /** Cuts the sinks of a stage now; resolves when all that was written to them before is durable. */
+  /**
+   * Cuts the sinks of a stage now; resolves when all that was written to them before is durable, and what was cut earlier
+   * too: `preparations` then has it.
+   */
   prepare(epoch: number, stage: number): Promise<void> {
     this.#env.host.crashPoint('sink.begin')
     const cuts = this.#sinks
       .filter((sink) => sink.stage === stage)
       .map(({ name, writer }) => ({ name, cut: writer.prepare(epoch) }))
-    return (async () => {
+    const earlier = this.#preparing
+    const prepared = (async () => {
       const results = await Promise.allSettled(cuts.map(({ cut }) => cut))
+      // What an epoch reports holds all that was written before it, also what an attempt that failed still prepares.
+      await earlier
       let failure: unknown
       results.forEach((result, index) => {
         if (result.status === 'rejected') failure ??= result.reason
@@ -97,6 +105,8 @@ export class SinkEpochs {
       })
       if (failure !== undefined) throw failure
     })()
+    this.#preparing = prepared
+    return prepared
   }
 
   preparations(): readonly SinkPreparation[] {
