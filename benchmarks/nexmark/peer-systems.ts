@@ -66,3 +66,22 @@ export function eventsPerCpuSec({ events, cpuUserMs, cpuSysMs }: Used): number {
 export function eventsPerSecWall({ events, wallMs }: Used): number {
   return Math.round(events / (wallMs / 1000))
 }
+
+const TIMED_CPU_MS_MIN = 5_000
+const CHECKPOINTS_MIN = 2
+
+/** Engines promise exactly-once results and pay for it with checkpoints; the others promise nothing. */
+export function isEngine(system: System): system is 'tidemill' | 'flink' {
+  return system === 'tidemill' || system === 'flink'
+}
+
+/** Why the figures of a run, right as its results may be, only show the order of size. */
+export function indicativeReason(
+  system: System,
+  { timed, checkpoints }: Pick<PeerFigures, 'timed' | 'checkpoints'>,
+): string | undefined {
+  if (timed.cpuUserMs + timed.cpuSysMs < TIMED_CPU_MS_MIN)
+    return 'less than 5 s of CPU after the warm-up'
+  if (isEngine(system) && checkpoints < CHECKPOINTS_MIN) return 'less than two checkpoints'
+  return undefined
+}

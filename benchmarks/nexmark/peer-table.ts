@@ -1,6 +1,7 @@
 /** Medians of the runs of `nexmark peer`, their ratios, and both as a table. */
 import {
   eventsPerCpuSec,
+  indicativeReason,
   type PeerFigures,
   type PeerQuery,
   type System,
@@ -37,7 +38,13 @@ interface Ratio {
 
 export interface Summary {
   readonly queries: readonly QuerySummary[]
-  readonly all: { readonly ratios: readonly Ratio[]; readonly valid: boolean }
+  readonly all: {
+    readonly ratios: readonly Ratio[]
+    readonly valid: boolean
+    readonly runs: number
+    /** Runs too short to be quoted. */
+    readonly indicativeRuns: number
+  }
 }
 
 type Part = keyof Rates
@@ -55,7 +62,9 @@ export function summarise(runs: readonly PeerRun[]): Summary {
       return [{ to, queries: whole.length, wholeProcess, afterWarmup }]
     })
   const valid = runs.every(({ invalid }) => invalid === undefined)
-  return { queries, all: { ratios, valid } }
+  const indicative = runs.filter(({ system, figures }) => indicativeReason(system, figures))
+  const all = { ratios, valid, runs: runs.length, indicativeRuns: indicative.length }
+  return { queries, all }
 }
 
 function ratesOf(runs: readonly PeerRun[], query: PeerQuery): QuerySummary['systems'] {
@@ -99,8 +108,8 @@ export function tableOf(
   skipped: string | undefined,
 ): string {
   const parts: readonly [Part, string][] = [
-    ['wholeProcess', 'Whole process, its start included'],
     ['afterWarmup', 'After the first fifth of the events'],
+    ['wholeProcess', 'Whole process, its start included'],
   ]
   const lines = ['Thousand events per CPU second (median; times: what Tidemill does of it).']
   for (const [part, title] of parts) {
@@ -127,6 +136,16 @@ export function tableOf(
     }
   }
   if (skipped !== undefined) lines.push('', `Skipped: ${skipped}`)
+  if (all.indicativeRuns > 0) {
+    const share = `${all.indicativeRuns} of ${all.runs} runs`
+    lines.push(
+      '',
+      `Indicative only: ${share} have less than 5 s of CPU after the warm-up, or an engine with`,
+    )
+    lines.push(
+      'less than two checkpoints. More events (`--events`) and a shorter interval make them long enough.',
+    )
+  }
   if (!all.valid) lines.push('', '**INVALID**: some results are wrong; see the runs.')
   return lines.join('\n')
 }

@@ -13,7 +13,7 @@ import { eventChunks, Warmup } from './peer-input.ts'
 import { rxjs } from './peer-rxjs.ts'
 import { HotAuctions, type Library, libraryQueries, steps } from './peer-steps.ts'
 import { streams } from './peer-streams.ts'
-import type { PeerFigures } from './peer-systems.ts'
+import { indicativeReason, type PeerFigures } from './peer-systems.ts'
 import { type PeerRun, summarise, tableOf } from './peer-table.ts'
 import type { HotAuction } from './results.ts'
 import { summing } from './sinks.ts'
@@ -112,5 +112,19 @@ describe('the summary', () => {
     const summary = summarise([runOf('tidemill', 'q0', 1_000, '3 rows, expected 4')])
     expect(summary.all.valid).toBe(false)
     expect(tableOf(summary, ['tidemill'], undefined)).toContain('INVALID')
+  })
+
+  test('says which runs are too short to be quoted', () => {
+    const of = (cpuUserMs: number, checkpoints: number) => ({
+      timed: { events: 1, wallMs: 1, cpuUserMs, cpuSysMs: 0 },
+      checkpoints,
+    })
+    expect(indicativeReason('loop', of(4_999, 0))).toContain('CPU')
+    expect(indicativeReason('loop', of(5_000, 0))).toBeUndefined()
+    expect(indicativeReason('flink', of(5_000, 1))).toContain('checkpoints')
+    expect(indicativeReason('flink', of(5_000, 2))).toBeUndefined()
+    const summary = summarise([runOf('tidemill', 'q0', 1_000), runOf('loop', 'q0', 5_000)])
+    expect(summary.all).toMatchObject({ runs: 2, indicativeRuns: 1 })
+    expect(tableOf(summary, ['tidemill', 'loop'], undefined)).toContain('1 of 2 runs')
   })
 })

@@ -19,6 +19,8 @@ import {
   eventsPerCpuSec,
   eventsPerSecWall,
   has,
+  indicativeReason,
+  isEngine,
   type PeerFigures,
   type PeerQuery,
   type PeerRequest,
@@ -126,6 +128,7 @@ async function compare(settings: Settings, report: string | undefined): Promise<
           ...(system === 'tidemill' ? digests : undefined),
           valid: invalid === undefined,
           invalidReason: invalid ?? null,
+          indicativeReason: indicativeReason(system, figures) ?? null,
           repetition,
           of: repetitions,
         }
@@ -183,14 +186,18 @@ function run(
       ? flink.commandOf(request)
       : [process.execPath, program, JSON.stringify(request)]
   return new Promise((resolve, reject) => {
-    const child = spawn(command ?? '', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(command ?? '', args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
     child.stdout.setEncoding('utf8').on('data', (text: string) => {
       output += text
     })
     child.on('error', reject)
     child.on('close', (code) => {
-      if (code !== 0) reject(new Error(`${system} ${query} ended with ${code}\n${output}`))
+      if (code !== 0) reject(new Error(`${system} ${query} ended with ${code}\n${errors}`))
       else resolve(JSON.parse(output.trim().split('\n').at(-1) ?? ''))
     })
   })
@@ -227,7 +234,6 @@ function describe(
 ) {
   const { timed, rows, checksum, checkpoints, peakRssBytes, gcMs, gcMaxPauseMs } = figures
   const { wallMs, cpuUserMs, cpuSysMs } = timed
-  const engine = system === 'tidemill' || system === 'flink'
   return {
     system,
     query,
@@ -242,7 +248,7 @@ function describe(
       G: dataset.disorder,
       sha256,
     },
-    options: engine ? engineOptions(system, checkpointIntervalMs) : { guarantee: 'none' },
+    options: isEngine(system) ? engineOptions(system, checkpointIntervalMs) : { guarantee: 'none' },
     warmupEvents: events - timed.events,
     timedEvents: timed.events,
     wallMs,
@@ -262,7 +268,7 @@ function describe(
     peakRssBytes,
     gcMs,
     gcMaxPauseMs,
-    checkpoints: engine ? { count: checkpoints } : null,
+    checkpoints: isEngine(system) ? { count: checkpoints } : null,
   }
 }
 
