@@ -1,0 +1,104 @@
+/** How a slice reads what the other subtasks send it: the last stage first, so that rows leave before new ones come in. */
+import type { Message } from '../exchange/contract.ts'
+import type { ChannelInput } from './channel-input.ts'
+import type { StageEnd } from './slice-end.ts'
+import type { SliceParts } from './slice-parts.ts'
+import type { Stage } from './stage.ts'
+import type { Turns } from './turns.ts'
+
+/** Messages taken from one channel before the next has its turn. */
+const messagesPerTurn = 4
+
+export class ChannelReading {
+  readonly #slice: SliceParts
+  readonly #turns: Turns
+  readonly #end: StageEnd
+
+  constructor(slice: SliceParts, turns: Turns, end: StageEnd) {
+    this.#slice = slice
+    this.#turns = turns
+    this.#end = end
+  }
+
+  /** Takes messages of the other subtasks, for the last stage first, so that rows leave before new ones come in. */
+  async read(): Promise<boolean> {
+    let worked = false
+    for (let id = this.#slice.stages.length - 1; id > 0; id--) {
+      const stage = this.#slice.stages[id]
+      if (stage === undefined || !(stage.started || (await this.#start(stage)))) continue
+      for (const input of stage.inputs) {
+        for (let i = 0; i < messagesPerTurn && !this.#slice.stopped; i++) {
+          if (stage.blocked) break
+          const message = input.next()
+          if (message === undefined) break
+          worked = true
+          await this.#take(stage, input, message)
+        }
+      }
+      if (!stage.ended && stage.usedUp) {
+        await this.#end.finish(stage)
+        worked = true
+      }
+    }
+    return worked
+  }
+
+  /** A stage of a timed stream begins when all senders have said where their event time stands. */
+  async #start(stage: Stage): Promise<boolean> {
+    const timed = stage.inputs.filter(
+      ({ edge }) => this.#slice.built.exchangeOrigins.has(edge.id) && !stage.collected.has(edge.id),
+    )
+    for (const input of timed) input.listen()
+    if (!timed.every((input) => input.heard)) return false
+    stage.started = true
+    for (const input of timed) {
+      const greeting = input.takeGreeting()
+      if (greeting !== undefined) await this.#take(stage, input, greeting)
+    }
+    return true
+  }
+
+  async #take(stage: Stage, input: ChannelInput, message: Message): Promise<void> {
+    const { edge, channel, from } = input
+    const origin = this.#slice.built.exchangeOrigins.get(edge.id)
+    const collected = stage.collected.get(edge.id)
+    switch (message.kind) {
+      case 'rows': {
+        const { rows } = message
+        input.rows += rows.length
+        if (collected !== undefined) collected.sender = from
+        else origin?.select(channel)
+        this.#slice.policies.place = (index) => `row ${index} of a batch from subtask ${from}`
+        this.#slice.meter.hotKeys.add(rows)
+        this.#slice.inStage(stage.id, () =>
+          this.#slice.chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length),
+        )
+        if (this.#slice.sinks.full) await this.#slice.flushSinks()
+        await this.#turns.give()
+        return
+      }
+      case 'watermark':
+        this.#timeMoves(() => origin?.advanceChannel(channel, message.watermark))
+        return
+      case 'idle':
+        this.#timeMoves(() => origin?.setIdle(channel))
+        return
+      case 'barrier':
+        if (this.#slice.snapshots.isOver(message.epoch)) return
+        if (stage.barrier(input, message.epoch)) this.#slice.snapshots.aligned(stage, message.epoch)
+        return
+      case 'end':
+        input.ended = true
+        if (collected === undefined) this.#timeMoves(() => origin?.end(channel))
+    }
+  }
+
+  #timeMoves(move: () => void): void {
+    this.#slice.policies.place = () => 'while event time advanced'
+    try {
+      move()
+    } catch (error) {
+      this.#slice.policies.failed(this.#slice.chain?.current(), error, -1)
+    }
+  }
+}

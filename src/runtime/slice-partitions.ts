@@ -1,0 +1,143 @@
+/** How a slice reads its partitions: in turn, a batch at a time, and who of them is silent. */
+import type { SourceBatch } from '../connectors/contract.ts'
+import type { PartitionInput } from './partition.ts'
+import type { StageEnd } from './slice-end.ts'
+import type { SliceParts } from './slice-parts.ts'
+import type { Turns } from './turns.ts'
+
+const lagMs = 1_000
+
+export class PartitionReading {
+  /** How far the sources are behind, as they said last. */
+  lag: number | undefined
+  watchedAtMs = 0
+  readonly #slice: SliceParts
+  readonly #turns: Turns
+  readonly #end: StageEnd
+  #next = 0
+  #firstOutput = true
+  #lagAtMs = 0
+
+  constructor(slice: SliceParts, turns: Turns, end: StageEnd) {
+    this.#slice = slice
+    this.#turns = turns
+    this.#end = end
+  }
+
+  /** Runs the chain over the next batch of a partition, if any. */
+  async read(): Promise<boolean> {
+    const [stage] = this.#slice.stages
+    if (stage === undefined || stage.blocked) return false
+    const input = this.#nextReady()
+    if (input !== undefined) {
+      const batch = input.take()
+      if (batch === undefined) return true
+      this.#slice.env.host.crashPoint('source.read')
+      await this.#process(input, batch)
+      this.#slice.env.host.crashPoint('source.position')
+      input.processed()
+      return true
+    }
+    this.watch()
+    if (stage.ended || !this.#slice.inputs.every((i) => i.state === 'ended')) return false
+    await this.#end.finish(stage)
+    return true
+  }
+
+  /** The next partition with rows: in turn, or strictly one after the other in batch mode. */
+  #nextReady(): PartitionInput | undefined {
+    const inputs = this.#slice.inputs
+    if (this.#slice.options.mode === 'batch') {
+      const first = inputs.find((i) => i.state !== 'ended')
+      if (first === undefined) return undefined
+      if (first.state === 'failed') throw first.error
+      first.request()
+      return first.state === 'ready' ? first : undefined
+    }
+    for (let i = 0; i < inputs.length; i++) {
+      const input = inputs[(this.#next + i) % inputs.length]
+      if (input === undefined) continue
+      if (input.state === 'failed') throw input.error
+      if (input.state === 'idle') input.request()
+      if (input.state !== 'ready') continue
+      this.#next = (this.#next + i + 1) % inputs.length
+      return input
+    }
+    return undefined
+  }
+
+  async #process(input: PartitionInput, batch: SourceBatch<unknown>): Promise<void> {
+    const root = this.#slice.chain?.roots.get(input.source)
+    if (root === undefined) return
+    for (const origin of this.#slice.built.originsOfSource.get(input.source) ?? [])
+      origin.select(input.channel)
+    for (const output of this.#slice.stages[0]?.outputs ?? []) output.rank = input.rank
+    input.idleSinceMs = Number.NaN
+    const place = (index: number): string =>
+      `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
+    this.#slice.policies.place = place
+    const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
+    for (let from = 0; from < count; ) {
+      const to = Math.min(from + this.#turns.rowsPerCall, count)
+      const first = from
+      this.#slice.inStage(0, () => {
+        if (batch.kind === 'rows') root.rows(batch.rows, first, to)
+        else root.frame(batch.frame, first, to)
+      })
+      from = to
+      if (this.#slice.sinks.full) await this.#slice.flushSinks()
+      await this.#turns.give()
+    }
+    if (batch.kind === 'rows') {
+      for (const rejected of batch.rejected)
+        this.#slice.policies.undecodable(input.source, rejected, root.rejected)
+    }
+    this.#slice.ledger.read(input.source, count, batch.kind === 'rows' ? batch.rejected.length : 0)
+    if (this.#firstOutput) {
+      this.#firstOutput = false
+      this.#slice.env.host.crashPoint('recover.first.output')
+    }
+  }
+
+  /** Asks the sources now and then how far behind they are; nobody waits for the answer. */
+  measureLag(nowMs: number): void {
+    if (nowMs - this.#lagAtMs < lagMs) return
+    this.#lagAtMs = nowMs
+    Promise.all(this.#slice.inputs.map((input) => input.lag())).then(
+      (lags) => {
+        const known = lags.filter((lag) => lag !== undefined)
+        this.lag = known.length === 0 ? undefined : known.reduce((sum, lag) => sum + lag, 0)
+      },
+      // A source that cannot tell now is asked again; reading reports real failures.
+      () => {
+        this.lag = undefined
+      },
+    )
+  }
+
+  /**
+   * Partitions that ended, and those whose source has had nothing to read for `idleAfter`, no longer hold watermarks
+   * back. A partition with unread rows is never idle.
+   */
+  watch(): void {
+    const now = this.#slice.env.clock.monoMs()
+    this.watchedAtMs = now
+    this.#slice.policies.place = () => 'while a partition fell silent'
+    try {
+      for (const input of this.#slice.inputs) {
+        const origins = this.#slice.built.originsOfSource.get(input.source) ?? []
+        if (input.state === 'ended') for (const origin of origins) origin.end(input.channel)
+        else if (input.quiet) {
+          if (Number.isNaN(input.idleSinceMs)) input.idleSinceMs = now
+          for (const origin of origins) {
+            const node = this.#slice.plan.nodes[origin.id]
+            if (node?.kind === 'event-time' && now - input.idleSinceMs >= node.idleAfter)
+              origin.setIdle(input.channel)
+          }
+        }
+      }
+    } catch (error) {
+      this.#slice.policies.failed(this.#slice.chain?.current(), error, -1)
+    }
+  }
+}

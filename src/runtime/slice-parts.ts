@@ -1,0 +1,190 @@
+/**
+ * What the pieces of a slice share: everything that is made of the plan for one subtask, and the little that changes
+ * while it runs. `slice.ts` owns it; opening, reading partitions, reading channels and ending a stage work on it.
+ */
+import type { Env } from '../base/env.ts'
+import type { BufferPool } from '../checkpoint/buffer-pool.ts'
+import type { Manifest, SourcePosition } from '../checkpoint/manifest.ts'
+import type { SubtaskReport } from '../checkpoint/messages.ts'
+import type { CheckpointStorage } from '../checkpoint/storage.ts'
+import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
+import type { SubtaskLinks } from '../exchange/contract.ts'
+import type { Letter } from '../graph/letters.ts'
+import type { Plan } from '../graph/plan.ts'
+import type { KeyGroupRange } from '../state/contract.ts'
+import { ActivityMeter } from './activity.ts'
+import { type BuiltParts, buildParts } from './build.ts'
+import type { BatchRows, Chain } from './chain.ts'
+import { counterLayout } from './chain.ts'
+import { SubtaskClock } from './clock.ts'
+import { EpochSnapshots } from './epoch-snapshots.ts'
+import { FailurePolicies } from './failures.ts'
+import { LedgerCounter } from './ledger-counter.ts'
+import type { PartitionInput } from './partition.ts'
+import { SinkEpochs } from './sink-epochs.ts'
+import { connectStages } from './stage-links.ts'
+import type { Stage } from './stage.ts'
+import { type Stages, stagesOf } from './stages.ts'
+
+export interface SliceOptions {
+  readonly env: Env
+  readonly plan: Plan
+  readonly mode: 'stream' | 'batch'
+  readonly subtask: number
+  readonly subtasks: number
+  readonly generation: number
+  readonly stateDirectory: string | undefined
+  readonly storage: CheckpointStorage
+  readonly pool: BufferPool
+  /** What to restore; when it is absent the state is born now, and sinks must find nothing published. */
+  readonly manifest: Manifest | undefined
+  /** Where the policy `dead-letter` stores records that the program sends nowhere. */
+  readonly deadLetters: Sink<Letter> | undefined
+  /** Ways to the other subtasks; needed when there are any. */
+  readonly links?: SubtaskLinks | undefined
+  /** Where the number of the running stage is kept for other threads. */
+  readonly cell?: Int32Array | undefined
+  readonly report: (report: SubtaskReport) => void
+  /** The subtask cannot go on; it has stopped by itself. Called at most once. */
+  readonly failed: (error: unknown) => void
+}
+
+export interface SliceHooks {
+  readonly committed: (positions: readonly SourcePosition[]) => Promise<void>
+  /** Something has happened: the loop should not rest. */
+  readonly signal: () => void
+}
+
+export class SliceParts {
+  readonly options: SliceOptions
+  readonly env: Env
+  readonly plan: Plan
+  readonly range: KeyGroupRange
+  readonly clock: SubtaskClock
+  readonly counters: Float64Array
+  readonly cuts: Stages
+  readonly built: BuiltParts
+  readonly stages: readonly Stage[]
+  readonly collected: Map<number, BatchRows> = new Map()
+  readonly policies: FailurePolicies
+  readonly handles: Map<number, SourceHandle<unknown>> = new Map()
+  readonly sinks: SinkEpochs
+  readonly writers: Map<number, SinkWriter<unknown>> = new Map()
+  readonly ledger: LedgerCounter
+  readonly snapshots: EpochSnapshots
+  readonly meter: ActivityMeter
+  readonly signal: () => void
+  readonly inputs: PartitionInput[] = []
+  chain: Chain | undefined
+  stopped = false
+  /** A sink could not prepare: what it was given is not safe, and it takes nothing more. */
+  broken: { readonly error: unknown } | undefined
+
+  constructor(options: SliceOptions, hooks: SliceHooks) {
+    const { env, plan, subtask, subtasks } = options
+    this.options = options
+    this.signal = hooks.signal
+    this.env = env
+    this.plan = plan
+    const total = plan.options.maxParallelism
+    this.range = {
+      first: Math.floor((total * subtask) / subtasks),
+      end: Math.floor((total * (subtask + 1)) / subtasks),
+      total,
+    }
+    this.cuts = stagesOf(plan, subtasks)
+    const stageOf = (node: { readonly id: number }): number => this.cuts.stageOf[node.id] ?? 0
+    this.clock = new SubtaskClock(env.clock)
+    this.counters = new Float64Array(counterLayout(plan).size)
+    this.policies = new FailurePolicies(plan, this.counters, stageOf)
+    const batch = options.mode === 'batch'
+    this.built = buildParts({
+      plan,
+      env,
+      range: this.range,
+      processing: this.clock,
+      hooks: this.policies,
+      batch,
+      stages: this.cuts,
+    })
+    if (batch)
+      for (const id of this.built.origins.keys()) this.collected.set(id, { rows: [], times: [] })
+    this.stages = connectStages({
+      plan,
+      subtask,
+      subtasks,
+      batch,
+      stages: this.cuts,
+      parts: this.built,
+      links: options.links,
+    })
+    this.meter = new ActivityMeter(this.stages.length, options.cell)
+    this.sinks = new SinkEpochs(env, plan.options.onError.sink)
+    this.ledger = new LedgerCounter({
+      plan,
+      counters: this.counters,
+      operators: this.built.operators,
+      sinks: this.writers,
+      collected: this.collected,
+      stages: this.cuts,
+      waiting: (keyBy) => {
+        const edge = this.cuts.hashOf(keyBy)
+        const stage = edge && this.stages[edge.to]
+        return (edge && stage?.collected.get(edge.id)?.length) ?? 0
+      },
+    })
+    this.snapshots = new EpochSnapshots({
+      env,
+      job: plan.job,
+      subtask,
+      storage: options.storage,
+      pool: options.pool,
+      stages: this.stages,
+      sinks: this.sinks,
+      ledger: this.ledger,
+      policies: this.policies,
+      collected: () => this.#rowsCollected(),
+      positions: () => this.#positions(),
+      committed: hooks.committed,
+      report: options.report,
+      stepFailed: (error) => this.policies.failed(this.chain?.current(), error, -1),
+      broken: (error) => {
+        this.broken ??= { error }
+      },
+      signal: hooks.signal,
+    })
+  }
+
+  async flushSinks(): Promise<void> {
+    await this.sinks.flush(
+      () => this.stopped,
+      (sink, ms) => this.meter.waitedForSink(sink, ms),
+    )
+  }
+
+  /** Runs steps of a stage; the time is counted and other threads see which stage it is. */
+  inStage(stage: number, run: () => void): void {
+    const sinceMs = this.env.clock.monoMs()
+    this.meter.enter(stage)
+    try {
+      run()
+    } finally {
+      this.meter.leave(stage, this.env.clock.monoMs() - sinceMs)
+    }
+  }
+
+  /** Batch mode: rows that wait for their replay. */
+  #rowsCollected(): number {
+    let count = 0
+    for (const { rows } of this.collected.values()) count += rows.length
+    for (const { collected } of this.stages)
+      for (const one of collected.values()) count += one.length
+    return count
+  }
+
+  #positions(): readonly SourcePosition[] {
+    return this.inputs.flatMap(({ sourceName, partition, position }) =>
+      position === undefined ? [] : [{ source: sourceName, partition, position }],
+    )
+  }
+}

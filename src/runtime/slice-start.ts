@@ -1,0 +1,159 @@
+/**
+ * The start of a slice: sinks are opened and finish or undo what the restored snapshot knows of, state is loaded, readers
+ * open at their positions, event time stands where it stood.
+ */
+import { TidemillError } from '../base/errors.ts'
+import { timestampMin } from '../base/time.ts'
+import type { SubtaskSnapshot } from '../checkpoint/manifest.ts'
+import { restoreBlocks } from '../checkpoint/restore.ts'
+import type { Sink, SinkWriter } from '../connectors/contract.ts'
+import type { SourceNode } from '../graph/plan.ts'
+import { compileChain } from './compile-chain.ts'
+import { lettersStage } from './epoch-snapshots.ts'
+import { runtimeErrors } from './errors.ts'
+import { PartitionInput } from './partition.ts'
+import { fieldsRead } from './projection.ts'
+import type { SliceParts } from './slice-parts.ts'
+import { chainExchanges } from './stage-links.ts'
+
+export async function openSlice(slice: SliceParts): Promise<void> {
+  const { env, links, mode } = slice.options
+  const snapshots = slice.options.manifest?.subtasks ?? []
+  await openSinks(slice)
+  slice.chain = compileChain({
+    plan: slice.plan,
+    counters: slice.counters,
+    operators: slice.built.operators,
+    origins: slice.built.origins,
+    sinks: slice.writers,
+    hooks: slice.policies,
+    batch: mode === 'batch',
+    collected: slice.collected,
+    exchanges: chainExchanges(slice.cuts, slice.built, slice.stages),
+  })
+  await restoreState(slice)
+  for (const node of slice.plan.nodes)
+    if (node.kind === 'source') await openSource(slice, node, snapshots)
+  env.host.crashPoint('recover.positions')
+  for (const origin of slice.built.inner) {
+    origin.open('input')
+    origin.select('input')
+  }
+  restoreTime(slice, snapshots)
+  links?.onNews(() => slice.signal())
+  // A subtask without partitions says with its first message that nothing will come.
+  for (const stage of slice.stages) {
+    if (stage.id > 0 || slice.inputs.length > 0) for (const output of stage.outputs) output.greet()
+  }
+}
+
+export async function openSinks(slice: SliceParts): Promise<void> {
+  const { env } = slice.options
+  for (const node of slice.plan.nodes) {
+    if (node.kind !== 'sink') continue
+    const stage = slice.cuts.stageOf[node.id] ?? 0
+    slice.writers.set(node.id, await openSink(slice, node.name, node.was, stage, node.sink))
+  }
+  const { deadLetters } = slice.options
+  if (slice.policies.needsDeadLetters && deadLetters !== undefined) {
+    slice.policies.deadLetters = await openSink(
+      slice,
+      'dead-letters',
+      undefined,
+      lettersStage,
+      deadLetters as Sink<unknown>,
+    )
+  }
+  const snapshots = slice.options.manifest?.subtasks ?? []
+  await slice.sinks.recover(snapshots.flatMap((snapshot) => snapshot.sinks))
+  env.host.crashPoint('recover.abort')
+}
+
+async function openSink(
+  slice: SliceParts,
+  name: string,
+  was: string | undefined,
+  stage: number,
+  sink: Sink<unknown>,
+): Promise<SinkWriter<unknown>> {
+  const writer = await sink.open({
+    env: slice.env,
+    name,
+    job: slice.plan.job,
+    subtask: slice.options.subtask,
+    subtasks: slice.options.subtasks,
+    generation: slice.options.generation,
+    fresh: slice.options.manifest === undefined,
+    stateDirectory: slice.options.stateDirectory,
+  })
+  slice.sinks.add(name, was, stage, writer)
+  return writer
+}
+
+async function restoreState(slice: SliceParts): Promise<void> {
+  const { manifest, storage, subtask } = slice.options
+  if (manifest === undefined) return
+  const byName = new Map(
+    [...slice.built.operators.values()].map((operator) => [operator.name, operator]),
+  )
+  for (const node of slice.plan.nodes) {
+    const operator = slice.built.operators.get(node.id)
+    if (operator && node.was !== undefined && !byName.has(node.was)) byName.set(node.was, operator)
+  }
+  const selection = { keyGroups: slice.range, unkeyed: () => true }
+  await restoreBlocks(storage, manifest, selection, (name, block, writer) => {
+    const operator = byName.get(name)
+    if (operator === undefined) {
+      throw new TidemillError(runtimeErrors.planMismatch, {
+        message: `the snapshot holds state of step "${name}", which the program does not have`,
+        details: { operator: name },
+      })
+    }
+    operator.restore(block, { writer, own: writer === subtask })
+  })
+  for (const operator of slice.built.operators.values()) operator.finishRestore()
+  slice.env.host.crashPoint('recover.load')
+}
+
+async function openSource(
+  slice: SliceParts,
+  node: SourceNode,
+  snapshots: readonly SubtaskSnapshot[],
+): Promise<void> {
+  if (slice.options.mode === 'batch' && !node.source.bounded && node.source.endsInBatch !== true) {
+    throw new TidemillError(runtimeErrors.notBounded, {
+      message: `source "${node.name}" never ends`,
+    })
+  }
+  const handle = await node.source.open({
+    env: slice.env,
+    name: node.name,
+    fields: fieldsRead(slice.plan, node),
+    mode: slice.options.mode,
+  })
+  slice.handles.set(node.id, handle)
+  const names = new Set([node.name, node.was])
+  const positions = snapshots.flatMap((s) => s.positions).filter((p) => names.has(p.source))
+  const partitions = await handle.partitions()
+  for (const [index, partition] of partitions.entries()) {
+    if (index % slice.options.subtasks !== slice.options.subtask) continue
+    const position = positions.find((p) => p.partition === partition)?.position
+    const reader = await handle.reader(partition, position)
+    const input = new PartitionInput(node, partition, index, reader, position, () => slice.signal())
+    slice.inputs.push(input)
+    for (const origin of slice.built.originsOfSource.get(node.id) ?? []) origin.open(input.channel)
+  }
+}
+
+/** Watermarks of partitions as they were; behind an exchange, what all senders had reached. */
+function restoreTime(slice: SliceParts, snapshots: readonly SubtaskSnapshot[]): void {
+  for (const origin of slice.built.origins.values()) {
+    if (slice.options.subtasks > 1) origin.seal()
+    const stored = snapshots.map((s) => s.watermarks.filter((w) => w.node === origin.id))
+    origin.restoreWatermarks(stored)
+  }
+  for (const { id } of slice.cuts.exchanges) {
+    const floor = slice.built.exchangeClocks.get(id)?.floor() ?? timestampMin
+    slice.built.exchangeOrigins.get(id)?.raiseFloor(floor)
+  }
+}
