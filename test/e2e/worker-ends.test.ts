@@ -72,13 +72,13 @@ test('an endless loop alone: progress is told, and one SIGTERM ends the process 
   const askedMs = performance.now()
   child.kill('SIGTERM')
   const { exitCode, stderr } = await ended
-  expect(performance.now() - askedMs).toBeLessThan(8_000)
+  expect(performance.now() - askedMs).toBeLessThan(20_000)
   expect(exitCode).toBe(1)
   expect(stderr).toContain('TM1910')
   expect(stderr).toContain('worker thread 0 has not answered')
   // The main thread reported all the time.
   const later = stderr.slice(stderr.indexOf('a second signal stops at once'))
-  expect(later.match(/"epoch":/g)?.length).toBeGreaterThan(2)
+  expect(later.match(/"recordsRead":/g)?.length).toBeGreaterThan(2)
 
   expect((await runHurt(place, { more: ['--workers', '3'] })).exitCode).toBe(0)
   expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows)))
