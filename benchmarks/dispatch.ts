@@ -10,6 +10,9 @@ const usage = `Usage: npm run bench -- <command> [options]
   nexmark chaos     the same from processes that are killed and change their number of workers
   nexmark speed     throughput against hand-written loops
   nexmark peer      throughput against Flink and against plain JavaScript, on the same file
+  latency           from the instant an event is due to its result, at a fixed rate
+  grow              memory and CPU time as keys, windows and age grow
+  checkpoint        what checkpoints cost, how long they take, how much they write
   micro             single properties of the engine against their bars
 
 Add --help to a command for its options.`
@@ -62,6 +65,18 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
     case 'nexmark peer': {
       const { peerCommand, peerUsage } = await import('./nexmark/peer.ts')
       return { usage: peerUsage, run: peerCommand }
+    }
+    case 'grow': {
+      const { growCommand, growUsage } = await import('./metrics/grow.ts')
+      return { usage: growUsage, run: growCommand }
+    }
+    case 'checkpoint': {
+      const { checkpointCommand, checkpointUsage } = await import('./metrics/checkpoint.ts')
+      return { usage: checkpointUsage, run: checkpointCommand }
+    }
+    case 'latency': {
+      const { latencyCommand, latencyUsage } = await import('./metrics/latency.ts')
+      return { usage: latencyUsage, run: latencyCommand }
     }
     case 'micro': {
       const { microCommand, microUsage } = await import('./micro/run.ts')

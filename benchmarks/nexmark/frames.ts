@@ -35,11 +35,16 @@ const layout = layoutOf(nexmarkEvent)
 const EVENTS_PER_STEP = 4096
 const READ_BYTES = 1 << 30
 
-/** The frames of these events, in order. */
-export function framesOf(events: Iterable<NexmarkEvent>): Frame[] {
+/** The frames of these events, in order, of so many rows at most. */
+export function framesOf(
+  events: Iterable<NexmarkEvent>,
+  rowsMax: number = Number.POSITIVE_INFINITY,
+): Frame[] {
   const builder = createFrameBuilder(layout)
   const frames: Frame[] = []
-  for (const event of events) if (builder.append(event)) frames.push(builder.build())
+  for (const event of events) {
+    if (builder.append(event) || builder.length >= rowsMax) frames.push(builder.build())
+  }
   while (builder.length > 0) frames.push(builder.build())
   return frames
 }

@@ -11,7 +11,7 @@ import type { Frame } from '../../src/frame/frame.ts'
 import { layoutOf } from '../../src/frame/layout.ts'
 import { type Dataset, datasets, delayUs } from './dataset.ts'
 import type { NexmarkEvent } from './event.ts'
-import { loadFrames, openTexts, plainRows } from './frames.ts'
+import { framesOf, loadFrames, openTexts, plainRows } from './frames.ts'
 import { nexmarkEvent } from './schema.ts'
 
 /** One segment: so many events of D4 from its beginning. */
@@ -47,10 +47,12 @@ export class FrameSegments {
     readonly step: number
   }[]
 
-  constructor(events: number) {
+  /** Frames of fewer rows than usual are made anew. */
+  constructor(events: number, rowsPerFrame?: number) {
     const dataset = segmentDataset(events)
     this.events = events
-    this.frames = loadFrames(dataset)
+    const frames = loadFrames(dataset)
+    this.frames = rowsPerFrame === undefined ? frames : framesOf(plainRows(frames), rowsPerFrame)
     openTexts(this.frames)
     const step = stepOf(dataset)
     const steps: Readonly<Record<string, number>> = {
@@ -73,14 +75,17 @@ export class FrameSegments {
 
   /** The same frames become the next segment. */
   next(): void {
-    for (const frame of this.frames) {
-      // `as`: `o<k>` is where column k begins, `r<part>` the number of rows of a case.
-      const places = frame as unknown as Readonly<Record<string, number>>
-      for (const { index, part, step } of this.#columns) {
-        const from = places[`o${index}`]!
-        const to = from + places[`r${part}`]!
-        for (let i = from; i < to; i++) frame.f64[i]! += step
-      }
+    for (const frame of this.frames) this.advance(frame)
+  }
+
+  /** One frame of it. */
+  advance(frame: Frame): void {
+    // `as`: `o<k>` is where column k begins, `r<part>` the number of rows of a case.
+    const places = frame as unknown as Readonly<Record<string, number>>
+    for (const { index, part, step } of this.#columns) {
+      const from = places[`o${index}`]!
+      const to = from + places[`r${part}`]!
+      for (let i = from; i < to; i++) frame.f64[i]! += step
     }
   }
 }
