@@ -8,11 +8,14 @@ const usage = `Usage: npm run bench -- <command> [options]
 
   nexmark correct   results of the Nexmark queries against the right ones
   nexmark chaos     the same from processes that are killed and change their number of workers
+  nexmark recover   another name of chaos
   nexmark speed     throughput against hand-written loops
   nexmark peer      throughput against Flink and against plain JavaScript, on the same file
   latency           from the instant an event is due to its result, at a fixed rate
   grow              memory and CPU time as keys, windows and age grow
   checkpoint        what checkpoints cost, how long they take, how much they write
+  recovery          from SIGKILL to the first result, by size of the state
+  backpressure      a sink that is slower than its source
   micro             single properties of the engine against their bars
 
 Add --help to a command for its options.`
@@ -54,6 +57,7 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
       const { correctCommand, correctUsage } = await import('./nexmark/correct.ts')
       return { usage: correctUsage, run: correctCommand }
     }
+    case 'nexmark recover':
     case 'nexmark chaos': {
       const { chaosCommand, chaosUsage } = await import('./nexmark/chaos.ts')
       return { usage: chaosUsage, run: chaosCommand }
@@ -78,6 +82,14 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
       const { latencyCommand, latencyUsage } = await import('./metrics/latency.ts')
       return { usage: latencyUsage, run: latencyCommand }
     }
+    case 'recovery': {
+      const { recoveryCommand, recoveryUsage } = await import('./metrics/recovery.ts')
+      return { usage: recoveryUsage, run: recoveryCommand }
+    }
+    case 'backpressure': {
+      const { backpressureCommand, backpressureUsage } = await import('./metrics/backpressure.ts')
+      return { usage: backpressureUsage, run: backpressureCommand }
+    }
     case 'micro': {
       const { microCommand, microUsage } = await import('./micro/run.ts')
       return { usage: microUsage, run: microCommand }
@@ -85,7 +97,7 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
     default: {
       const what =
         second === undefined && name === 'nexmark'
-          ? 'nexmark needs correct, chaos, speed or peer'
+          ? 'nexmark needs correct, chaos, speed, scale or peer'
           : `there is no command "${name}"`
       throw new UsageError(`${what}\n\n${usage}`)
     }
