@@ -47,5 +47,17 @@ export const groupOf: {
 } = {
   q15: (row) => row.day,
   q16: (row) => `${row.channel}|${row.day}`,
-  q17: (row) => `${row.auction}|${row.day}`,
+  q17: (row) => numberOfDay(row.day) * 2 ** 40 + row.auction,
+}
+
+const days: Map<string, number> = new Map()
+
+/** Days by the order in which they are asked for: a number tells groups apart at less cost than a text made for it. */
+function numberOfDay(day: string): number {
+  let number = days.get(day)
+  if (number === undefined) {
+    number = days.size
+    days.set(day, number)
+  }
+  return number
 }

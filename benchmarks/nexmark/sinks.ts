@@ -198,15 +198,21 @@ export class SummingUp<Query extends EngineQuery> implements Epochs<QueryRows[Qu
   }
 }
 
+/** What an epoch brings: groups and the sums of their rows, in the order in which they came. */
+interface GroupSums {
+  readonly groups: (string | number)[]
+  readonly sums: number[]
+}
+
 /** The same for queries whose rows replace earlier ones: the sum is that of the last row of each group. */
 export class SummingUpGroups<Query extends EngineQuery> implements Epochs<QueryRows[Query]> {
   value = 0
   received = 0
   readonly #columns: (row: QueryRows[Query], into: Checksum) => void
   readonly #group: (row: QueryRows[Query]) => string | number
+  readonly #sum: Checksum = new Checksum()
   readonly #known: Map<string | number, number> = new Map()
-  #current: Map<string | number, number> = new Map()
-  #taken = 0
+  #current: GroupSums = { groups: [], sums: [] }
 
   constructor(query: Query, group: (row: QueryRows[Query]) => string | number) {
     this.#columns = columnsOf[query]
@@ -218,22 +224,24 @@ export class SummingUpGroups<Query extends EngineQuery> implements Epochs<QueryR
   }
 
   take(row: QueryRows[Query]): void {
-    const sum = new Checksum()
+    const sum = this.#sum
+    sum.value = 0
     this.#columns(row, sum)
-    this.#current.set(this.#group(row), sum.value)
-    this.#taken++
+    this.#current.groups.push(this.#group(row))
+    this.#current.sums.push(sum.value)
   }
 
-  cut(): { readonly rows: ReadonlyMap<string | number, number>; readonly taken: number } {
-    const cut = { rows: this.#current, taken: this.#taken }
-    this.#current = new Map()
-    this.#taken = 0
+  cut(): GroupSums {
+    const cut = this.#current
+    this.#current = { groups: [], sums: [] }
     return cut
   }
 
-  commit({ rows, taken }: ReturnType<SummingUpGroups<Query>['cut']>): void {
-    this.received += taken
-    for (const [group, value] of rows) {
+  commit({ groups, sums }: GroupSums): void {
+    this.received += groups.length
+    for (let i = 0; i < groups.length; i++) {
+      const group = groups[i]!
+      const value = sums[i]!
       this.value = (this.value + value - (this.#known.get(group) ?? 0)) | 0
       this.#known.set(group, value)
     }

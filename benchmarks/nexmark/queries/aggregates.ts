@@ -75,11 +75,17 @@ export function q17(events: Stream<EventRow>): Stream<AuctionStatistics> {
       },
       { emit: 'latest' },
     )
-    .map(({ key: [auction, day], ...prices }) => ({
+    .map(({ key: [auction, day], bids, bids1, bids2, bids3, minPrice, maxPrice, sumPrice }) => ({
       auction,
       day: dayText(day),
-      ...prices,
-      averagePrice: Math.trunc(prices.sumPrice / prices.bids),
+      bids,
+      bids1,
+      bids2,
+      bids3,
+      minPrice,
+      maxPrice,
+      sumPrice,
+      averagePrice: Math.trunc(sumPrice / bids),
     }))
 }
 
