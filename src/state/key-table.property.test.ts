@@ -11,9 +11,21 @@ const atom: fc.Arbitrary<KeyAtom> = fc.oneof(
   fc.boolean(),
   fc.bigInt({ min: -3n, max: 3n }),
 )
+const coordinate: fc.Arbitrary<KeyAtom> = fc.constantFrom<KeyAtom>(
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  2 ** 40,
+  true,
+  '1',
+)
 const key: fc.Arbitrary<Key> = fc.oneof(
   { weight: 3, arbitrary: atom },
   fc.array(atom, { maxLength: 4 }),
+  // Pairs that meet again: those of two numbers are looked up in a way of their own.
+  { weight: 3, arbitrary: fc.tuple(coordinate, coordinate) },
 )
 
 it('equals a Map over canonical bytes, also in its order', () => {

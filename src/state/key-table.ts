@@ -246,6 +246,12 @@ export class KeyTable {
   private tupleSlot(key: readonly KeyAtom[]): number {
     this.tuples ??= new TupleArena()
     const { tuples } = this
+    if (key.length === 2) {
+      const first = key[0]
+      const second = key[1]
+      if (typeof first === 'number' && typeof second === 'number')
+        return this.pairSlot(tuples, first + 0, second + 0)
+    }
     // An atom that gets its id here is in no stored tuple, so this one is new and will be stored.
     tuples.load(key, true)
     const { hash } = tuples
@@ -257,6 +263,30 @@ export class KeyTable {
     const slot = this.takeSlot(tuple)
     this.numbers[slot] = tuples.store()
     this.putEntry(~at, hash, -slot - 1)
+    return slot
+  }
+
+  /** Two numbers, the most frequent tuple: compared where they are, without being copied first. */
+  private pairSlot(tuples: TupleArena, first: number, second: number): number {
+    const { index, mask, numbers, kinds } = this
+    const hash = tuples.hashPair(first, second)
+    let at = (hash >>> this.shift) << 1
+    for (;;) {
+      const entry = index[at + 1]!
+      if (entry === 0) break
+      if (entry < 0 && index[at] === hash) {
+        const slot = -entry - 1
+        if (kinds[slot] === tuple && tuples.matchesPair(numbers[slot]!, first, second)) {
+          this.inserted = false
+          return slot
+        }
+      }
+      at = (at + 2) & mask
+    }
+    const slot = this.takeSlot(tuple)
+    tuples.load([first, second], true)
+    this.numbers[slot] = tuples.store()
+    this.putEntry(at, hash, -slot - 1)
     return slot
   }
 

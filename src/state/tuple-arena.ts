@@ -78,6 +78,23 @@ export class TupleArena {
     return true
   }
 
+  /** The hash of a tuple of two numbers, neither of them -0; that of {@link load} for it. */
+  hashPair(first: number, second: number): number {
+    return finish(mix(mix(2, number, first), number, second))
+  }
+
+  /** Whether the tuple stored at `start` is these two numbers. */
+  matchesPair(start: number, first: number, second: number): boolean {
+    const { words, kinds } = this
+    return (
+      words[start + 1] === first &&
+      words[start + 2] === second &&
+      words[start] === 2 &&
+      kinds[start + 1] === number &&
+      kinds[start + 2] === number
+    )
+  }
+
   /** Keeps the current tuple and returns its place. */
   store(): number {
     const { count } = this

@@ -180,6 +180,8 @@ export class TablePicture {
   onDone: () => void = () => {}
   readonly #words: Float64Array
   readonly #pages: Map<number, Float64Array> = new Map()
+  /** 1 for pages that were copied: a look-up in the map would cost every row while a snapshot is written. */
+  readonly #copied: Uint8Array
   readonly #objects: Map<number, readonly Uint8Array[]> = new Map()
   #detached = false
   /** Slots below this have been written out and need no copy. */
@@ -189,6 +191,7 @@ export class TablePicture {
     this.table = table
     this.count = table.size
     this.#words = table.words
+    this.#copied = new Uint8Array((table.size >> pageShift) + 1)
     this.masks = table.sets.map((set) => set.copyMasks())
     this.entries = table.sets.map((set) => set.size)
   }
@@ -201,7 +204,8 @@ export class TablePicture {
       this.#objects.set(slot, this.#encodeObjects(slot))
     if (this.#detached) return
     const page = slot >> pageShift
-    if (this.#pages.has(page)) return
+    if (this.#copied[page] === 1) return
+    this.#copied[page] = 1
     const start = page * pageSlots * kernel.stride
     this.#pages.set(page, this.#words.slice(start, start + pageSlots * kernel.stride))
   }
@@ -217,7 +221,8 @@ export class TablePicture {
     const block = writer.beginBlock()
     dynamic.write(key, writer)
     writer.endBlock(block)
-    const page = this.#pages.get(slot >> pageShift)
+    const page =
+      this.#copied[slot >> pageShift] === 1 ? this.#pages.get(slot >> pageShift) : undefined
     const words = page ?? this.#words
     const at = (page ? slot & (pageSlots - 1) : slot) * stride
     writer.f64s(words, at, stride)
