@@ -105,6 +105,8 @@ class LineWriter<In> extends OpenWriter<In> {
   readonly #context: SinkContext
   readonly #format: (row: In) => string
   #text = ''
+  /** Settles when everything taken so far is out; once it has failed it stays failed. */
+  #written: Promise<void> = Promise.resolve()
 
   constructor(context: SinkContext, format: (row: In) => string) {
     super()
@@ -121,11 +123,12 @@ class LineWriter<In> extends OpenWriter<In> {
     return this.#text.length >= waitingMax
   }
 
-  override async flush(): Promise<void> {
-    if (this.#text === '') return
+  /** What an earlier flush has taken is waited for too: `prepare` promises that everything is out. */
+  override flush(): Promise<void> {
     const text = this.#text
     this.#text = ''
-    await this.#context.env.host.writeOut(text)
+    if (text !== '') this.#written = this.#written.then(() => this.#context.env.host.writeOut(text))
+    return this.#written
   }
 
   override close(): Promise<void> {

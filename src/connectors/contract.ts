@@ -152,12 +152,20 @@ export interface SinkWriter<In> {
   write(row: In, timestampMs: number): void
   /** Takes rows `from`..`to` of a frame; optional fast path, equal to `write` of each. */
   writeFrame?(frame: Frame, from: number, to: number): void
-  /** True when buffers are full: the runtime awaits `flush` before it goes on. */
+  /**
+   * True when buffers are full: the runtime calls `flush`, and stops what feeds the sink until that has resolved. The batch
+   * in work may be written nevertheless, a few thousand rows at most.
+   */
   readonly full: boolean
-  /** Moves buffered rows towards the outside; not a promise of durability for transactional sinks. */
+  /**
+   * Moves buffered rows towards the outside; not a promise of durability for transactional sinks. One flush at a time,
+   * and beside everything else: while it is pending `write`, `prepare` and `commit` may be called, and while they are
+   * pending it may be called. `close` comes when it has settled.
+   */
   flush(): Promise<void>
   /**
-   * Ends `epoch`: everything written since the previous prepare becomes durable but not visible. Resolves to what
+   * Ends `epoch` at its call: everything written since the previous prepare becomes durable but not visible, also what a
+   * pending `flush` has in its hands; what is written later belongs to the next epoch. Resolves to what
    * `commit`, `abort` and `recover` need, at most 64 KiB; empty when the epoch wrote nothing.
    */
   prepare(epoch: number): Promise<Uint8Array>

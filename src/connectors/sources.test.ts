@@ -101,6 +101,39 @@ test('memorySink shows committed rows, and finishes or drops prepared ones', asy
   expect([out.records, out.pending]).toEqual([[1, 2], []])
 })
 
+test('stdout is prepared when all of an epoch is out, also what a pending flush has taken', async () => {
+  const written: string[] = []
+  const ends: (() => void)[] = []
+  const host = {
+    writeOut: (text: string) =>
+      new Promise<void>((resolve) => {
+        ends.push(() => {
+          written.push(text)
+          resolve()
+        })
+      }),
+  }
+  const env = { ...nodeEnv, host: { ...nodeEnv.host, ...host } }
+  const writer = await stdout().open(contextOf(env))
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+  writer.write('a', Number.NaN)
+  const flushing = writer.flush()
+  let prepared = false
+  const preparing = writer.prepare(1).then(() => {
+    prepared = true
+  })
+  writer.write('b', Number.NaN)
+  const later = writer.flush()
+  await turn()
+  expect(prepared).toBe(false)
+  ends[0]?.()
+  await Promise.all([flushing, preparing])
+  await turn()
+  ends[1]?.()
+  await later
+  expect(written).toEqual(['a\n', 'b\n'])
+})
+
 test('stdout prints, forEach calls, discard counts', async () => {
   const world = createWorld({ seed: 1 })
   const called: unknown[] = []

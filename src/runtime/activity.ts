@@ -13,9 +13,9 @@ export interface SliceActivity {
   readonly aliveMs: number
   /** Waiting for something to do. */
   readonly idleMs: number
-  /** Waiting for full sinks, by name. */
+  /** Nothing to do before a full sink has written, by name. */
   readonly sinkMs: Readonly<Record<string, number>>
-  /** Waiting because a receiver is full. */
+  /** Nothing to do before a receiver has room. */
   readonly blockedMs: number
   /** In the steps of each stage. */
   readonly stageMs: readonly number[]

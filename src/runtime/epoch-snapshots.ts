@@ -19,7 +19,7 @@ import type { FrozenState } from '../state/contract.ts'
 import { runtimeErrors } from './errors.ts'
 import type { FailurePolicies } from './failures.ts'
 import type { LedgerCounter } from './ledger-counter.ts'
-import type { SinkEpochs } from './sink-epochs.ts'
+import { lettersStage, type SinkEpochs } from './sink-epochs.ts'
 import type { Stage } from './stage.ts'
 
 export type CheckpointMessage = SubtaskMessage & { readonly kind: 'checkpoint' }
@@ -301,9 +301,6 @@ export class EpochSnapshots {
     if (committed !== undefined) await this.#options.committed(committed.positions)
   }
 }
-
-/** Dead letters come from every stage, so their sink is cut after the last one. */
-export const lettersStage = -1
 
 function reported(error: unknown): ReportedError {
   if (isTidemillError(error)) return { message: error.message, code: error.code }

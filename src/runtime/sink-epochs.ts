@@ -1,5 +1,10 @@
 /**
- * The sinks of one subtask and what they have prepared. A preparation is kept until its epoch or a later one commits:
+ * The sinks of one subtask, how they are relieved and what they have prepared.
+ *
+ * A full sink is flushed beside the loop. Until that is done it holds the stage that feeds it, as a full receiver does;
+ * everything else goes on, and a barrier may cut the sink meanwhile.
+ *
+ * A preparation is kept until its epoch or a later one commits:
  * when the attempt of an epoch fails, its output belongs to the next epoch that succeeds.
  */
 import type { Env } from '../base/env.ts'
@@ -14,6 +19,15 @@ interface OpenSink {
   /** Its former name, under which a restored snapshot may know it. */
   readonly was: string | undefined
   readonly writer: SinkWriter<unknown>
+  /** A flush is under way; it never rejects. */
+  flushing: Promise<void> | undefined
+}
+
+export interface SinkHooks {
+  /** A sink cannot write: what it was given is not safe. */
+  readonly failed: (error: unknown) => void
+  /** A sink has room again, or failed. */
+  readonly signal: () => void
 }
 
 /** Waits between attempts of a paused sink. */
@@ -31,48 +45,86 @@ export class SinkEpochs {
   #committing: Promise<void> = Promise.resolve()
 
   readonly #pauses: boolean
+  readonly #hooks: SinkHooks
+  /** Nothing is tried again any more. */
+  #stopped = false
+  #stop: () => void = () => {}
+  readonly #stopping: Promise<void>
 
-  /** `pause`: a sink that cannot write for now is tried again, and the job waits; `fail`: the job fails. */
-  constructor(env: Env, policy: SinkPolicy) {
+  /** `pause`: a sink that cannot write for now is tried again, and its stage waits; `fail`: the job fails. */
+  constructor(env: Env, policy: SinkPolicy, hooks: SinkHooks) {
     this.#env = env
     this.#pauses = policy === 'pause'
+    this.#hooks = hooks
+    this.#stopping = new Promise((resolve) => {
+      this.#stop = resolve
+    })
   }
 
   add(name: string, was: string | undefined, stage: number, writer: SinkWriter<unknown>): void {
-    this.#sinks.push({ name, was, stage, writer })
+    this.#sinks.push({ name, was, stage, writer, flushing: undefined })
   }
 
-  /** Some sink has no room for more rows. */
-  get full(): boolean {
-    for (const { writer } of this.#sinks) if (writer.full) return true
-    return false
-  }
-
-  /** Writes out what is buffered until every sink has room again; `ended` gives up waiting. */
-  async flush(ended: () => boolean, waited: (sink: string, ms: number) => void): Promise<void> {
-    for (const { name, writer } of this.#sinks) {
-      if (!writer.full) continue
-      const sinceMs = this.#env.clock.monoMs()
-      for (
-        let waitMs = pauseMs;
-        writer.full && !ended();
-        waitMs = Math.min(waitMs * 2, pauseMsMax)
-      ) {
-        try {
-          await writer.flush()
-          break
-        } catch (error) {
-          if (!this.#pauses || !isTidemillError(error) || error.kind !== 'transient') throw error
-          this.#env.host.log(
-            'warn',
-            `sink "${name}" cannot write, the job waits: ${error.message}`,
-            { code: error.code, waitMs },
-          )
-          await this.#env.clock.sleep(waitMs)
-        }
-      }
-      waited(name, this.#env.clock.monoMs() - sinceMs)
+  /** The sink that keeps a stage from going on. Dead letters come from every stage, so their sink holds all of them. */
+  holder(stage: number): string | undefined {
+    for (const sink of this.#sinks) {
+      if (sink.stage !== stage && sink.stage !== lettersStage) continue
+      if (sink.flushing !== undefined || sink.writer.full) return sink.name
     }
+    return undefined
+  }
+
+  /** Begins to write out the sinks that are full. */
+  relieve(): void {
+    for (const sink of this.#sinks) {
+      if (!sink.writer.full || sink.flushing !== undefined) continue
+      sink.flushing = this.#flush(sink)
+        .catch((error: unknown) => this.#hooks.failed(error))
+        .then(() => {
+          sink.flushing = undefined
+          this.#hooks.signal()
+        })
+    }
+  }
+
+  /** Waits until every sink has room, for whoever cannot let the loop go on meanwhile. */
+  async room(): Promise<void> {
+    this.relieve()
+    const flushing = this.#sinks.flatMap((sink) => sink.flushing ?? [])
+    if (flushing.length > 0) await Promise.race([Promise.all(flushing), this.#stopping])
+  }
+
+  /** Ends pauses of sinks that cannot write for now. */
+  stop(): void {
+    this.#stopped = true
+    this.#stop()
+  }
+
+  async #flush({ name, writer }: OpenSink): Promise<void> {
+    for (let waitMs = pauseMs; ; waitMs = Math.min(waitMs * 2, pauseMsMax)) {
+      try {
+        return await writer.flush()
+      } catch (error) {
+        if (!this.#pauses || !isTidemillError(error) || error.kind !== 'transient') throw error
+        this.#env.host.log('warn', `sink "${name}" cannot write, the job waits: ${error.message}`, {
+          code: error.code,
+          waitMs,
+        })
+        await this.#pause(waitMs)
+        if (this.#stopped || !writer.full) return
+      }
+    }
+  }
+
+  /** Ends early when the subtask does. */
+  async #pause(ms: number): Promise<void> {
+    let cancel = (): void => {}
+    const slept = new Promise<void>((resolve) => {
+      const timer = this.#env.clock.timer(ms, resolve)
+      cancel = () => timer.cancel()
+    })
+    await Promise.race([slept, this.#stopping])
+    cancel()
   }
 
   /** Finishes what a restored snapshot says was prepared, and removes what nobody knows. */
@@ -129,8 +181,12 @@ export class SinkEpochs {
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#committing])
+    this.stop()
+    await Promise.allSettled([this.#committing, ...this.#sinks.map(({ flushing }) => flushing)])
     const results = await Promise.allSettled(this.#sinks.map(({ writer }) => writer.close()))
     for (const result of results) if (result.status === 'rejected') throw result.reason
   }
 }
+
+/** Dead letters come from every stage, so their sink is cut after the last one. */
+export const lettersStage = -1

@@ -28,14 +28,14 @@ export class ChannelReading {
       if (stage === undefined || !(stage.started || (await this.#start(stage)))) continue
       for (const input of stage.inputs) {
         for (let i = 0; i < messagesPerTurn && !this.#slice.stopped; i++) {
-          if (stage.blocked) break
+          if (this.#slice.held(stage)) break
           const message = input.next()
           if (message === undefined) break
           worked = true
           await this.#take(stage, input, message)
         }
       }
-      if (!stage.ended && stage.usedUp) {
+      if (!stage.ended && stage.usedUp && !this.#slice.held(stage)) {
         await this.#end.finish(stage)
         worked = true
       }
@@ -73,7 +73,7 @@ export class ChannelReading {
         this.#slice.inStage(stage.id, () =>
           this.#slice.chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length),
         )
-        if (this.#slice.sinks.full) await this.#slice.flushSinks()
+        this.#slice.sinks.relieve()
         await this.#turns.give()
         return
       }

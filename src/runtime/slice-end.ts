@@ -12,19 +12,28 @@ export class StageEnd {
     this.#slice = slice
   }
 
-  /** All input of a stage is used up: replay in batch mode, then the end of time, then what steps hold back. */
+  /**
+   * All input of a stage is used up: replay in batch mode, then the end of time, then what steps hold back. A full sink
+   * stops it between two steps; it goes on with the next call.
+   */
   async finish(stage: Stage): Promise<void> {
-    this.#slice.policies.place = () => 'at the end of the input'
+    const { policies, options, sinks, chain } = this.#slice
+    policies.place = () => 'at the end of the input'
     try {
-      if (this.#slice.options.mode === 'batch') await this.#replay(stage)
-      for (const origin of stage.inner) origin.end('input')
-      for (const operator of stage.operators) {
-        operator.advance(timestampMax)
-        operator.finish()
-        if (this.#slice.sinks.full) await this.#slice.flushSinks()
+      if (stage.stepsEnded === 0) {
+        if (options.mode === 'batch') await this.#replay(stage)
+        for (const origin of stage.inner) origin.end('input')
       }
+      for (; stage.stepsEnded < stage.operators.length; stage.stepsEnded++) {
+        sinks.relieve()
+        if (stage.stepsEnded > 0 && sinks.holder(stage.id) !== undefined) return
+        const operator = stage.operators[stage.stepsEnded]
+        operator?.advance(timestampMax)
+        operator?.finish()
+      }
+      sinks.relieve()
     } catch (error) {
-      this.#slice.policies.failed(this.#slice.chain?.current(), error, -1)
+      policies.failed(chain?.current(), error, -1)
     }
     stage.ended = true
     for (const output of stage.outputs) output.end()
@@ -36,8 +45,10 @@ export class StageEnd {
   /** Delivers collected rows in event-time order, the outermost event-time steps first. */
   async #replay(stage: Stage): Promise<void> {
     const pause = async (): Promise<void> => {
-      if (this.#slice.sinks.full) await this.#slice.flushSinks()
+      await this.#slice.sinks.room()
       await this.#slice.env.tasks.yield()
+      // Nobody hears of it; without room there is no going on.
+      if (this.#slice.stopped) throw new Error('the subtask was stopped')
     }
     for (const [id, collected] of stage.collected) {
       const root = this.#slice.chain?.exchanges.get(id)

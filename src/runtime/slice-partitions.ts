@@ -3,9 +3,17 @@ import type { SourceBatch } from '../connectors/contract.ts'
 import type { PartitionInput } from './partition.ts'
 import type { StageEnd } from './slice-end.ts'
 import type { SliceParts } from './slice-parts.ts'
+import type { Stage } from './stage.ts'
 import type { Turns } from './turns.ts'
 
 const lagMs = 1_000
+
+interface TakenBatch {
+  readonly input: PartitionInput
+  readonly batch: SourceBatch<unknown>
+  /** The first row that was not processed. */
+  next: number
+}
 
 export class PartitionReading {
   /** How far the sources are behind, as they said last. */
@@ -14,6 +22,8 @@ export class PartitionReading {
   readonly #slice: SliceParts
   readonly #turns: Turns
   readonly #end: StageEnd
+  /** A batch that is being processed, or waits for a full sink. */
+  #taken: TakenBatch | undefined
   #next = 0
   #firstOutput = true
   #lagAtMs = 0
@@ -24,20 +34,31 @@ export class PartitionReading {
     this.#end = end
   }
 
-  /** Runs the chain over the next batch of a partition, if any. */
+  /** Runs the chain over the next batch of a partition, or over what is left of one. False when nothing was to do. */
   async read(): Promise<boolean> {
     const [stage] = this.#slice.stages
-    if (stage === undefined || stage.blocked) return false
-    const input = this.#nextReady()
-    if (input !== undefined) {
+    if (stage === undefined || this.#slice.held(stage)) return false
+    if (this.#taken === undefined) {
+      const input = this.#nextReady()
+      if (input === undefined) return this.#atEnd(stage)
       const batch = input.take()
       if (batch === undefined) return true
       this.#slice.env.host.crashPoint('source.read')
-      await this.#process(input, batch)
-      this.#slice.env.host.crashPoint('source.position')
-      input.processed()
-      return true
+      this.#taken = { input, batch, next: 0 }
     }
+    await this.#process(this.#taken, false)
+    return true
+  }
+
+  /**
+   * Finishes the batch that waits for a full sink, if there is one: positions stand between batches. So a sink is given at
+   * most the rest of one batch beyond what it calls full, and no other before it has room.
+   */
+  async complete(): Promise<void> {
+    if (this.#taken !== undefined) await this.#process(this.#taken, true)
+  }
+
+  async #atEnd(stage: Stage): Promise<boolean> {
     this.watch()
     if (stage.ended || !this.#slice.inputs.every((i) => i.state === 'ended')) return false
     await this.#end.finish(stage)
@@ -66,37 +87,46 @@ export class PartitionReading {
     return undefined
   }
 
-  async #process(input: PartitionInput, batch: SourceBatch<unknown>): Promise<void> {
-    const root = this.#slice.chain?.roots.get(input.source)
+  /** Between two calls of the chain a full sink stops the batch, unless all of it has to go. */
+  async #process(taken: TakenBatch, whole: boolean): Promise<void> {
+    const { input, batch } = taken
+    const { chain, policies, sinks, built, stages, env } = this.#slice
+    const root = chain?.roots.get(input.source)
     if (root === undefined) return
-    for (const origin of this.#slice.built.originsOfSource.get(input.source) ?? [])
-      origin.select(input.channel)
-    for (const output of this.#slice.stages[0]?.outputs ?? []) output.rank = input.rank
+    for (const origin of built.originsOfSource.get(input.source) ?? []) origin.select(input.channel)
+    for (const output of stages[0]?.outputs ?? []) output.rank = input.rank
     input.idleSinceMs = Number.NaN
     const place = (index: number): string =>
       `${input.sourceName}[${input.partition}] ${batch.locate(index)}`
-    this.#slice.policies.place = place
     const count = batch.kind === 'rows' ? batch.rows.length : batch.frame.length
-    for (let from = 0; from < count; ) {
+    while (taken.next < count) {
+      const from = taken.next
       const to = Math.min(from + this.#turns.rowsPerCall, count)
-      const first = from
+      policies.place = place
       this.#slice.inStage(0, () => {
-        if (batch.kind === 'rows') root.rows(batch.rows, first, to)
-        else root.frame(batch.frame, first, to)
+        if (batch.kind === 'rows') root.rows(batch.rows, from, to)
+        else root.frame(batch.frame, from, to)
       })
-      from = to
-      if (this.#slice.sinks.full) await this.#slice.flushSinks()
+      taken.next = to
+      sinks.relieve()
       await this.#turns.give()
+      if (this.#slice.stopped) return
+      if (!whole && taken.next < count && sinks.holder(0) !== undefined) return
     }
+    policies.place = place
     if (batch.kind === 'rows') {
       for (const rejected of batch.rejected)
-        this.#slice.policies.undecodable(input.source, rejected, root.rejected)
+        policies.undecodable(input.source, rejected, root.rejected)
+      sinks.relieve()
     }
     this.#slice.ledger.read(input.source, count, batch.kind === 'rows' ? batch.rejected.length : 0)
     if (this.#firstOutput) {
       this.#firstOutput = false
-      this.#slice.env.host.crashPoint('recover.first.output')
+      env.host.crashPoint('recover.first.output')
     }
+    env.host.crashPoint('source.position')
+    this.#taken = undefined
+    input.processed()
   }
 
   /** Asks the sources now and then how far behind they are; nobody waits for the answer. */

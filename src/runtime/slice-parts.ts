@@ -77,7 +77,7 @@ export class SliceParts {
   readonly inputs: PartitionInput[] = []
   chain: Chain | undefined
   stopped = false
-  /** A sink could not prepare: what it was given is not safe, and it takes nothing more. */
+  /** A sink could not write or prepare: what it was given is not safe, and it takes nothing more. */
   broken: { readonly error: unknown } | undefined
 
   constructor(options: SliceOptions, hooks: SliceHooks) {
@@ -119,7 +119,13 @@ export class SliceParts {
       links: options.links,
     })
     this.meter = new ActivityMeter(this.stages.length, options.cell)
-    this.sinks = new SinkEpochs(env, plan.options.onError.sink)
+    const broken = (error: unknown): void => {
+      this.broken ??= { error }
+    }
+    this.sinks = new SinkEpochs(env, plan.options.onError.sink, {
+      failed: broken,
+      signal: hooks.signal,
+    })
     this.ledger = new LedgerCounter({
       plan,
       counters: this.counters,
@@ -148,18 +154,14 @@ export class SliceParts {
       committed: hooks.committed,
       report: options.report,
       stepFailed: (error) => this.policies.failed(this.chain?.current(), error, -1),
-      broken: (error) => {
-        this.broken ??= { error }
-      },
+      broken,
       signal: hooks.signal,
     })
   }
 
-  async flushSinks(): Promise<void> {
-    await this.sinks.flush(
-      () => this.stopped,
-      (sink, ms) => this.meter.waitedForSink(sink, ms),
-    )
+  /** Nothing more should be made in a stage: a receiver is full, or a sink writes. */
+  held(stage: Stage): boolean {
+    return stage.blocked || this.sinks.holder(stage.id) !== undefined
   }
 
   /** Runs steps of a stage; the time is counted and other threads see which stage it is. */

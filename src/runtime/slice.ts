@@ -5,11 +5,11 @@
  *   open sinks and sources ─▶ restore ─▶ loop ─▶ input used up ─▶ final watermark ─▶ report `finished` ─▶ wait
  *
  * The loop takes one batch at a time: messages of the other subtasks first, the latest stage before the earlier ones,
- * then rows of the partitions in turn. A stage whose receivers are full gets nothing. Everything asynchronous happens
- * between batches:
+ * then rows of the partitions in turn. A stage whose receivers or sinks are full gets nothing; sinks write beside the
+ * loop. Everything asynchronous happens between batches:
  *
  *  1. a checkpoint, when the driver asked for one (`epoch-snapshots.ts`);
- *  2. full sinks are flushed (this is the back-pressure of the outside world), due processing-time timers fire;
+ *  2. due processing-time timers fire;
  *  3. what is batched for other subtasks is sent when there is nothing to do, and once per millisecond;
  *  4. other work of the thread gets its turn every few milliseconds.
  *
@@ -132,6 +132,7 @@ export class Slice {
   #end(): void {
     this.#slice.stopped = true
     this.#slice.snapshots.stop()
+    this.#slice.sinks.stop()
   }
 
   /** A finished job has nothing to read, but its last epoch may have been published and not shown. */
@@ -147,17 +148,19 @@ export class Slice {
       const requested = this.#slice.snapshots.requested
       if (requested !== undefined) {
         if (requested.snapshot === 'final') this.#sealed = true
+        await this.#partitions.complete()
         await this.#slice.snapshots.start()
       }
       let worked = await this.#channels.read()
       if (!this.#sealed && (await this.#partitions.read())) worked = true
       await this.#slice.snapshots.continue()
-      if (this.#slice.sinks.full) await this.#slice.flushSinks()
-      if (this.#slice.clock.tick() >= this.#slice.clock.due) this.#fireProcessingTime()
+      this.#slice.sinks.relieve()
+      const waits = this.#waitsForSink() !== undefined
+      if (this.#slice.clock.tick() >= this.#slice.clock.due && !waits) this.#fireProcessingTime()
       const now = this.#slice.env.clock.monoMs()
       if (this.#flushOutputs(now, worked)) worked = true
       this.#partitions.measureLag(now)
-      if (now - this.#partitions.watchedAtMs >= watchMs) this.#partitions.watch()
+      if (now - this.#partitions.watchedAtMs >= watchMs && !waits) this.#partitions.watch()
       if (worked || this.#slice.snapshots.working) {
         if (!this.#turns.due(now)) continue
         await this.#slice.env.tasks.yield()
@@ -173,8 +176,18 @@ export class Slice {
     this.#flushedAtMs = nowMs
     for (const stage of this.#slice.stages) for (const output of stage.outputs) output.flush()
     return this.#slice.stages.some(
-      (stage) => stage.started && !stage.blocked && stage.inputs.some((input) => input.ready),
+      (stage) =>
+        stage.started && !this.#slice.held(stage) && stage.inputs.some((input) => input.ready),
     )
+  }
+
+  /** A sink that some stage waits for. */
+  #waitsForSink(): string | undefined {
+    for (const { id } of this.#slice.stages) {
+      const sink = this.#slice.sinks.holder(id)
+      if (sink !== undefined) return sink
+    }
+    return undefined
   }
 
   #fireProcessingTime(): void {
@@ -200,8 +213,9 @@ export class Slice {
       this.#woken = false
       return
     }
+    const sink = this.#waitsForSink()
     const untilTimer =
-      this.#slice.clock.due === Number.POSITIVE_INFINITY
+      sink !== undefined || this.#slice.clock.due === Number.POSITIVE_INFINITY
         ? restMsMax
         : this.#slice.clock.due - this.#slice.clock.nowMs()
     const ms = Math.max(1, Math.min(restMsMax, untilTimer))
@@ -217,7 +231,8 @@ export class Slice {
     this.#wake = undefined
     this.#woken = false
     const restedMs = this.#slice.env.clock.monoMs() - sinceMs
-    if (blocked) this.#slice.meter.blockedMs += restedMs
+    if (sink !== undefined) this.#slice.meter.waitedForSink(sink, restedMs)
+    else if (blocked) this.#slice.meter.blockedMs += restedMs
     else this.#slice.meter.idleMs += restedMs
   }
 

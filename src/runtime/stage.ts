@@ -19,6 +19,8 @@ export class Stage {
   readonly collected: Map<number, CollectedRows> = new Map()
   /** Every sender has been heard, so that event time is known. */
   started = false
+  /** Steps that were told of the end of all input. */
+  stepsEnded = 0
   /** All input is used up, and what followed from that is done. */
   ended = false
 

@@ -192,7 +192,8 @@ class PartitionOutput<Value> {
   #records: LogRecord[] = []
   #serial = 0
   #transaction: TransactionId | undefined
-  #waiting: Promise<unknown>[] = []
+  /** Resolves when the log has taken everything so far, or refused it. */
+  #taken: Promise<unknown> = Promise.resolve()
   #failure: { readonly error: unknown } | undefined
 
   constructor(
@@ -263,9 +264,7 @@ class PartitionOutput<Value> {
   }
 
   async settled(): Promise<void> {
-    const waiting = this.#waiting
-    this.#waiting = []
-    for (const one of waiting) await one
+    await this.#taken
     if (this.#failure !== undefined) throw this.#failure.error
   }
 
@@ -293,11 +292,11 @@ class PartitionOutput<Value> {
     }
     this.#context.env.host.crashPoint('sink.write')
     const done = this.writer.append({ ...batch, transaction: this.#transaction })
-    this.#waiting.push(
-      done.catch((error: unknown) => {
-        this.#failure ??= { error }
-      }),
-    )
+    const before = this.#taken
+    const taken = done.catch((error: unknown) => {
+      this.#failure ??= { error }
+    })
+    this.#taken = before.then(() => taken)
   }
 
   #begin(): TransactionId {

@@ -71,6 +71,29 @@ export function sinkConformance<Row>(host: ConformanceHost, sink: SinkUnderTest<
     )
 
     host.test(
+      'flushes beside everything else: the cut holds what a pending flush has taken',
+      inWorld(async (env) => {
+        const writer = await sink.make().open(contextOf(env, { fresh: true }))
+        await writer.recover([])
+        writer.write(sink.row(0), Number.NaN)
+        const before = writer.flush()
+        writer.write(sink.row(1), Number.NaN)
+        const first = writer.prepare(1)
+        writer.write(sink.row(2), Number.NaN)
+        await before
+        const after = writer.flush()
+        writer.write(sink.row(3), Number.NaN)
+        await writer.commit(1, await first)
+        expectEqual(await sink.published(env), rowsTo(0, 2), 'after the commit of epoch 1')
+        const second = writer.prepare(2)
+        await Promise.all([after, second])
+        await writer.commit(2, await second)
+        expectEqual(await sink.published(env), rowsTo(0, 4), 'after the commit of epoch 2')
+        await writer.close()
+      }),
+    )
+
+    host.test(
       'prepares nothing for an epoch without rows',
       inWorld(async (env) => {
         const writer = await sink.make().open(contextOf(env, { fresh: true }))
