@@ -250,6 +250,10 @@ export interface MemorySourceOptions<Row> {
 
 export type OutputSpec = Codec<unknown> | Readonly<Record<string, Codec<unknown>>>;
 
+export interface ParallelismOptions {
+    readonly parallelism?: number;
+}
+
 export type PartitionId = string;
 
 export interface PartitionReader<Out> {
@@ -434,6 +438,7 @@ export interface Sink<In> {
     readonly describe: Readonly<Record<string, string | number | boolean>>;
     readonly guarantee: SinkGuarantee;
     readonly acceptsViews?: boolean;
+    readonly partitioning?: SinkPartitioning<In>;
     open(context: SinkContext): Promise<SinkWriter<In>>;
     readonly value?: Codec<In>;
 }
@@ -578,9 +583,16 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
     withEventTime(time: EventTime<Row>): Stream<Row, 'event-time'>;
     tryWithEventTime(name: string, time: EventTime<Row>): WithRejected<Row, Row, 'event-time'>;
     union<const Others extends readonly Stream<unknown, Mode>[]>(...others: Others): Stream<Row | RowOf<Others[number]>, Mode>;
-    keyBy<const Key extends AnyKey>(fn: (row: Row) => Key): KeyedStream<Key, Row, Mode>;
+    keyBy<const Key extends AnyKey>(fn: (row: Row) => Key, options?: ParallelismOptions): KeyedStream<Key, Row, Mode>;
+    rebalance(options?: ParallelismOptions): Stream<Row, Mode>;
+    global(): Stream<Row, Mode>;
+    broadcast(): Stream<Row, Mode>;
+    partitionBy(fn: (row: Row) => number, options: ParallelismOptions & {
+        readonly partitions: number;
+    }): Stream<Row, Mode>;
+    partitionBy(fn: (row: Row) => AnyKey, options?: ParallelismOptions): Stream<Row, Mode>;
     apply<Result>(fn: (self: Stream<Row, Mode>) => Result): Result;
-    to(name: string, sink: SinkFor<Row>): void;
+    to(name: string, sink: SinkFor<Row>, options?: ParallelismOptions): void;
 }
 
 export type StructOf<Of> = Flatten<{
@@ -1134,6 +1146,7 @@ export interface JsonPrintOptions {
 export interface KeyByNode extends NodeBase {
     readonly kind: 'key-by';
     readonly fn: (row: unknown) => Key;
+    readonly parallelism?: Parallelism;
 }
 
 export interface KeyedAggregateNode extends NodeBase {
@@ -1186,6 +1199,9 @@ export interface NodeDetailJson {
     readonly closeAfterQuietMs?: number;
     readonly emit?: string;
     readonly dropLate?: string;
+    readonly partitioning?: Partitioning;
+    readonly partitions?: number;
+    readonly parallelism?: number;
 }
 
 export interface NodeJson {
@@ -1214,13 +1230,25 @@ export type Outputs<Output, Mode extends TimeMode> = Output extends Codec<infer 
     readonly [Name in keyof Output]: Stream<ValueOf<Output[Name]>, Mode>;
 };
 
+export type Parallelism = number | undefined;
+
 export interface Part {
     readonly tag: string | undefined;
     readonly columns: readonly Column[];
     readonly shown: readonly Column[];
 }
 
-export type PlanNode = SourceNode | MapNode | FilterNode | FlatMapNode | TryNode | EventTimeNode | UnionNode | KeyByNode | ProcessNode | KeyedAggregateNode | KeyedReduceNode | WindowNode | SinkNode;
+export interface PartitionNode extends NodeBase {
+    readonly kind: 'partition';
+    readonly how: Partitioning;
+    readonly fn: ((row: unknown) => unknown) | undefined;
+    readonly partitions: number | undefined;
+    readonly parallelism?: Parallelism;
+}
+
+export type Partitioning = 'rebalance' | 'global' | 'broadcast' | 'by-key' | 'by-number';
+
+export type PlanNode = SourceNode | MapNode | FilterNode | FlatMapNode | TryNode | EventTimeNode | UnionNode | KeyByNode | PartitionNode | ProcessNode | KeyedAggregateNode | KeyedReduceNode | WindowNode | SinkNode;
 
 export interface PlanOptions {
     readonly onError: ErrorPolicies;
@@ -1359,6 +1387,12 @@ export interface SinkNode extends NodeBase {
     readonly kind: 'sink';
     readonly name: string;
     readonly sink: Sink<unknown>;
+    readonly parallelism?: Parallelism;
+}
+
+export interface SinkPartitioning<In> {
+    count(context: Pick<SinkContext, 'env'>): Promise<number>;
+    of(row: In, count: number): number;
 }
 
 export type SinkPolicy = 'fail' | 'pause';

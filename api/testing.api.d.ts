@@ -471,6 +471,7 @@ export type KeyAtom = string | number | bigint | boolean;
 export interface KeyByNode extends NodeBase {
     readonly kind: 'key-by';
     readonly fn: (row: unknown) => Key;
+    readonly parallelism?: Parallelism;
 }
 
 export interface KeyedAggregateNode extends NodeBase {
@@ -575,6 +576,12 @@ export type Outputs<Output, Mode extends TimeMode> = Output extends Codec<infer 
     readonly [Name in keyof Output]: Stream<ValueOf<Output[Name]>, Mode>;
 };
 
+export type Parallelism = number | undefined;
+
+export interface ParallelismOptions {
+    readonly parallelism?: number;
+}
+
 export interface Part {
     readonly tag: string | undefined;
     readonly columns: readonly Column[];
@@ -582,6 +589,14 @@ export interface Part {
 }
 
 export type PartitionId = string;
+
+export interface PartitionNode extends NodeBase {
+    readonly kind: 'partition';
+    readonly how: Partitioning;
+    readonly fn: ((row: unknown) => unknown) | undefined;
+    readonly partitions: number | undefined;
+    readonly parallelism?: Parallelism;
+}
 
 export interface PartitionReader<Out> {
     read(): Promise<SourceBatch<Out> | 'idle' | 'end'>;
@@ -592,6 +607,8 @@ export interface PartitionReader<Out> {
     lag?(): Promise<number | undefined>;
     close(): Promise<void>;
 }
+
+export type Partitioning = 'rebalance' | 'global' | 'broadcast' | 'by-key' | 'by-number';
 
 export interface Pipeline {
     readonly name: string;
@@ -609,7 +626,7 @@ export interface Plan {
     readonly fingerprint: string;
 }
 
-export type PlanNode = SourceNode | MapNode | FilterNode | FlatMapNode | TryNode | EventTimeNode | UnionNode | KeyByNode | ProcessNode | KeyedAggregateNode | KeyedReduceNode | WindowNode | SinkNode;
+export type PlanNode = SourceNode | MapNode | FilterNode | FlatMapNode | TryNode | EventTimeNode | UnionNode | KeyByNode | PartitionNode | ProcessNode | KeyedAggregateNode | KeyedReduceNode | WindowNode | SinkNode;
 
 export interface PlanOptions {
     readonly onError: ErrorPolicies;
@@ -852,6 +869,7 @@ export interface Sink<In> {
     readonly describe: Readonly<Record<string, string | number | boolean>>;
     readonly guarantee: SinkGuarantee;
     readonly acceptsViews?: boolean;
+    readonly partitioning?: SinkPartitioning<In>;
     open(context: SinkContext): Promise<SinkWriter<In>>;
     readonly value?: Codec<In>;
 }
@@ -891,6 +909,12 @@ export interface SinkNode extends NodeBase {
     readonly kind: 'sink';
     readonly name: string;
     readonly sink: Sink<unknown>;
+    readonly parallelism?: Parallelism;
+}
+
+export interface SinkPartitioning<In> {
+    count(context: Pick<SinkContext, 'env'>): Promise<number>;
+    of(row: In, count: number): number;
 }
 
 export type SinkPolicy = 'fail' | 'pause';
@@ -1039,9 +1063,16 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
     withEventTime(time: EventTime<Row>): Stream<Row, 'event-time'>;
     tryWithEventTime(name: string, time: EventTime<Row>): WithRejected<Row, Row, 'event-time'>;
     union<const Others extends readonly Stream<unknown, Mode>[]>(...others: Others): Stream<Row | RowOf<Others[number]>, Mode>;
-    keyBy<const Key extends AnyKey>(fn: (row: Row) => Key): KeyedStream<Key, Row, Mode>;
+    keyBy<const Key extends AnyKey>(fn: (row: Row) => Key, options?: ParallelismOptions): KeyedStream<Key, Row, Mode>;
+    rebalance(options?: ParallelismOptions): Stream<Row, Mode>;
+    global(): Stream<Row, Mode>;
+    broadcast(): Stream<Row, Mode>;
+    partitionBy(fn: (row: Row) => number, options: ParallelismOptions & {
+        readonly partitions: number;
+    }): Stream<Row, Mode>;
+    partitionBy(fn: (row: Row) => AnyKey, options?: ParallelismOptions): Stream<Row, Mode>;
     apply<Result>(fn: (self: Stream<Row, Mode>) => Result): Result;
-    to(name: string, sink: SinkFor<Row>): void;
+    to(name: string, sink: SinkFor<Row>, options?: ParallelismOptions): void;
 }
 
 export interface StructField {

@@ -64,6 +64,7 @@ export type {
   KeyedStream,
   ProcessingTimeWindowedStream,
   RowOf,
+  ParallelismOptions,
   RowOptions,
   SinkFor,
   StepOptions,

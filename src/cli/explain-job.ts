@@ -52,6 +52,7 @@ function rowFunction(node: PlanNode): ((row: never, context: never) => unknown) 
     case 'flat-map':
     case 'try':
     case 'key-by':
+    case 'partition':
       return node.fn
     case 'event-time':
       return node.timestamp

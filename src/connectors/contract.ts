@@ -123,9 +123,22 @@ export interface Sink<In> {
   readonly guarantee: SinkGuarantee
   /** True when `write` only reads declared fields of a row, so that it may be given a lazy view of a frame. */
   readonly acceptsViews?: boolean
+  /** Present when a row belongs to one partition of the sink, however many subtasks write it. */
+  readonly partitioning?: SinkPartitioning<In>
   open(context: SinkContext): Promise<SinkWriter<In>>
   /** Present when the sink takes rows of this codec only. */
   readonly value?: Codec<In>
+}
+
+/**
+ * A sink whose partitions have one writer each. Partition p belongs to subtask p modulo the number of subtasks that write the
+ * sink; rows are sent to it before they are written, so that the partition of a row is the same for any number of them.
+ */
+export interface SinkPartitioning<In> {
+  /** How many partitions there are. Asked after the sinks were opened; every subtask must hear the same number. */
+  count(context: Pick<SinkContext, 'env'>): Promise<number>
+  /** The partition of a row, from 0 to below `count`. */
+  of(row: In, count: number): number
 }
 
 export interface SinkContext {

@@ -21,6 +21,8 @@ export interface ExchangeOptions {
   readonly maxParallelism: number
   /** One per subtask. */
   readonly targets: readonly MessageWriter[]
+  /** So many of the targets, the first ones, own key groups. Default: all. */
+  readonly owners?: number
   readonly keyed: boolean
   /** Name of the step, for errors. */
   readonly where: string
@@ -45,7 +47,7 @@ export class ExchangeWriter {
   private readonly buffer: MessageBuffer
 
   constructor(options: ExchangeOptions) {
-    const { fields, maxParallelism, targets, keyed, where } = options
+    const { fields, maxParallelism, targets, owners = targets.length, keyed, where } = options
     assert(
       maxParallelism >= targets.length && (maxParallelism & (maxParallelism - 1)) === 0,
       'the number of key groups is no power of two, or smaller than the number of subtasks',
@@ -53,7 +55,7 @@ export class ExchangeWriter {
     )
     this.where = where
     this.groups = maxParallelism
-    this.owners = groupOwners(maxParallelism, targets.length)
+    this.owners = groupOwners(maxParallelism, owners)
     this.shapes = new RowShapes(fields)
     this.targets = targets.map((writer) => new Target(writer, keyed))
     this.buffer = new MessageBuffer()
@@ -74,13 +76,18 @@ export class ExchangeWriter {
    * hot: see benchmarks/micro/exchange.ts
    */
   send(key: Key, row: unknown, time: number, mark: number, hash: number = keyHash(key)): void {
-    const target = this.targets[this.owners[keyGroupOf(hash, this.groups)]!]!
+    const target = this.targets[this.ownerOf(hash)]!
     const { batch } = target
     const full = this.append(batch, row)
     batch.addKey(key, hash)
     batch.added(time, mark)
     this.rowsSent++
     if (full) this.flushTarget(target)
+  }
+
+  /** The target that owns keys of this hash. */
+  ownerOf(hash: number): number {
+    return this.owners[keyGroupOf(hash, this.groups)]!
   }
 
   /** For exchanges without keys. */

@@ -11,6 +11,7 @@ import { graphErrors } from './errors.ts'
 import { callerLocation } from './location.ts'
 import { checkName, foldName, quote } from './names.ts'
 import { finishPlan } from './finish.ts'
+import { checkParallelism } from './parallelism.ts'
 import type { ErrorPolicies, Plan, PlanNode, PlanOptions } from './plan.ts'
 import { describeNode, nameRole } from './roles.ts'
 
@@ -53,6 +54,7 @@ export class PlanBuilder {
   add(draft: NodeDraft): number {
     const id = this.#nodes.length
     const node = { ...draft, id, at: callerLocation() } as PlanNode // the omitted fields are back
+    checkParallelism(node, this.options.maxParallelism)
     const role = nameRole(node)
     if (role !== undefined) {
       checkName(node.name, describeNode(node))

@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import { nullSink, rowsSource } from '../runtime/run-rows.test-support.ts'
+import { pipelineOn } from '../stream/pipeline.ts'
 import { completeProgram } from '../stream/samples.test-support.ts'
 import { diffPlans } from './diff.ts'
 import { durationText, explainText } from './explain.ts'
+import type { Plan } from './plan.ts'
 import { planJson } from './plan-json.ts'
 
 describe('explain', () => {
@@ -46,6 +49,35 @@ describe('explain', () => {
         '* has no schema and travels in the self-describing codec: larger and slower than declared fields',
       ].join('\n'),
     )
+  })
+
+  test('shows how rows are spread, and that the fingerprint does not depend on how many subtasks share them', () => {
+    const planOf = (parallelism?: number): Plan => {
+      const bound = parallelism === undefined ? {} : { parallelism }
+      const app = pipelineOn(undefined)('spread')
+      const rows = app.from('rows', rowsSource<number>())
+      rows
+        .rebalance(bound)
+        .partitionBy((n) => n % 4, { partitions: 4, ...bound })
+        .keyBy((n) => n, bound)
+        .count('n')
+        .to('counts', nullSink(), bound)
+      rows.broadcast().global().to('all', nullSink())
+      return app.plan()
+    }
+    const plan = planOf(2)
+    expect(explainText(plan).split('\n').slice(1, 9)).toEqual([
+      'source rows (rows, bounded)',
+      '├ rebalance on at most 2 subtasks',
+      '│ └ by-number of 4 partitions on at most 2 subtasks',
+      '│   └ key-by on at most 2 subtasks *',
+      '│     └ keyed-aggregate n emits every-change',
+      '│       │   aggregate count: count',
+      '│       └ sink counts (rows, at-least-once) on at most 2 subtasks',
+      '└ broadcast',
+    ])
+    for (const other of [planOf(), planOf(1), planOf(7)])
+      expect(other.fingerprint).toBe(plan.fingerprint)
   })
 
   test('as JSON survives a round trip and holds no functions', () => {

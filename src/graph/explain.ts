@@ -70,7 +70,7 @@ function headline(node: NodeJson): string {
     node.kind === 'union'
       ? label(node)
       : node.name === null
-        ? node.kind
+        ? (node.detail.partitioning ?? node.kind)
         : `${node.kind} ${node.name}`,
   ]
   if (node.was !== null) parts.push(`(was ${node.was})`)
@@ -83,6 +83,9 @@ function headline(node: NodeJson): string {
     )
   }
   if (detail.emit !== undefined && detail.window === undefined) parts.push(`emits ${detail.emit}`)
+  if (detail.partitions !== undefined) parts.push(`of ${detail.partitions} partitions`)
+  if (detail.parallelism !== undefined && detail.partitioning !== 'global')
+    parts.push(`on at most ${subtasksText(detail.parallelism)}`)
   if (detail.rejects === true) parts.push('rejects to a stream')
   if (detail.onError !== undefined) parts.push(`on error: ${detail.onError}`)
   if (node.schema !== null) parts.push(`: ${node.schema.name}`)
@@ -145,6 +148,10 @@ function stateText(state: StateJson): string {
   const ttl = state.ttlMs === undefined ? '' : `, expires after ${durationText(state.ttlMs)}`
   const was = state.was === undefined ? '' : `, was ${state.was}`
   return `${state.kind} of ${schemas}${ttl}${was}`
+}
+
+function subtasksText(count: number): string {
+  return count === 1 ? '1 subtask' : `${count} subtasks`
 }
 
 const units = [

@@ -4,7 +4,8 @@
  * In: the job's name, every step's kind, inputs, name and row schema, window definitions, lateness, aggregates, state
  * and timer declarations, outputs, kinds of connectors, the number of key groups.
  * Out: functions and their text, parameters, paths and other settings of connectors, error policies, former names,
- * reasons for drops, and tuning of watermarks (out-of-orderness, idleness, quiet time): state fits all of these.
+ * reasons for drops, tuning of watermarks (out-of-orderness, idleness, quiet time), how rows are partitioned and among how
+ * many subtasks: state fits all of these.
  */
 import type { AggregateSpec } from './aggregate.ts'
 import type { PlanDraft, PlanNode } from './plan.ts'

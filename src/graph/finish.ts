@@ -6,6 +6,7 @@ import { type ErrorDefinition, TidemillError } from '../base/errors.ts'
 import { graphErrors } from './errors.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { checkFieldName, checkName, foldName, quote } from './names.ts'
+import { checkParallelism } from './parallelism.ts'
 import type { Input, Plan, PlanDraft, PlanNode } from './plan.ts'
 import { describeNode, nameRole, needsKey, outputsOf } from './roles.ts'
 
@@ -14,6 +15,7 @@ export function finishPlan(draft: PlanDraft): Plan {
   checkName(draft.job, 'the pipeline')
   checkNames(draft.nodes)
   checkInputs(draft.nodes)
+  for (const node of draft.nodes) checkParallelism(node, draft.options.maxParallelism)
   checkTime(draft.nodes)
   if (!draft.nodes.some((node) => node.kind === 'sink')) {
     throw problem(graphErrors.noSink, `pipeline ${quote(draft.job)}`)

@@ -5,7 +5,14 @@
  * Where a row or an accumulator has no schema it travels in the self-describing codec: `selfDescribing` says what.
  */
 import type { AggregateSpec } from './aggregate.ts'
-import type { ErrorPolicies, Plan, PlanNode, WindowDefinition } from './plan.ts'
+import type {
+  ErrorPolicies,
+  Parallelism,
+  Partitioning,
+  Plan,
+  PlanNode,
+  WindowDefinition,
+} from './plan.ts'
 import type { StateDefinition, TimerKind } from './process.ts'
 import { needsKey } from './roles.ts'
 
@@ -55,6 +62,9 @@ export interface NodeDetailJson {
   readonly closeAfterQuietMs?: number
   readonly emit?: string
   readonly dropLate?: string
+  readonly partitioning?: Partitioning
+  readonly partitions?: number
+  readonly parallelism?: number
 }
 
 export interface StateJson {
@@ -104,6 +114,15 @@ function detailJson(node: PlanNode): NodeDetailJson {
         connector: node.sink.connector,
         describe: { ...node.sink.describe },
         guarantee: node.sink.guarantee,
+        ...parallelismJson(node),
+      }
+    case 'key-by':
+      return parallelismJson(node)
+    case 'partition':
+      return {
+        partitioning: node.how,
+        ...(node.partitions === undefined ? {} : { partitions: node.partitions }),
+        ...parallelismJson(node),
       }
     case 'try':
       return { rejects: node.rejects }
@@ -135,6 +154,12 @@ function detailJson(node: PlanNode): NodeDetailJson {
     default:
       return {}
   }
+}
+
+function parallelismJson({ parallelism }: { readonly parallelism?: Parallelism }): {
+  readonly parallelism?: number
+} {
+  return parallelism === undefined ? {} : { parallelism }
 }
 
 function aggregatesJson(spec: AggregateSpec): Readonly<Record<string, string>> {

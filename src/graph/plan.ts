@@ -122,7 +122,28 @@ export interface UnionNode extends NodeBase {
 export interface KeyByNode extends NodeBase {
   readonly kind: 'key-by'
   readonly fn: (row: unknown) => Key
+  readonly parallelism?: Parallelism
 }
+
+/** Gives rows to other subtasks and leaves them as they are; nothing changes hands when there is only one. */
+export interface PartitionNode extends NodeBase {
+  readonly kind: 'partition'
+  readonly how: Partitioning
+  /** `by-key` and `by-number`: the key or the number of a row's partition. */
+  readonly fn: ((row: unknown) => unknown) | undefined
+  /** `by-number`: how many there are; partition p belongs to subtask p modulo their number. */
+  readonly partitions: number | undefined
+  readonly parallelism?: Parallelism
+}
+
+/**
+ * `rebalance`: one subtask after the other. `global`: subtask 0. `broadcast`: a copy for every subtask. `by-key`: as
+ * `key-by` would. `by-number`: to the owner of a numbered partition.
+ */
+export type Partitioning = 'rebalance' | 'global' | 'broadcast' | 'by-key' | 'by-number'
+
+/** At most so many subtasks get rows: the first ones. `undefined`: all. */
+export type Parallelism = number | undefined
 
 /** The general keyed step. Input is a `key-by` node. Outputs: `out`, or the declared names. */
 export interface ProcessNode extends NodeBase {
@@ -186,6 +207,7 @@ export interface SinkNode extends NodeBase {
   readonly kind: 'sink'
   readonly name: string
   readonly sink: Sink<unknown>
+  readonly parallelism?: Parallelism
 }
 
 export type PlanNode =
@@ -197,6 +219,7 @@ export type PlanNode =
   | EventTimeNode
   | UnionNode
   | KeyByNode
+  | PartitionNode
   | ProcessNode
   | KeyedAggregateNode
   | KeyedReduceNode

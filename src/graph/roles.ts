@@ -30,6 +30,7 @@ export function nameRole(node: PlanNode): NameRole | undefined {
     case 'flat-map':
     case 'union':
     case 'key-by':
+    case 'partition':
       return undefined
     default:
       return unreachable(node)
@@ -75,6 +76,7 @@ const nouns: Readonly<Record<PlanNode['kind'], string>> = {
   'event-time': 'withEventTime',
   union: 'union',
   'key-by': 'keyBy',
+  partition: 'partition step',
   process: 'process step',
   'keyed-aggregate': 'aggregate step',
   'keyed-reduce': 'reduce step',

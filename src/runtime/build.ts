@@ -15,12 +15,15 @@ import { SessionWindowOperator } from '../window/session-window.ts'
 import type { ChainHooks, KeyedOperator } from './chain.ts'
 import { type ClockInput, type Downstream, EventTimeOrigin, MergedClock } from './event-time.ts'
 import { runtimeErrors } from './errors.ts'
-import type { ExchangeEdge, Stages } from './stages.ts'
+import { collectsInBatch, type ExchangeEdge, type Stages } from './stages.ts'
 
 export interface BuildOptions {
   readonly plan: Plan
   readonly env: Env
+  /** Key groups of the subtask. */
   readonly range: KeyGroupRange
+  /** Those of one step, when steps are spread over different numbers of subtasks. */
+  readonly rangeOf?: (step: PlanNode) => KeyGroupRange
   readonly processing: ProcessingClock
   readonly hooks: Pick<ChainHooks, 'userError'>
   readonly batch: boolean
@@ -33,6 +36,8 @@ export interface BuiltParts {
   readonly origins: ReadonlyMap<number, EventTimeOrigin>
   /** Event-time steps that each source reaches through stateless steps only, by source node id. */
   readonly originsOfSource: ReadonlyMap<number, readonly EventTimeOrigin[]>
+  /** Event-time steps that rows reach from an exchange through stateless steps only, by its id. */
+  readonly originsOfExchange: ReadonlyMap<number, readonly EventTimeOrigin[]>
   /** Event-time steps behind a stateful step: one channel, which ends with the input. */
   readonly inner: readonly EventTimeOrigin[]
   /** Event time behind each exchange of a timed stream, by its id; the channels are the sending subtasks. */
@@ -57,7 +62,7 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const across = (edge: ExchangeEdge, inputs: readonly ClockInput[]): readonly ClockInput[] => {
     exchangeClocks.set(edge.id, new MergedClock(inputs))
     if (inputs.length === 0) return []
-    const collects = options.batch && edge.kind === 'hash'
+    const collects = options.batch && collectsInBatch(edge)
     const origin = new EventTimeOrigin(edge.node, -1, collects)
     exchangeOrigins.set(edge.id, origin)
     return [{ origin, delayMs: 0 }]
@@ -66,13 +71,13 @@ export function buildParts(options: BuildOptions): BuiltParts {
     const upstream = merged(
       node.inputs.flatMap((input) => {
         const inputs = reaching.get(input.node) ?? []
-        const edge = stages.forwardOf(input, node.id)
+        const edge = stages.inFrontOf(input, node.id)
         return edge === undefined ? inputs : across(edge, inputs)
       }),
     )
-    const hash = stages.hashOf(node.id)
-    if (hash !== undefined) {
-      reaching.set(node.id, across(hash, upstream))
+    const behind = stages.behind(node.id)
+    if (behind !== undefined) {
+      reaching.set(node.id, across(behind, upstream))
       continue
     }
     if (node.kind === 'event-time') {
@@ -102,8 +107,8 @@ export function buildParts(options: BuildOptions): BuiltParts {
   downstream.sort((a, b) => a.id - b.id)
   for (const origin of [...origins.values(), ...exchangeOrigins.values()])
     origin.attach(downstream.filter(({ clock }) => clock.hears(origin)))
-  const { originsOfSource, inner } = channels(plan, origins, stages)
-  return { operators, origins, originsOfSource, inner, exchangeOrigins, exchangeClocks, depth }
+  const fed = channels(plan, origins, stages)
+  return { operators, origins, ...fed, exchangeOrigins, exchangeClocks, depth }
 }
 
 /** An exchange fires nothing itself: rows carry the watermark before them to whoever does. */
@@ -112,36 +117,53 @@ const sends: Downstream['operator'] = {
   advance: () => {},
 }
 
-/** Which event-time steps see the partitions of which source. */
+/** Which event-time steps see the partitions of which source, or the senders of which exchange. */
 function channels(
   plan: Plan,
   origins: ReadonlyMap<number, EventTimeOrigin>,
   stages: Stages,
-): Pick<BuiltParts, 'originsOfSource' | 'inner'> {
-  const sources = new Map<number, ReadonlySet<number>>()
+): Pick<BuiltParts, 'originsOfSource' | 'originsOfExchange' | 'inner'> {
+  /** Sources and exchanges from which rows of a node come without meeting state. */
+  const feeds = new Map<number, readonly Feed[]>()
   const originsOfSource = new Map<number, EventTimeOrigin[]>()
+  const originsOfExchange = new Map<number, EventTimeOrigin[]>()
   const inner: EventTimeOrigin[] = []
   for (const node of plan.nodes) {
     if (node.kind === 'source') {
-      sources.set(node.id, new Set([node.id]))
+      feeds.set(node.id, [{ source: node.id }])
       originsOfSource.set(node.id, [])
       continue
     }
     const stateless =
-      node.kind !== 'process' &&
-      node.kind !== 'window' &&
-      !node.kind.startsWith('keyed-') &&
-      stages.stageOf[node.id] === 0
+      node.kind !== 'process' && node.kind !== 'window' && !node.kind.startsWith('keyed-')
     const from = stateless
-      ? node.inputs.flatMap((input) => [...(sources.get(input.node) ?? [])])
+      ? node.inputs.flatMap((input) => {
+          const edge = stages.inFrontOf(input, node.id)
+          return edge === undefined ? (feeds.get(input.node) ?? []) : [{ exchange: edge.id }]
+        })
       : []
-    sources.set(node.id, new Set(from))
+    const behind = stages.behind(node.id)
+    feeds.set(node.id, behind === undefined ? from : [{ exchange: behind.id }])
     const origin = origins.get(node.id)
     if (origin === undefined) continue
-    for (const source of new Set(from)) originsOfSource.get(source)?.push(origin)
+    for (const { source, exchange } of from) {
+      if (source !== undefined) addOnce(originsOfSource, source, origin)
+      if (exchange !== undefined) addOnce(originsOfExchange, exchange, origin)
+    }
     if (from.length === 0) inner.push(origin)
   }
-  return { originsOfSource, inner }
+  return { originsOfSource, originsOfExchange, inner }
+}
+
+interface Feed {
+  readonly source?: number
+  readonly exchange?: number
+}
+
+function addOnce(to: Map<number, EventTimeOrigin[]>, key: number, origin: EventTimeOrigin): void {
+  const known = to.get(key)
+  if (known === undefined) to.set(key, [origin])
+  else if (!known.includes(origin)) known.push(origin)
 }
 
 function makeOperator(
@@ -149,7 +171,8 @@ function makeOperator(
   clock: MergedClock,
   options: BuildOptions,
 ): KeyedOperator | undefined {
-  const { processing, range, env } = options
+  const { processing, env } = options
+  const range = options.rangeOf?.(node) ?? options.range
   switch (node.kind) {
     case 'process':
       return new ProcessOperator({

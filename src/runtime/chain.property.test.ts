@@ -68,6 +68,15 @@ const steps: readonly Step[] = [
     model: (rows) => rows,
   },
   {
+    name: 'rows that would change hands',
+    add: (s) =>
+      s
+        .rebalance()
+        .partitionBy((r) => r.k)
+        .global(),
+    model: (rows) => rows,
+  },
+  {
     name: 'union with itself',
     add: (s) => s.union(s.map((r) => ({ ...r, s: 'u' }))),
     // The order between inputs of a union is free; ours follows the order in which steps were added.

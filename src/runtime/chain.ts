@@ -89,14 +89,18 @@ export interface ChainExchanges {
 export interface ChainOutput {
   /** Rows may be lazy views: only known fields are read. */
   readonly views: boolean
+  /** To the owner of a key, or of the partition with this number. */
   send(key: Key, row: unknown, timestampMs: number): void
+  /** To whom the exchange chooses. */
   forward(row: unknown, timestampMs: number): void
 }
 
 /** The receiving side. */
 export interface ChainInput {
-  /** Event time behind the exchange; `undefined` for untimed streams. */
+  /** Event time behind the exchange; `undefined` for untimed streams and in batch mode, where rows carry ranks instead. */
   readonly origin: EventTimeOrigin | undefined
+  /** Batch mode, where rows are not collected: the outputs of the stage, which pass on the rank of each row. */
+  readonly ranked?: readonly { rank: number }[]
   /** Batch mode: takes the rows instead of the steps, which get them in order at the end. */
   readonly collect?: (key: Key | undefined, row: unknown, timestampMs: number, rank: number) => void
 }

@@ -13,6 +13,8 @@ export class ChannelInput {
   /** The sender's input is used up. */
   ended = false
   rows = 0
+  /** Nothing could be read since then. */
+  quietSinceMs: number | undefined
   /** The first message has come: it says from where the sender's event time starts, or that the sender has no input. */
   heard = false
   #first: Message | undefined

@@ -1,6 +1,7 @@
 /**
  * Batch mode across subtasks: an exchange of a timed stream keeps its rows until all senders have ended, then gives them
- * on in stable event-time order. Rows of equal time go by the rank of their partition, then by sender, then by arrival.
+ * on in stable event-time order. Rows of equal time go by rank - their partition and place in it -, then by sender, then by
+ * arrival.
  */
 import { timestampMax } from '../base/time.ts'
 import type { Key } from '../schema/types.ts'
@@ -14,14 +15,17 @@ export class CollectedRows {
   /** The subtask whose rows follow. */
   sender = 0
   readonly #origin: EventTimeOrigin
+  /** Outputs that pass on the ranks: behind keyed steps rows have none. */
+  readonly #ranked: readonly { rank: number }[]
   readonly #keys: (Key | undefined)[] = []
   readonly #rows: unknown[] = []
   readonly #times: number[] = []
   readonly #ranks: number[] = []
   readonly #senders: number[] = []
 
-  constructor(origin: EventTimeOrigin) {
+  constructor(origin: EventTimeOrigin, ranked: readonly { rank: number }[]) {
     this.#origin = origin
+    this.#ranked = ranked
   }
 
   get length(): number {
@@ -49,6 +53,7 @@ export class CollectedRows {
       this.#origin.advanceBatch(time - 1)
       const [key, row] = [this.#keys[at], this.#rows[at]]
       this.#rows[at] = undefined
+      for (const output of this.#ranked) output.rank = ranks[at]!
       deliver(key, row, time)
       if (i % rowsPerTurn === rowsPerTurn - 1) await pause()
     }

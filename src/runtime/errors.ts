@@ -17,7 +17,7 @@ export const runtimeErrors = defineErrors({
   invalidKey: {
     code: 'TM1903',
     kind: 'user',
-    title: 'keyBy returned a value that is not a key',
+    title: 'a key function returned a value that is not a key',
     remedy:
       'Return text, a finite number, a bigint, a boolean or a tuple of these; see `tidemill explain TM1042`.',
   },

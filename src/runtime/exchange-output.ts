@@ -1,7 +1,10 @@
 /** The sending side of an exchange in one subtask: rows with the watermark before them, and what barriers are made of. */
+import { assert } from '../base/assert.ts'
 import { timestampMin } from '../base/time.ts'
+import type { SinkPartitioning } from '../connectors/contract.ts'
 import { ExchangeWriter } from '../exchange/exchange-writer.ts'
 import type { MessageWriter } from '../exchange/contract.ts'
+import { keyHash } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
 import type { ChainOutput } from './chain.ts'
 import type { MergedClock } from './event-time.ts'
@@ -11,23 +14,38 @@ export interface ExchangeOutputOptions {
   readonly edge: ExchangeEdge
   /** Event time in front of the exchange. */
   readonly clock: MergedClock
-  /** In batch mode rows carry the rank of their partition, by which the receiver orders rows of equal time. */
+  readonly subtask: number
+  /** In batch mode rows carry a rank, by which the receiver orders rows of equal time. */
   readonly batch: boolean
   /** The only fields that anybody reads behind the exchange; `undefined` when whole rows are needed. */
   readonly fields: readonly string[] | undefined
   readonly maxParallelism: number
   /** By subtask; one for an exchange that stays inside the subtask. */
   readonly targets: readonly MessageWriter[]
+  /** In front of a sink that has partitions. */
+  readonly partitioning: SinkPartitioning<unknown> | undefined
   /** The step that is fed, for messages. */
   readonly where: string
 }
+
+/** Ranks of the rows of one partition are so far from those of the next. */
+const rowsPerPartition = 2 ** 32
 
 export class ExchangeOutput implements ChainOutput {
   readonly edge: ExchangeEdge
   /** Only known fields are read of a row, so that it may be a lazy view. */
   readonly views: boolean
-  /** Batch mode: of the partition whose rows follow. */
+  /**
+   * Batch mode. In front of the first exchange the rank of the partition whose rows follow, to which the row's own number
+   * is added; in later stages that with which the row came, so that rows of one partition find their order again.
+   */
   rank = 0
+  readonly targets: number
+  readonly partitioning: SinkPartitioning<unknown> | undefined
+  #partitions = 0
+  #serial = 0
+  /** `rebalance`: who is next. Senders begin with different subtasks. `narrow`: who it is. */
+  #next: number
   readonly #clock: MergedClock
   readonly #batch: boolean
   readonly #timed: boolean
@@ -37,8 +55,11 @@ export class ExchangeOutput implements ChainOutput {
   #ended = false
 
   constructor(options: ExchangeOutputOptions) {
-    const { edge, clock, batch, fields, maxParallelism, targets, where } = options
+    const { edge, clock, batch, fields, maxParallelism, targets, where, subtask } = options
     this.edge = edge
+    this.targets = targets.length
+    this.partitioning = options.partitioning
+    this.#next = subtask % edge.owners
     this.views = fields !== undefined
     this.#clock = clock
     this.#batch = batch
@@ -47,17 +68,54 @@ export class ExchangeOutput implements ChainOutput {
       fields,
       maxParallelism,
       targets,
+      owners: Math.min(edge.owners, targets.length),
       keyed: edge.kind === 'hash',
       where,
     })
   }
 
+  /** In front of a sink that has partitions: how many, before the first row. */
+  usePartitions(count: number): void {
+    assert(Number.isInteger(count) && count > 0, 'a sink has no partitions', { count })
+    this.#partitions = count
+  }
+
   send(key: Key, row: unknown, timestampMs: number): void {
-    this.#writer.send(key, row, timestampMs, this.#mark())
+    const mark = this.#mark()
+    const { kind, owners } = this.edge
+    if (kind === 'hash') this.#writer.send(key, row, timestampMs, mark)
+    else if (kind === 'by-key')
+      this.#writer.sendTo(this.#writer.ownerOf(keyHash(key)), row, timestampMs, mark)
+    // The chain has checked that the number is that of a partition.
+    else this.#writer.sendTo((key as number) % owners, row, timestampMs, mark)
   }
 
   forward(row: unknown, timestampMs: number): void {
-    this.#writer.sendTo(0, row, timestampMs, this.#mark())
+    const to = this.edge.kind === 'forward' ? 0 : this.#target(row)
+    const mark = this.#mark()
+    if (this.edge.kind !== 'broadcast') this.#writer.sendTo(to, row, timestampMs, mark)
+    else
+      for (let target = 0; target < this.targets; target++)
+        this.#writer.sendTo(target, row, timestampMs, mark)
+  }
+
+  #target(row: unknown): number {
+    const { kind, owners } = this.edge
+    if (kind === 'rebalance') {
+      const to = this.#next
+      this.#next = to + 1 === owners ? 0 : to + 1
+      return to
+    }
+    // One target per sender keeps the order in which the sender gave the rows.
+    if (kind === 'narrow') return this.#next
+    if (kind !== 'owner') return 0
+    const partition = this.partitioning!.of(row, this.#partitions)
+    assert(
+      Number.isInteger(partition) && partition >= 0 && partition < this.#partitions,
+      'a sink told a partition that it does not have',
+      { partition, partitions: this.#partitions },
+    )
+    return partition % owners
   }
 
   /** The receivers are slower than this subtask: it should not make more rows. */
@@ -109,7 +167,8 @@ export class ExchangeOutput implements ChainOutput {
 
   #mark(): number {
     this.#idle = false
-    if (this.#batch) return this.rank
+    if (this.#batch)
+      return this.edge.from > 0 ? this.rank : this.rank * rowsPerPartition + this.#serial++
     return this.#timed ? this.#clock.watermark() : timestampMin
   }
 

@@ -7,10 +7,9 @@ import type { RejectedInput, SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import { nameOf } from '../graph/roles.ts'
 import type { Emit } from '../operators/contract.ts'
-import { checkKey } from '../schema/key.ts'
-import type { Key } from '../schema/types.ts'
 import { type ChainHooks, type countAside, countDropped, countersPerNode } from './chain.ts'
 import { runtimeErrors } from './errors.ts'
+import { keyCheck } from './key-check.ts'
 import { messageOf, rejectedRow } from './rejected.ts'
 
 export class FailurePolicies implements ChainHooks {
@@ -70,9 +69,11 @@ export class FailurePolicies implements ChainHooks {
     this.#drop(node, row, error, policy)
   }
 
-  badKey(_node: PlanNode, _row: unknown, key: unknown): never {
+  badKey(node: PlanNode, _row: unknown, key: unknown): never {
+    const reason = keyCheck(node)(key)
+    const numbered = node.kind === 'partition' && node.partitions !== undefined
     throw new TidemillError(runtimeErrors.invalidKey, {
-      message: checkKey(key as Key) ?? describe(key),
+      message: numbered ? `${describe(key)} ${reason}` : (reason ?? describe(key)),
     })
   }
 

@@ -6,10 +6,10 @@ import type { Frame } from '../frame/frame.ts'
 import { timestampMax, timestampMin } from '../base/time.ts'
 import type { PlanNode } from '../graph/plan.ts'
 import type { Emit } from '../operators/contract.ts'
-import { checkKey } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
 import {
   type Chain,
+  type ChainOutput,
   type ChainParts,
   type ChainRoot,
   type ExchangeRoot,
@@ -21,9 +21,10 @@ import {
   countOut,
   edgeKey,
 } from './chain.ts'
+import { keyCheck } from './key-check.ts'
 import { outputNames } from './outputs.ts'
 import { rejectedRow, rejectedTime } from './rejected.ts'
-import type { ExchangeEdge } from './stages.ts'
+import { type ExchangeEdge, isInFront } from './stages.ts'
 
 export function interpretChain(parts: ChainParts): Chain {
   const { plan, counters, hooks } = parts
@@ -42,9 +43,14 @@ export function interpretChain(parts: ChainParts): Chain {
   const collects = parts.batch && stages.exchanges.length === 0
   const feed = (id: number, output: string): Emit => {
     const targets = (consumers.get(edgeKey(id, output)) ?? []).map((node): Emit => {
-      const edge = stages.forwardOf({ node: id, output }, node.id)
+      const edge = stages.inFrontOf({ node: id, output }, node.id)
       const across = edge && parts.exchanges.outputs.get(edge.id)
-      return across === undefined ? entry(node) : (row, t) => across.forward(row, t)
+      if (across === undefined) return entry(node)
+      return (row, t) => {
+        // A sink tells the partition of a row by code of the user.
+        if (node.kind === 'sink') at = node.id
+        across.forward(row, t)
+      }
     })
     return (row, t) => {
       for (const target of targets) target(row, t)
@@ -120,15 +126,24 @@ export function interpretChain(parts: ChainParts): Chain {
       case 'union':
         return out
       case 'key-by': {
-        const edge = stages.hashOf(id)
-        const across = edge && parts.exchanges.outputs.get(edge.id)
+        const across = outputBehind(id)
         const steps = across === undefined ? keyedSteps(id) : []
+        const keyOf = keyOfRow(node, node.fn)
         return (row, t) => {
-          at = id
-          const key = node.fn(row)
-          if (checkKey(key) !== undefined) hooks.badKey(node, row, key)
+          const key = keyOf(row)
           across?.send(key, row, t)
           for (const step of steps) step(key, row, t)
+        }
+      }
+      case 'partition': {
+        const across = outputBehind(id)
+        const keyOf = node.fn && keyOfRow(node, node.fn)
+        return (row, t) => {
+          const key = keyOf?.(row)
+          if (across === undefined) return out(row, t)
+          at = id
+          if (key === undefined) across.forward(row, t)
+          else across.send(key, row, t)
         }
       }
       case 'sink': {
@@ -141,6 +156,20 @@ export function interpretChain(parts: ChainParts): Chain {
       }
       default:
         throw new TypeError(`a ${node.kind} step is fed by its key-by`)
+    }
+  }
+  const outputBehind = (id: number): ChainOutput | undefined => {
+    const edge = stages.behind(id)
+    return edge && parts.exchanges.outputs.get(edge.id)
+  }
+  /** Calls a key function and stops the job at a key that is none. */
+  const keyOfRow = (node: PlanNode, fn: (row: unknown) => unknown): ((row: unknown) => Key) => {
+    const check = keyCheck(node)
+    return (row) => {
+      at = node.id
+      const key = fn(row)
+      if (check(key) !== undefined) hooks.badKey(node, row, key)
+      return key as Key // checked
     }
   }
   const eventTime = (node: PlanNode & { readonly kind: 'event-time' }, out: Emit): Emit => {
@@ -216,10 +245,15 @@ export function interpretChain(parts: ChainParts): Chain {
   const exchanges = new Map<number, ExchangeRoot>()
   for (const edge of stages.exchanges) exchanges.set(edge.id, behind(edge))
   function behind(edge: ExchangeEdge): ExchangeRoot {
-    const { origin, collect } = parts.exchanges.inputs.get(edge.id) ?? { origin: undefined }
+    const { origin, collect, ranked } = parts.exchanges.inputs.get(edge.id) ?? { origin: undefined }
     const node = plan.nodes[edge.node]
     const steps = edge.kind === 'hash' ? keyedSteps(edge.node) : []
-    const into = edge.kind === 'forward' && node !== undefined ? entry(node) : undefined
+    const into =
+      edge.kind === 'hash' || node === undefined
+        ? undefined
+        : isInFront(edge)
+          ? entry(node)
+          : feed(node.id, 'out')
     const deliver: ExchangeRoot['deliver'] = (key, row, t) => {
       into?.(row, t)
       // An exchange behind a `keyBy` carries the keys.
@@ -233,6 +267,7 @@ export function interpretChain(parts: ChainParts): Chain {
           const [key, t, mark] = [keys[index], times[index]!, marks[index]!]
           if (collect !== undefined) collect(key, row, t, mark)
           else {
+            for (const output of ranked ?? []) output.rank = mark
             if (origin !== undefined && mark > origin.max) {
               if (mark >= origin.gate) origin.fireAt(mark)
               else origin.max = mark

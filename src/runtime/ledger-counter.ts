@@ -43,8 +43,8 @@ export interface LedgerParts {
   /** Batch mode: rows that wait for their replay. */
   readonly collected: ReadonlyMap<number, BatchRows>
   readonly stages: Stages
-  /** Batch mode: rows that wait behind an exchange, by the `keyBy` step in front of it. */
-  readonly waiting: (keyBy: number) => number
+  /** Batch mode: rows that wait at the exchange of a step. */
+  readonly waiting: (node: number) => number
 }
 
 /** What was counted in one stage when a barrier passed it. */
@@ -212,7 +212,7 @@ export class LedgerCounter {
     return {
       // Steps and sinks may share a name.
       name: `${this.#origin(node)} > ${node.kind === 'sink' ? 'sink ' : ''}${node.name}`,
-      sent: this.#arriving(node),
+      sent: this.#arriving(node) - (node.kind === 'sink' ? this.#parts.waiting(node.id) : 0),
       received: this.#count(node.id, countIn),
       inFlightBefore: 0,
       inFlightAfter: 0,
@@ -239,6 +239,10 @@ export class LedgerCounter {
         return this.#arriving(node)
       case 'key-by':
         return this.#arriving(node) - this.#parts.waiting(id)
+      case 'partition': {
+        const copies = node.how === 'broadcast' ? this.#parts.stages.subtasks : 1
+        return this.#arriving(node) * copies - this.#parts.waiting(id)
+      }
       case 'event-time':
         return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)
       case 'process':

@@ -15,6 +15,7 @@ import { field, struct } from '../schema/struct.ts'
 import { count, countDistinct, max, sum } from '../stream/aggregates.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
 import { listState, valueState } from '../stream/state.ts'
+import type { ParallelismOptions } from '../stream/types.ts'
 import { session, sliding, tumbling } from '../stream/window-assigners.ts'
 
 const env = createNodeEnv({ logLevel: 'error' })
@@ -43,11 +44,14 @@ const rows: readonly Row[] = Array.from({ length: 3_000 }, (_, i) => {
 type Results = Readonly<Record<string, readonly string[]>>
 
 /** Every kind of keyed step, windows behind windows, a union of streams from different stages, late rows. */
-function pipelineOf(source: Source<Row>) {
+function pipelineOf(
+  source: Source<Row>,
+  bound: ParallelismOptions = {},
+  sinks: Record<string, ReturnType<typeof memorySink>> = {},
+) {
   const app = pipelineOn(inlineExecutor(() => env))('parallel')
-  const sinks: Record<string, ReturnType<typeof memorySink>> = {}
   const sink = (name: string): ReturnType<typeof memorySink> => {
-    const made = memorySink()
+    const made = sinks[name] ?? memorySink()
     sinks[name] = made
     return made
   }
@@ -55,7 +59,7 @@ function pipelineOf(source: Source<Row>) {
     timestamp: (row) => timestamp(row.t),
     maxOutOfOrderness: milliseconds(20),
   })
-  const byKey = timed.keyBy((row) => row.key)
+  const byKey = timed.keyBy((row) => row.key, bound)
   const tumbled = byKey.window(tumbling(milliseconds(50))).aggregate('tumbled', {
     rows: count(),
     total: sum((row) => row.n),
@@ -157,6 +161,31 @@ describe('several subtasks', () => {
     }
     void source.allow(Number.POSITIVE_INFINITY)
     expect((await app.run({ state, workers: 3 })).status).toBe('finished')
+    expect(linesOf(sinks)).toEqual(expected)
+  })
+
+  it('hand their state to steps with another bound', async () => {
+    const expected = await run({ workers: 1 })
+    const state = mkdtempSync(join(folder, 'state-'))
+    const source = portioned()
+    const { sinks, app: last } = pipelineOf(source)
+    const lives = [
+      { workers: 4, parallelism: 2 },
+      { workers: 4 },
+      { workers: 3, parallelism: 1 },
+      { workers: 2, parallelism: 3 },
+      { workers: 4, parallelism: 3 },
+    ]
+    for (const { workers, ...bound } of lives) {
+      const { app } = pipelineOf(source, bound, sinks)
+      expect(app.plan().fingerprint).toBe(last.plan().fingerprint)
+      const read = source.allow(400)
+      const job = await app.start({ state, workers, checkpointInterval: milliseconds(10) })
+      await read
+      await job.stop()
+    }
+    void source.allow(Number.POSITIVE_INFINITY)
+    expect((await last.run({ state, workers: 3 })).status).toBe('finished')
     expect(linesOf(sinks)).toEqual(expected)
   })
 

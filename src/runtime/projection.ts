@@ -63,6 +63,8 @@ class Reading {
         return this.follow(node.id)
       case 'key-by':
         return this.#read(node.fn) && this.follow(node.id)
+      case 'partition':
+        return (node.fn === undefined || this.#read(node.fn)) && this.follow(node.id)
       case 'process':
         return (
           (node.definition.onError ?? onError.user) !== 'dead-letter' &&

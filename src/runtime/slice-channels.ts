@@ -1,11 +1,15 @@
 /** How a slice reads what the other subtasks send it: the last stage first, so that rows leave before new ones come in. */
 import type { Message } from '../exchange/contract.ts'
 import type { ChannelInput } from './channel-input.ts'
+import type { EventTimeOrigin } from './event-time.ts'
 import type { StageEnd } from './slice-end.ts'
 import type { SliceParts } from './slice-parts.ts'
+import { senderChannel } from './stage-links.ts'
 import type { Stage } from './stage.ts'
 import type { Turns } from './turns.ts'
 
+/** Silent senders are looked for so often. */
+const watchMs = 20
 /** Messages taken from one channel before the next has its turn. */
 const messagesPerTurn = 4
 
@@ -13,6 +17,7 @@ export class ChannelReading {
   readonly #slice: SliceParts
   readonly #turns: Turns
   readonly #end: StageEnd
+  #watchedAtMs = 0
 
   constructor(slice: SliceParts, turns: Turns, end: StageEnd) {
     this.#slice = slice
@@ -45,7 +50,9 @@ export class ChannelReading {
 
   /** A stage of a timed stream begins when all senders have said where their event time stands. */
   async #start(stage: Stage): Promise<boolean> {
-    const timed = stage.inputs.filter(
+    // In batch mode event time waits for nobody: rows are put in order when all have come.
+    const waits = this.#slice.options.mode !== 'batch'
+    const timed = (waits ? stage.inputs : []).filter(
       ({ edge }) => this.#slice.built.exchangeOrigins.has(edge.id) && !stage.collected.has(edge.id),
     )
     for (const input of timed) input.listen()
@@ -68,6 +75,8 @@ export class ChannelReading {
         input.rows += rows.length
         if (collected !== undefined) collected.sender = from
         else origin?.select(channel)
+        input.quietSinceMs = undefined
+        for (const timed of this.#originsBehind(input)) timed.select(senderChannel(input))
         this.#slice.policies.place = (index) => `row ${index} of a batch from subtask ${from}`
         this.#slice.meter.hotKeys.add(rows)
         this.#slice.inStage(stage.id, () =>
@@ -90,7 +99,36 @@ export class ChannelReading {
       case 'end':
         input.ended = true
         if (collected === undefined) this.#timeMoves(() => origin?.end(channel))
+        for (const timed of this.#originsBehind(input))
+          this.#timeMoves(() => timed.end(senderChannel(input)))
     }
+  }
+
+  /**
+   * Senders that have sent nothing for `idleAfter` no longer hold back event-time steps which take them for partitions.
+   */
+  watch(nowMs: number): void {
+    if (nowMs - this.#watchedAtMs < watchMs) return
+    this.#watchedAtMs = nowMs
+    for (const stage of this.#slice.stages) {
+      for (const input of stage.inputs) {
+        const origins = this.#originsBehind(input)
+        if (origins.length === 0 || input.ended) continue
+        if (input.ready || input.behind !== undefined) input.quietSinceMs = undefined
+        else input.quietSinceMs ??= nowMs
+        const quietMs = nowMs - (input.quietSinceMs ?? nowMs)
+        for (const origin of origins) {
+          const node = this.#slice.plan.nodes[origin.id]
+          if (node?.kind === 'event-time' && quietMs >= node.idleAfter)
+            this.#timeMoves(() => origin.setIdle(senderChannel(input)))
+        }
+      }
+    }
+  }
+
+  /** Event-time steps that rows of a channel reach without meeting state. */
+  #originsBehind({ edge }: ChannelInput): readonly EventTimeOrigin[] {
+    return this.#slice.built.originsOfExchange.get(edge.id) ?? []
   }
 
   #timeMoves(move: () => void): void {

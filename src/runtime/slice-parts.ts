@@ -11,7 +11,6 @@ import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
 import type { Letter } from '../graph/letters.ts'
 import type { Plan } from '../graph/plan.ts'
-import type { KeyGroupRange } from '../state/contract.ts'
 import { ActivityMeter } from './activity.ts'
 import { type BuiltParts, buildParts } from './build.ts'
 import type { BatchRows, Chain } from './chain.ts'
@@ -19,6 +18,7 @@ import { counterLayout } from './chain.ts'
 import { SubtaskClock } from './clock.ts'
 import { EpochSnapshots } from './epoch-snapshots.ts'
 import { FailurePolicies } from './failures.ts'
+import { keyRange, rangeOfStep } from './key-ranges.ts'
 import { LedgerCounter } from './ledger-counter.ts'
 import type { PartitionInput } from './partition.ts'
 import { SinkEpochs } from './sink-epochs.ts'
@@ -59,7 +59,6 @@ export class SliceParts {
   readonly options: SliceOptions
   readonly env: Env
   readonly plan: Plan
-  readonly range: KeyGroupRange
   readonly clock: SubtaskClock
   readonly counters: Float64Array
   readonly cuts: Stages
@@ -86,12 +85,6 @@ export class SliceParts {
     this.signal = hooks.signal
     this.env = env
     this.plan = plan
-    const total = plan.options.maxParallelism
-    this.range = {
-      first: Math.floor((total * subtask) / subtasks),
-      end: Math.floor((total * (subtask + 1)) / subtasks),
-      total,
-    }
     this.cuts = stagesOf(plan, subtasks)
     const stageOf = (node: { readonly id: number }): number => this.cuts.stageOf[node.id] ?? 0
     this.clock = new SubtaskClock(env.clock)
@@ -101,7 +94,8 @@ export class SliceParts {
     this.built = buildParts({
       plan,
       env,
-      range: this.range,
+      range: keyRange(plan.options.maxParallelism, subtask, subtasks),
+      rangeOf: (step) => rangeOfStep(plan, this.cuts, step, subtask),
       processing: this.clock,
       hooks: this.policies,
       batch,
@@ -133,8 +127,8 @@ export class SliceParts {
       sinks: this.writers,
       collected: this.collected,
       stages: this.cuts,
-      waiting: (keyBy) => {
-        const edge = this.cuts.hashOf(keyBy)
+      waiting: (node) => {
+        const edge = this.cuts.of(node)
         const stage = edge && this.stages[edge.to]
         return (edge && stage?.collected.get(edge.id)?.length) ?? 0
       },

@@ -10,11 +10,12 @@ import type { Sink, SinkWriter } from '../connectors/contract.ts'
 import type { SourceNode } from '../graph/plan.ts'
 import { compileChain } from './compile-chain.ts'
 import { runtimeErrors } from './errors.ts'
+import { widestRange } from './key-ranges.ts'
 import { PartitionInput } from './partition.ts'
 import { fieldsRead } from './projection.ts'
 import { lettersStage } from './sink-epochs.ts'
 import type { SliceParts } from './slice-parts.ts'
-import { chainExchanges } from './stage-links.ts'
+import { chainExchanges, senderChannel } from './stage-links.ts'
 
 export async function openSlice(slice: SliceParts): Promise<void> {
   const { env, links, mode } = slice.options
@@ -29,7 +30,7 @@ export async function openSlice(slice: SliceParts): Promise<void> {
     hooks: slice.policies,
     batch: mode === 'batch',
     collected: slice.collected,
-    exchanges: chainExchanges(slice.cuts, slice.built, slice.stages),
+    exchanges: chainExchanges(slice.cuts, slice.built, slice.stages, mode === 'batch'),
   })
   await restoreState(slice)
   for (const node of slice.plan.nodes)
@@ -39,6 +40,7 @@ export async function openSlice(slice: SliceParts): Promise<void> {
     origin.open('input')
     origin.select('input')
   }
+  openSenders(slice)
   restoreTime(slice, snapshots)
   links?.onNews(() => slice.signal())
   // A subtask without partitions says with its first message that nothing will come.
@@ -52,7 +54,15 @@ export async function openSinks(slice: SliceParts): Promise<void> {
   for (const node of slice.plan.nodes) {
     if (node.kind !== 'sink') continue
     const stage = slice.cuts.stageOf[node.id] ?? 0
-    slice.writers.set(node.id, await openSink(slice, node.name, node.was, stage, node.sink))
+    const subtasks = slice.cuts.of(node.id)?.owners ?? slice.options.subtasks
+    // The exchange in front of the sink gives rows to the first subtasks only.
+    if (slice.options.subtask >= subtasks) continue
+    const writer = await openSink(slice, node.name, node.was, stage, node.sink, subtasks)
+    slice.writers.set(node.id, writer)
+  }
+  for (const output of slice.stages.flatMap((stage) => stage.outputs)) {
+    if (output.partitioning !== undefined)
+      output.usePartitions(await output.partitioning.count({ env: slice.env }))
   }
   const { deadLetters } = slice.options
   if (slice.policies.needsDeadLetters && deadLetters !== undefined) {
@@ -75,13 +85,14 @@ async function openSink(
   was: string | undefined,
   stage: number,
   sink: Sink<unknown>,
+  subtasks: number = slice.options.subtasks,
 ): Promise<SinkWriter<unknown>> {
   const writer = await sink.open({
     env: slice.env,
     name,
     job: slice.plan.job,
     subtask: slice.options.subtask,
-    subtasks: slice.options.subtasks,
+    subtasks,
     generation: slice.options.generation,
     fresh: slice.options.manifest === undefined,
     stateDirectory: slice.options.stateDirectory,
@@ -100,7 +111,8 @@ async function restoreState(slice: SliceParts): Promise<void> {
     const operator = slice.built.operators.get(node.id)
     if (operator && node.was !== undefined && !byName.has(node.was)) byName.set(node.was, operator)
   }
-  const selection = { keyGroups: slice.range, unkeyed: () => true }
+  const keyGroups = widestRange(slice.plan, slice.cuts, subtask)
+  const selection = { keyGroups, unkeyed: () => true }
   await restoreBlocks(storage, manifest, selection, (name, block, writer) => {
     const operator = byName.get(name)
     if (operator === undefined) {
@@ -142,6 +154,14 @@ async function openSource(
     const input = new PartitionInput(node, partition, index, reader, position, () => slice.signal())
     slice.inputs.push(input)
     for (const origin of slice.built.originsOfSource.get(node.id) ?? []) origin.open(input.channel)
+  }
+}
+
+/** Event-time steps behind an exchange take its senders for partitions. */
+function openSenders(slice: SliceParts): void {
+  for (const input of slice.stages.flatMap((stage) => stage.inputs)) {
+    for (const origin of slice.built.originsOfExchange.get(input.edge.id) ?? [])
+      origin.open(senderChannel(input))
   }
 }
 

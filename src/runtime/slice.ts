@@ -160,7 +160,10 @@ export class Slice {
       const now = this.#slice.env.clock.monoMs()
       if (this.#flushOutputs(now, worked)) worked = true
       this.#partitions.measureLag(now)
-      if (now - this.#partitions.watchedAtMs >= watchMs && !waits) this.#partitions.watch()
+      if (!waits) {
+        if (now - this.#partitions.watchedAtMs >= watchMs) this.#partitions.watch()
+        this.#channels.watch(now)
+      }
       if (worked || this.#slice.snapshots.working) {
         if (!this.#turns.due(now)) continue
         await this.#slice.env.tasks.yield()

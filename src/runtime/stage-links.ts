@@ -10,7 +10,7 @@ import { runtimeErrors } from './errors.ts'
 import { ExchangeOutput } from './exchange-output.ts'
 import { fieldsReadBehind } from './projection.ts'
 import { Stage } from './stage.ts'
-import type { ExchangeEdge, Stages } from './stages.ts'
+import { collectsInBatch, type ExchangeEdge, isInFront, peersOf, type Stages } from './stages.ts'
 
 export interface StageLinkOptions {
   readonly plan: Plan
@@ -42,14 +42,16 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
       message: 'several subtasks have no way to each other',
     })
   }
-  const peers =
-    edge.kind === 'forward' ? [subtask] : Array.from({ length: subtasks }, (_, peer) => peer)
+  const peers = peersOf(edge, subtask, subtasks)
+  const node = plan.nodes[edge.node]
   from.outputs.push(
     new ExchangeOutput({
       edge,
       clock,
       batch,
-      fields: edge.kind === 'hash' ? fieldsReadBehind(plan, edge.node) : undefined,
+      subtask,
+      fields: isInFront(edge) ? undefined : fieldsReadBehind(plan, edge.node),
+      partitioning: node?.kind === 'sink' ? node.sink.partitioning : undefined,
       maxParallelism: plan.options.maxParallelism,
       targets: peers.map((peer) => links.writer(edge.id, peer)),
       where: fed(plan, edge),
@@ -60,7 +62,13 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
   const origin = parts.exchangeOrigins.get(edge.id)
   if (origin === undefined) return
   for (const input of inputs) origin.open(input.channel)
-  if (batch && edge.kind === 'hash') to.collected.set(edge.id, new CollectedRows(origin))
+  if (batch && collectsInBatch(edge))
+    to.collected.set(edge.id, new CollectedRows(origin, edge.kind === 'hash' ? [] : to.outputs))
+}
+
+/** How event-time steps behind an exchange call one of its channels; stored with their watermarks. */
+export function senderChannel({ edge, from }: ChannelInput): string {
+  return `exchange-${edge.id}/subtask-${from}`
 }
 
 /** What the generated chain needs to know of the exchanges. */
@@ -68,6 +76,7 @@ export function chainExchanges(
   stages: Stages,
   parts: BuiltParts,
   made: readonly Stage[],
+  batch: boolean,
 ): ChainExchanges {
   const outputs = new Map<number, ChainOutput>()
   const inputs = new Map<number, ChainInput>()
@@ -76,12 +85,14 @@ export function chainExchanges(
   }
   for (const { id, to } of stages.exchanges) {
     const collected = made[to]?.collected.get(id)
-    inputs.set(id, {
-      origin: parts.exchangeOrigins.get(id),
-      ...(collected === undefined
-        ? {}
-        : { collect: (key, row, time, rank) => collected.add(key, row, time, rank) }),
-    })
+    if (!batch) inputs.set(id, { origin: parts.exchangeOrigins.get(id) })
+    else if (collected === undefined)
+      inputs.set(id, { origin: undefined, ranked: made[to]?.outputs ?? [] })
+    else
+      inputs.set(id, {
+        origin: undefined,
+        collect: (key, row, time, rank) => collected.add(key, row, time, rank),
+      })
   }
   return { stages, outputs, inputs }
 }
@@ -90,9 +101,9 @@ export function chainExchanges(
 function fed(plan: Plan, edge: ExchangeEdge): string {
   const names = plan.nodes
     .filter((node) =>
-      edge.kind === 'hash'
-        ? node.inputs.some((input) => input.node === edge.node)
-        : node.id === edge.node,
+      isInFront(edge)
+        ? node.id === edge.node
+        : node.inputs.some((input) => input.node === edge.node),
     )
     .map((node) => (node.name === undefined ? node.kind : `"${node.name}"`))
   return names.join(', ')

@@ -42,6 +42,16 @@ export function checkSchema(schema: unknown, what: string): void {
   }
 }
 
+/** The bound among the options of `what`; its value is checked by the plan. Throws TM1351 unless the options are an object. */
+export function parallelismOf(
+  options: { readonly parallelism?: number },
+  what: string,
+): { readonly parallelism?: number } {
+  if (typeof options !== 'object' || options === null)
+    throw wrongArgument(`${what} got ${typeName(options)} as its options, expected { parallelism }`)
+  return options.parallelism === undefined ? {} : { parallelism: options.parallelism }
+}
+
 /** `a number`, `null`, `an object`: what a value is, for a sentence. */
 export function typeName(value: unknown): string {
   if (value === null || value === undefined) return String(value)

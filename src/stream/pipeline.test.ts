@@ -190,6 +190,45 @@ describe('keyed steps', () => {
     expect(nodes.filter((n) => n.kind === 'key-by')[1]?.schema).toBe(order)
   })
 
+  test('steps that give rows to subtasks', () => {
+    const byNumber = (o: { readonly amount: number }): number => o.amount % 3
+    const nodes = stepsOf((orders) => {
+      orders
+        .rebalance({ parallelism: 2 })
+        .global()
+        .broadcast()
+        .partitionBy((o) => o.userId)
+        .partitionBy(byNumber, { partitions: 3 })
+        .to('out', sink, { parallelism: 1 })
+    })
+    expect(nodes.filter((n) => n.kind === 'partition')).toMatchObject([
+      { how: 'rebalance', parallelism: 2 },
+      { how: 'global', parallelism: 1 },
+      { how: 'broadcast' },
+      { how: 'by-key' },
+      { how: 'by-number', partitions: 3, fn: byNumber, schema: order },
+    ])
+    expect(nodes.find((n) => n.kind === 'sink')).toMatchObject({ parallelism: 1 })
+  })
+
+  test.each([0, -1, 1.5, 129, Number.NaN, '2' as never])('a parallelism of %s is refused', (n) => {
+    const bound = { parallelism: n }
+    const code = (build: (orders: Stream<Order>) => unknown): unknown => {
+      try {
+        stepsOf(build)
+        return undefined
+      } catch (error) {
+        return (error as { readonly code?: string }).code
+      }
+    }
+    expect(code((orders) => orders.rebalance(bound))).toBe('TM1313')
+    expect(code((orders) => orders.keyBy((o) => o.userId, bound))).toBe('TM1313')
+    expect(code((orders) => orders.partitionBy((o) => o.userId, bound))).toBe('TM1313')
+    expect(code((orders) => orders.to('out', sink, bound))).toBe('TM1313')
+    expect(code((orders) => orders.partitionBy((o) => o.amount, { partitions: 0 }))).toBe('TM1313')
+    expect(code((orders) => orders.rebalance(null as never))).toBe('TM1351')
+  })
+
   test('count, aggregate and reduce', () => {
     const nodes = stepsOf((orders) => {
       const keyed = orders.keyBy((o) => o.userId)

@@ -8,15 +8,22 @@ import { minutes, type Timestamp } from '../base/time.ts'
 import type { Sink } from '../connectors/contract.ts'
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { PlanBuilder } from '../graph/builder.ts'
-import type { Input, OutputName, WindowNode } from '../graph/plan.ts'
+import type { Input, OutputName, Partitioning, WindowNode } from '../graph/plan.ts'
 import type { Key, Schema } from '../schema/types.ts'
 import type { Aggregate, CountOptions } from './aggregate-types.ts'
 import { aggregate, aggregateSpec, count } from './aggregates.ts'
-import { checkFunction, checkSchema, durationMs, typeName, wrongArgument } from './arguments.ts'
+import {
+  checkFunction,
+  checkSchema,
+  durationMs,
+  parallelismOf,
+  typeName,
+  wrongArgument,
+} from './arguments.ts'
 import { streamErrors } from './errors.ts'
 import { isCodec, processDefinition, schemaOf, type UntypedProcessSpec } from './process.ts'
 import type { EventTime, TimeMode } from './process-types.ts'
-import type { RowOptions, StepOptions, Stream } from './types.ts'
+import type { ParallelismOptions, RowOptions, StepOptions, Stream } from './types.ts'
 import type { EventTimeWindow, ProcessingTimeWindow } from './window-assigners.ts'
 import type { Duration } from '../base/time.ts'
 
@@ -152,14 +159,43 @@ class NodeStream {
     return new NodeStream(new Origin(builder, id, 'out', time))
   }
 
-  keyBy(fn: (row: Row) => Key): KeyedNode {
+  keyBy(fn: (row: Row) => Key, options: ParallelismOptions = {}): KeyedNode {
     checkFunction(fn, 'the argument of keyBy')
     const { builder, input, time, schema } = this.#origin
     return new KeyedNode(
       builder,
-      builder.add({ kind: 'key-by', name: undefined, inputs: [input], schema, fn }),
+      builder.add({
+        kind: 'key-by',
+        name: undefined,
+        inputs: [input],
+        schema,
+        fn,
+        ...parallelismOf(options, 'keyBy'),
+      }),
       time,
     )
+  }
+
+  rebalance(options: ParallelismOptions = {}): NodeStream {
+    return this.#partition('rebalance', parallelismOf(options, 'rebalance'))
+  }
+
+  global(): NodeStream {
+    return this.#partition('global', { parallelism: 1 })
+  }
+
+  broadcast(): NodeStream {
+    return this.#partition('broadcast', {})
+  }
+
+  partitionBy(
+    fn: Fn,
+    options: ParallelismOptions & { readonly partitions?: number } = {},
+  ): NodeStream {
+    checkFunction(fn, 'the argument of partitionBy')
+    const bound = parallelismOf(options, 'partitionBy')
+    const { partitions } = options
+    return this.#partition(partitions === undefined ? 'by-key' : 'by-number', bound, fn, partitions)
   }
 
   apply<Result>(fn: (self: this) => Result): Result {
@@ -167,14 +203,34 @@ class NodeStream {
     return fn(this)
   }
 
-  to(name: string, sink: Sink<unknown>): void {
+  to(name: string, sink: Sink<unknown>, options: ParallelismOptions = {}): void {
     if (sink?.role !== 'sink') {
       throw wrongArgument(
         `to ${JSON.stringify(name)} got ${typeName(sink)}, expected a sink such as stdout()`,
       )
     }
     const { builder, input, schema } = this.#origin
-    builder.add({ kind: 'sink', name, inputs: [input], schema, sink })
+    const bound = parallelismOf(options, `to ${JSON.stringify(name)}`)
+    builder.add({ kind: 'sink', name, inputs: [input], schema, sink, ...bound })
+  }
+
+  #partition(
+    how: Partitioning,
+    bound: ParallelismOptions,
+    fn?: Fn,
+    partitions?: number | undefined,
+  ): NodeStream {
+    const { input, schema } = this.#origin
+    return this.#next({
+      kind: 'partition',
+      name: undefined,
+      inputs: [input],
+      schema,
+      how,
+      fn,
+      partitions,
+      ...bound,
+    })
   }
 
   #next(draft: Parameters<PlanBuilder['add']>[0]): NodeStream {

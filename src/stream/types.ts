@@ -103,7 +103,44 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
    * Groups records by a key: text, a finite number, a bigint, a boolean, or a tuple of these. Records of one key are
    * handled in order and by one worker.
    */
-  keyBy<const Key extends AnyKey>(fn: (row: Row) => Key): KeyedStream<Key, Row, Mode>
+  keyBy<const Key extends AnyKey>(
+    fn: (row: Row) => Key,
+    options?: ParallelismOptions,
+  ): KeyedStream<Key, Row, Mode>
+  /**
+   * Gives the records to all subtasks in turn, so that what follows runs on all of them: use it before expensive steps
+   * when a source has fewer partitions than there are workers, or unequal ones. Records of one partition no longer keep
+   * their order. With one subtask it does nothing. It costs about as much per record as `keyBy`.
+   *
+   * Event time passes. `withEventTime` behind it sees one channel per sending subtask instead of one per partition: where a
+   * worker reads several partitions that are not equally far, call it before.
+   *
+   * Errors: TM1313 for a bound that is no whole number from 1 to the number of key groups.
+   */
+  rebalance(options?: ParallelismOptions): Stream<Row, Mode>
+  /**
+   * Gives all records to one subtask, the first. For steps and sinks that must see everything in one place; everything
+   * behind it runs on one core.
+   */
+  global(): Stream<Row, Mode>
+  /**
+   * Gives every subtask a copy of every record, for small streams that stateless steps of all subtasks must see, such as
+   * rules that are merged into a larger stream by `union`. What follows handles each record once per subtask: a sink or a
+   * count behind it has as many copies as there are workers.
+   */
+  broadcast(): Stream<Row, Mode>
+  /**
+   * Gives all records of one key to one subtask, as `keyBy` does, and the stream stays without keys. Records of one key that
+   * one subtask sends keep their order. With `partitions` the function returns the number of a partition, a whole number from
+   * 0 to below `partitions`; partition p belongs to subtask p modulo the number of subtasks.
+   *
+   * Errors: TM1903 at the record whose key or number cannot be used.
+   */
+  partitionBy(
+    fn: (row: Row) => number,
+    options: ParallelismOptions & { readonly partitions: number },
+  ): Stream<Row, Mode>
+  partitionBy(fn: (row: Row) => AnyKey, options?: ParallelismOptions): Stream<Row, Mode>
   /** Continues the chain with a step of your own: `stream.apply(fn)` is `fn(stream)`. */
   apply<Result>(fn: (self: Stream<Row, Mode>) => Result): Result
   /**
@@ -111,7 +148,16 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
    *
    * Errors: TM1300 to TM1303 for the name, TM1351 when `sink` is not one.
    */
-  to(name: string, sink: SinkFor<Row>): void
+  to(name: string, sink: SinkFor<Row>, options?: ParallelismOptions): void
+}
+
+/** How many subtasks take part in what follows a step that gives records to subtasks, and in a sink. */
+export interface ParallelismOptions {
+  /**
+   * At most so many subtasks, the first ones, get records; key groups and partitions are spread over them. Default: all.
+   * It may change from start to start of a job: state moves, as it does when the number of workers changes.
+   */
+  readonly parallelism?: number
 }
 
 /**

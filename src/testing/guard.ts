@@ -81,6 +81,8 @@ function guardedNode(node: PlanNode, plan: Plan, guard: UserCodeGuard): PlanNode
       return { ...node, fn: wrap((row: unknown) => [...node.fn(row)]) }
     case 'key-by':
       return { ...node, fn: wrap(node.fn) }
+    case 'partition':
+      return node.fn === undefined ? node : { ...node, fn: wrap(node.fn) }
     case 'event-time':
       return { ...node, timestamp: wrap(node.timestamp) }
     case 'keyed-reduce':

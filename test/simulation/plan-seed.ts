@@ -12,6 +12,7 @@ import type { World } from '../../src/testing/world/world.ts'
 import { accounts } from './jobs/accounts.ts'
 import { sales } from './jobs/sales.ts'
 import type { JobMaker } from './jobs/support.ts'
+import { spread } from './jobs/spread.ts'
 import { topics } from './jobs/topics.ts'
 import { visits } from './jobs/visits.ts'
 import { wordCount } from './jobs/word-count.ts'
@@ -22,6 +23,7 @@ export const jobs: Readonly<Record<string, JobMaker>> = {
   visits,
   sales,
   topics,
+  spread,
 }
 
 export function planSeed(seed: number, only?: string): SeedOptions {

@@ -22,6 +22,7 @@ import type { AggregateKernel } from '../../window/kernel.ts'
 import { readsFieldsOnly } from '../views.ts'
 import {
   type Chain,
+  type ChainOutput,
   type ChainParts,
   type ChainRoot,
   type Consumers,
@@ -36,8 +37,9 @@ import {
   edgeKey,
 } from '../chain.ts'
 import { outputNames } from '../outputs.ts'
+import { keyCheck } from '../key-check.ts'
 import { rejectedRow, rejectedTime } from '../rejected.ts'
-import type { ExchangeEdge } from '../stages.ts'
+import { type ExchangeEdge, isInFront } from '../stages.ts'
 
 /** A row in scope: as it is, which may be a view of a frame, and as plain data. Only loops over frames have views. */
 interface Row {
@@ -165,9 +167,10 @@ class ChainEmitter {
     const lazy: Row = { variable: code`r`, plain: code`(plain ??= layout.plain(frame, i))` }
     const collect = input?.collect && this.#constant(input.collect)
     const origin = input?.origin && this.#constant(input.origin)
+    const ranked = input?.ranked?.map((output) => code`${this.#constant(output)}.rank = marks[i];`)
     const time =
       origin === undefined || collect !== undefined
-        ? empty
+        ? join(ranked ?? [])
         : code`const m = marks[i];
             if (m > ${origin}.max) { if (m >= ${origin}.gate) ${origin}.fireAt(m); else ${origin}.max = m; }`
     const step = (r: Row): Code =>
@@ -195,7 +198,8 @@ class ChainEmitter {
       return join(consumers.map((step) => this.#keyed(step, r, code`k`, t)))
     }
     const node = this.#parts.plan.nodes[edge.node]
-    return node === undefined ? empty : this.#enterHere(node, r, t)
+    if (node === undefined) return empty
+    return isInFront(edge) ? this.#enterHere(node, r, t) : this.#feed(node.id, 'out', r, t)
   }
 
   #failed(): Code {
@@ -276,10 +280,12 @@ class ChainEmitter {
 
   /** A row on its way to a step, which may be in a later stage. */
   #enter(node: PlanNode, from: Input, r: Row, t: Code): Code {
-    const edge = this.#parts.exchanges.stages.forwardOf(from, node.id)
+    const edge = this.#parts.exchanges.stages.inFrontOf(from, node.id)
     if (edge === undefined) return this.#enterHere(node, r, t)
     const output = this.#constant(this.#parts.exchanges.outputs.get(edge.id))
-    return code`${output}.forward(${r.plain}, ${t});`
+    // A sink tells the partition of a row by code of the user.
+    const running = node.kind === 'sink' ? code`at = ${node.id};` : empty
+    return code`${running} ${output}.forward(${r.plain}, ${t});`
   }
 
   #enterHere(node: PlanNode, r: Row, t: Code): Code {
@@ -330,6 +336,8 @@ class ChainEmitter {
         return this.#feed(id, 'out', r, t)
       case 'key-by':
         return this.#keyBy(node, r, t)
+      case 'partition':
+        return this.#partition(node, r, t)
       case 'sink':
         return code`at = ${id}; ${this.#count(id, countIn)} += 1; ${this.#constant(this.#parts.sinks.get(id))}.write(${this.#plain(r, node.sink.acceptsViews === true)}, ${t});`
       default:
@@ -406,20 +414,45 @@ class ChainEmitter {
 
   #keyBy(node: PlanNode & { readonly kind: 'key-by' }, r: Row, t: Code): Code {
     const k = name('k', node.id)
-    const check = this.#constant(checkKey)
-    const bad = this.#constant((input: unknown, key: unknown) =>
-      this.#parts.hooks.badKey(node, input, key),
-    )
     const consumers = this.#consumers.get(edgeKey(node.id, 'out')) ?? []
-    const edge = this.#parts.exchanges.stages.hashOf(node.id)
-    const output = edge && this.#parts.exchanges.outputs.get(edge.id)
+    const output = this.#outputBehind(node)
     const steps =
       output === undefined
         ? consumers.map((step) => this.#keyed(step, r, k, t))
         : [code`${this.#constant(output)}.send(${k}, ${this.#plain(r, output.views)}, ${t});`]
-    return code`at = ${node.id}; const ${k} = ${this.#call(node.fn, r)};
-      if (typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${check}(${k}) !== undefined) ${bad}(${this.#plain(r, false)}, ${k});
-      ${join(steps)}`
+    return code`${this.#key(node, node.fn, r, k)} ${join(steps)}`
+  }
+
+  /** A row that changes hands; within one subtask it goes on, and its key is checked all the same. */
+  #partition(node: PlanNode & { readonly kind: 'partition' }, r: Row, t: Code): Code {
+    const k = name('k', node.id)
+    const output = this.#outputBehind(node)
+    const told = node.fn === undefined ? empty : this.#key(node, node.fn, r, k)
+    if (output === undefined) return code`${told} ${this.#feed(node.id, 'out', r, t)}`
+    const to = this.#constant(output)
+    const sent = this.#plain(r, output.views)
+    return node.fn === undefined
+      ? code`at = ${node.id}; ${to}.forward(${sent}, ${t});`
+      : code`${told} ${to}.send(${k}, ${sent}, ${t});`
+  }
+
+  #outputBehind(node: PlanNode): ChainOutput | undefined {
+    const edge = this.#parts.exchanges.stages.behind(node.id)
+    return edge && this.#parts.exchanges.outputs.get(edge.id)
+  }
+
+  /** Calls a key function and stops the job at a key that is none. */
+  #key(node: PlanNode, fn: unknown, r: Row, k: Code): Code {
+    const bad = this.#constant((input: unknown, key: unknown) =>
+      this.#parts.hooks.badKey(node, input, key),
+    )
+    const check = keyCheck(node)
+    const wrong =
+      check === checkKey
+        ? code`typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${this.#constant(check)}(${k}) !== undefined`
+        : code`${this.#constant(check)}(${k}) !== undefined`
+    return code`at = ${node.id}; const ${k} = ${this.#call(fn, r)};
+      if (${wrong}) ${bad}(${this.#plain(r, false)}, ${k});`
   }
 
   /** A stateful step: counted, then given the key, the row and its time. */
