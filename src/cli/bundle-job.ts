@@ -41,6 +41,9 @@ export async function bundleJob(jobFile: string): Promise<JobBundle> {
       outfile: join(folder, 'job.mjs'),
       write: false,
       logLevel: 'silent',
+      // A project that declares itself free of side effects would lose imports made for their effect alone, without a
+      // word; Node runs them, so a job does.
+      ignoreAnnotations: true,
       plugins: [leaveOut()],
     })
     text = result.outputFiles.find((file) => file.path.endsWith('.mjs'))?.text ?? ''

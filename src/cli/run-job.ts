@@ -92,6 +92,24 @@ export function stopOnSignals(
   }
 }
 
+/** 128 and the number of SIGPIPE, as a shell counts a program that wrote to nobody. */
+const closedPipe = 141
+
+/**
+ * Ends the process at once when nobody reads its standard output any more, as after `| head -1`. A worker thread is never
+ * told: what it prints goes through this thread, and the job would run on for nobody. What was not read is not
+ * committed, so no final checkpoint is taken; the next start prints it again.
+ */
+export function endWithItsReader(env: Env, tidyUp: () => void): () => void {
+  const onError = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_DESTROYED') return
+    tidyUp()
+    env.host.exit(closedPipe)
+  }
+  process.stdout.on('error', onError)
+  return () => void process.stdout.off('error', onError)
+}
+
 /** What went wrong while the module was loaded, with its name. */
 export function asLoadError(error: unknown, file: string): unknown {
   if (error instanceof TidemillError) return error.with({ file })

@@ -92,3 +92,20 @@ describe('a job module that', () => {
     expect(end.stderr).toMatch(/src[\\/]runtime[\\/]slice\.ts:\d+:\d+\)/)
   })
 })
+
+test('an import for its effect alone runs, also in a project that declares itself free of effects', async () => {
+  const project = new ProgramFolder()
+  try {
+    project.file('package.json', '{"name":"planted","type":"module","sideEffects":false}')
+    project.file('effect.ts', "process.env['PLANTED'] = 'set by an import'\n")
+    project.file(
+      'job.ts',
+      `import './effect.ts'\n${numbersJob.replace('({ n })', "({ n, mark: process.env['PLANTED'] })")}`,
+    )
+    const end = await project.run('run', 'job.ts', '--param', 'count=1')
+    expect([end.stderr.includes('finished'), end.exitCode]).toEqual([true, 0])
+    expect(project.lines('out', 'out')).toEqual(['{"n":0,"mark":"set by an import"}'])
+  } finally {
+    project.remove()
+  }
+})

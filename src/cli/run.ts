@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import type { JobOutcome } from '../runtime/job.ts'
 import { recordsOf } from '../runtime/record-counts.ts'
 import { type ProgressForm, startProgress } from './progress.ts'
-import { runJobFile, stopOnSignals } from './run-job.ts'
+import { endWithItsReader, runJobFile, stopOnSignals } from './run-job.ts'
 import { TidemillError } from '../base/errors.ts'
 import type { SnapshotId } from '../checkpoint/names.ts'
 import { cliErrors } from './errors.ts'
@@ -95,11 +95,13 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
   const signals = stopOnSignals(env, job)
   const stopStatus = serveStatus(env, job)
   const stopProgress = startProgress(env, job, flags.progress)
+  const releaseOutput = endWithItsReader(env, stopProgress)
   // Between two lives of a job nothing else would keep the process: timers of the engine do not.
   const alive = setInterval(() => {}, 2 ** 30)
   try {
     const outcome = await job.outcome
     stopProgress()
+    releaseOutput()
     if (flags.json === true) await session.printJson(summary(job.loaded.job, outcome))
     else process.stderr.write(`${sentence(job.loaded.job, job.stateDirectory, outcome)}\n`)
     return outcome.complete ? 0 : signals.exitCode
@@ -107,6 +109,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     clearInterval(alive)
     stopStatus()
     stopProgress()
+    releaseOutput()
     signals.release()
   }
 }

@@ -2,6 +2,7 @@
  * Sinks that cannot take anything back: what they show may come again after a restart, and is never missing. An epoch is
  * prepared when all its rows are out, so there is nothing to commit or recover.
  */
+import { DiskError } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
 import { toPlain } from '../schema/row.ts'
 import type { Sink, SinkContext, SinkCounts, SinkWriter } from './contract.ts'
@@ -127,13 +128,28 @@ class LineWriter<In> extends OpenWriter<In> {
   override flush(): Promise<void> {
     const text = this.#text
     this.#text = ''
-    if (text !== '') this.#written = this.#written.then(() => this.#context.env.host.writeOut(text))
+    if (text !== '') this.#written = this.#written.then(() => this.#print(text))
     return this.#written
   }
 
   override close(): Promise<void> {
     return this.flush()
   }
+
+  async #print(text: string): Promise<void> {
+    try {
+      await this.#context.env.host.writeOut(text)
+    } catch (error) {
+      throw closedOutput(error, this.#context.name)
+    }
+  }
+}
+
+/** A reader that went away, as `| head` does, comes back in no further life of the job. */
+function closedOutput(error: unknown, operator: string): unknown {
+  if (!(error instanceof DiskError)) return error
+  if (error.errno !== 'EPIPE' && error.errno !== 'ERR_STREAM_DESTROYED') return error
+  return new TidemillError(connectorErrors.outputClosed, { details: { operator }, cause: error })
 }
 
 class CallWriter<In> extends OpenWriter<In> {

@@ -172,6 +172,12 @@ export const connectorErrors = defineErrors({
     title: 'the function of a sink threw',
     remedy: 'Correct the function; the cause is below.',
   },
+  outputClosed: {
+    code: 'TM1738',
+    kind: 'user',
+    title: 'nobody reads standard output any more',
+    remedy: 'Keep its reader running for as long as the job, or write to files with `fileSink`.',
+  },
   deadLetterDamaged: {
     code: 'TM1740',
     kind: 'fatal',
