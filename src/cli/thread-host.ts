@@ -14,7 +14,13 @@ import { recordsOf } from '../runtime/record-counts.ts'
 import type { SliceProgress } from '../runtime/progress.ts'
 import { cliErrors } from './errors.ts'
 import { receiveError } from './sent-error.ts'
-import type { FromWorker, LoadedJob, ToWorker, WorkerInput } from './worker-messages.ts'
+import type {
+  FromWorker,
+  LoadedJob,
+  StartMessage,
+  ToWorker,
+  WorkerInput,
+} from './worker-messages.ts'
 
 /**
  * How long a thread may take to stop before it is terminated; one that says nothing meanwhile hangs and gets less.
@@ -94,6 +100,8 @@ export class ThreadHost implements SubtaskHost {
   #spare: JobThread | undefined
   #fingerprint: string | undefined
   #exchanges = 0
+  /** The generation of the first life in this process. */
+  #firstGeneration: number | undefined
   #mesh: { readonly generation: number; readonly memory: MeshMemory } | undefined
 
   /** Threads start, and load the engine, while `jobUrl` is pending. */
@@ -115,7 +123,10 @@ export class ThreadHost implements SubtaskHost {
   start(spec: SubtaskSpec, callbacks: SubtaskCallbacks): SubtaskHandle {
     const thread = this.#spare ?? new JobThread(this.#input, this.#jobUrl)
     this.#spare = undefined
-    return new ThreadSubtask(thread, spec, this.#meshOf(spec), callbacks, this.#fingerprint)
+    this.#firstGeneration ??= spec.generation
+    const again = spec.generation !== this.#firstGeneration
+    const life = { spec, mesh: this.#meshOf(spec), again }
+    return new ThreadSubtask(thread, life, callbacks, this.#fingerprint)
   }
 
   /** Every life has memory of its own: nothing of an earlier one may reach it. */
@@ -145,12 +156,12 @@ class ThreadSubtask implements SubtaskHandle {
 
   constructor(
     thread: JobThread,
-    spec: SubtaskSpec,
-    mesh: MeshMemory | undefined,
+    life: Pick<StartMessage, 'spec' | 'mesh' | 'again'>,
     callbacks: SubtaskCallbacks,
     fingerprint: string | undefined,
   ) {
     this.#thread = thread
+    const { spec } = life
     this.#before = recordsOf((spec.subtask === 0 && spec.manifest?.ledger.total) || emptyLedger)
     thread.onMessage = (message) => {
       if (message.kind === 'report') callbacks.report(message.report)
@@ -164,8 +175,7 @@ class ThreadSubtask implements SubtaskHandle {
       (job) => {
         if (fingerprint !== undefined && job.description.plan.fingerprint !== fingerprint) {
           callbacks.failed(new TidemillError(cliErrors.planDiffers))
-        } else
-          thread.send({ kind: 'start', spec, mesh, cell: this.#cell.buffer as SharedArrayBuffer })
+        } else thread.send({ kind: 'start', ...life, cell: this.#cell.buffer as SharedArrayBuffer })
       },
       (error: unknown) => callbacks.failed(error),
     )

@@ -10,20 +10,20 @@ import { directoryStorage } from '../checkpoint/directory-storage.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
 import { checkpointDirectory } from '../checkpoint/state-directory.ts'
 import { installNodeFileClients } from '../connectors/file/client.ts'
-import { type MeshMemory, openMesh } from '../exchange/mesh.ts'
+import { loseStandardInput } from '../connectors/file/stdin/client.ts'
+import { openMesh } from '../exchange/mesh.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import { installHost } from '../graph/host.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import { createNodeEnv } from '../platform/node.ts'
 import { describeJob } from '../runtime/describe.ts'
-import type { SubtaskSpec } from '../runtime/job.ts'
 import { Slice } from '../runtime/slice.ts'
 import { stagesOf } from '../runtime/stages.ts'
 import { cliErrors } from './errors.ts'
 import { explainJob } from './explain-job.ts'
 import { sendError } from './sent-error.ts'
-import type { FromWorker, ToWorker, WorkerInput } from './worker-messages.ts'
+import type { FromWorker, StartMessage, ToWorker, WorkerInput } from './worker-messages.ts'
 
 const progressMs = 200
 
@@ -64,12 +64,9 @@ function main(): void {
     })
     if (stopped) port.close()
   }
-  const start = async (
-    spec: SubtaskSpec,
-    mesh: MeshMemory | undefined,
-    cell: SharedArrayBuffer,
-  ): Promise<void> => {
+  const start = async ({ spec, mesh, cell, again }: StartMessage): Promise<void> => {
     if (plan === undefined) throw new Error('a subtask starts after its job was loaded')
+    if (again) loseStandardInput()
     const storage = await directoryStorage(env, checkpointDirectory(spec.stateDirectory))
     slice = new Slice({
       env,
@@ -103,7 +100,7 @@ function main(): void {
         load(message.jobUrl).catch(fail)
         break
       case 'start':
-        start(message.spec, message.mesh, message.cell).catch(fail)
+        start(message).catch(fail)
         break
       case 'stop':
         stopped = true

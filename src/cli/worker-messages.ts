@@ -29,16 +29,20 @@ export interface LoadedJob {
 export type ToWorker =
   /** Comes first. The thread starts without it, while the job is still being bundled. */
   | { readonly kind: 'load'; readonly jobUrl: string }
-  | {
-      readonly kind: 'start'
-      readonly spec: SubtaskSpec
-      /** Shared memory between the subtasks of this life, when there are several. */
-      readonly mesh: MeshMemory | undefined
-      /** One Int32: the stage that runs. */
-      readonly cell: SharedArrayBuffer
-    }
+  | StartMessage
   | { readonly kind: 'message'; readonly message: SubtaskMessage }
   | { readonly kind: 'stop' }
+
+export interface StartMessage {
+  readonly kind: 'start'
+  readonly spec: SubtaskSpec
+  /** Shared memory between the subtasks of this life, when there are several. */
+  readonly mesh: MeshMemory | undefined
+  /** One Int32: the stage that runs. */
+  readonly cell: SharedArrayBuffer
+  /** An earlier life of the job ran in this process: what can be read once per process may be gone. */
+  readonly again: boolean
+}
 
 export type FromWorker =
   | { readonly kind: 'loaded'; readonly job: LoadedJob }

@@ -126,6 +126,14 @@ export const connectorErrors = defineErrors({
     title: 'a Parquet file cannot be read',
     remedy: 'Check the file with another tool; the message says what was found.',
   },
+  standardInputTaken: {
+    code: 'TM1719',
+    kind: 'user',
+    title: 'standard input cannot be read a second time',
+    remedy:
+      'Start the job again and pipe the same input from its beginning; append input that cannot be repeated to a topic ' +
+      'first, with `tidemill log append`, and read that.',
+  },
   outputNotEmpty: {
     code: 'TM1730',
     kind: 'user',

@@ -27,6 +27,7 @@ import {
   type StateDirectory,
   wrapStorageError,
 } from '../checkpoint/state-directory.ts'
+import { connectorErrors } from '../connectors/errors.ts'
 import { afterFailure, type FailedLives, isDiskFull } from './after-failure.ts'
 import { runtimeErrors } from './errors.ts'
 import { mergeProgress, type SliceProgress } from './progress.ts'
@@ -228,7 +229,7 @@ class JobController {
       error,
     }
     const next = afterFailure(life, before, attemptsMax)
-    if (next.kind === 'give-up' || this.#stopping) throw error
+    if (next.kind === 'give-up' || this.#stopping) throw firstCause(error, before)
     const { waitMs } = next
     const message = next.noRoom
       ? `the disk is full: the job waits for space and looks again in ${waitMs} ms`
@@ -389,6 +390,12 @@ class JobController {
     })
     this.#interruptWait = undefined
   }
+}
+
+/** A life that could not begin for want of its input hides why there was to be one. */
+function firstCause(error: unknown, before: FailedLives | undefined): unknown {
+  const isHiding = isTidemillError(error) && error.code === connectorErrors.standardInputTaken.code
+  return isHiding && before !== undefined ? before.error : error
 }
 
 /** Rows that came in or went out in all epochs up to this one. */

@@ -4,6 +4,7 @@ import type { Disk, DiskFile } from '../../base/env.ts'
 import { TidemillError } from '../../base/errors.ts'
 import { connectorErrors, inputError } from '../errors.ts'
 import { type Decompressor, fileClients } from './clients.ts'
+import { openStandardInput, standardInputPath } from './standard-input.ts'
 
 export interface ByteInput {
   readonly compressed: boolean
@@ -29,6 +30,7 @@ export async function openByteInput(
   file: string,
   limits: GzipLimits,
 ): Promise<ByteInput> {
+  if (file === standardInputPath) return openStandardInput()
   await requireFile(disk, file)
   try {
     const handle = await disk.open(file, 'read')

@@ -9,13 +9,14 @@ import {
   installFileClients,
   type QuotedSplitter,
 } from './clients.ts'
+import { standardInput } from './stdin/client.ts'
 
 /** Makes gzip files and quoted CSV readable in this thread. */
 export function installNodeFileClients(): void {
   installFileClients(nodeFileClients)
 }
 
-const nodeFileClients: FileClients = { gunzip, loadQuotedSplitter }
+const nodeFileClients: FileClients = { gunzip, loadQuotedSplitter, standardInput }
 
 /** The first output of a stream may be far larger than its share of the input: headers and tables come first. */
 const ratioSlackBytes = 1 << 26

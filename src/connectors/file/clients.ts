@@ -25,7 +25,17 @@ export interface ExpansionLimits {
 /** Splits the text of whole records, quotes included, into their fields; throws when the quotes do not match. */
 export type QuotedSplitter = (records: string, delimiter: string) => string[][]
 
+/** Bytes that come once, from front to back. */
+export interface ByteStream {
+  /** Some bytes into `target`, as soon as there are any; 0 at the end. */
+  read(target: Uint8Array): Promise<number>
+  /** Ends a `read` that waits: it never settles. */
+  close(): void
+}
+
 export interface FileClients {
+  /** From the first byte. TM1719 while somebody has it, and when more of it was read than is kept for a header line. */
+  standardInput(): ByteStream
   gunzip(limits: ExpansionLimits): Decompressor
   /** Rejects with TM1707 when the parser is not installed. */
   loadQuotedSplitter(): Promise<QuotedSplitter>

@@ -1,15 +1,11 @@
 /** What the text file sources have in common: a partition per file, read by a {@link RecordReader}. */
 import type { Env } from '../../base/env.ts'
 import type { Schema } from '../../schema/types.ts'
-import type { Source, SourceHandle } from '../contract.ts'
+import type { PartitionReader, Source, SourceHandle } from '../contract.ts'
 import { badOption } from '../errors.ts'
 import { checkedPaths, describePaths, type FilePaths, requireFiles } from './paths.ts'
-import {
-  openRecords,
-  type RecordFormat,
-  type RecordOptions,
-  type RecordReader,
-} from './record-reader.ts'
+import { openRecords, type RecordFormat, type RecordOptions } from './record-reader.ts'
+import { PatientReader, standardInputPath } from './standard-input.ts'
 
 export interface FileSourceParts<Out> {
   readonly connector: string
@@ -40,12 +36,13 @@ export function fileSource<Out>(parts: FileSourceParts<Out>): Source<Out> {
     async open({ env, fields }): Promise<SourceHandle<Out>> {
       await requireFiles(env.disk, paths)
       const open = await parts.prepare(fields)
-      const readers = new Set<RecordReader<Out>>()
+      const readers = new Set<PartitionReader<Out>>()
       return {
         partitions: () => Promise.resolve(paths),
         async reader(file, position) {
           const { format, start } = await open(env, file)
-          const reader = await openRecords(env, file, format, options, position ?? start)
+          const records = await openRecords(env, file, format, options, position ?? start)
+          const reader = file === standardInputPath ? new PatientReader<Out>(env, records) : records
           readers.add(reader)
           return reader
         },

@@ -2,8 +2,9 @@
 import type { Disk } from '../../base/env.ts'
 import { badOption } from '../errors.ts'
 import { requireFile } from './byte-input.ts'
+import { standardInputPath } from './standard-input.ts'
 
-/** One path or several; the order is the order of the partitions. */
+/** One path or several; the order is the order of the partitions. `-` is standard input. */
 export type FilePaths = string | readonly string[]
 
 /**
@@ -35,7 +36,7 @@ export function checkedPaths(connector: string, paths: FilePaths): readonly stri
 
 /** TM1700 or TM1701 for the first that is not there. */
 export async function requireFiles(disk: Disk, paths: readonly string[]): Promise<void> {
-  for (const path of paths) await requireFile(disk, path)
+  for (const path of paths) if (path !== standardInputPath) await requireFile(disk, path)
 }
 
 /** For `explain`: one path as it is, many as the first and a number. */
