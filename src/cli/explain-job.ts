@@ -39,7 +39,8 @@ function readsStructs(plan: Plan, node: PlanNode): boolean {
 
 function wholeRows(node: PlanNode): readonly string[] {
   const fn = rowFunction(node)
-  const reason = fn === undefined ? undefined : columnsOf(fn).reason
+  const use = fn === undefined ? undefined : columnsOf(fn)
+  const reason = use?.fields && use.captured ? 'reads its row in an inner function' : use?.reason
   return reason === undefined
     ? []
     : [`  ${node.kind} ${node.name ?? `#${node.id}`}: its function ${reason}`]

@@ -95,6 +95,7 @@ export interface RowBatch<Out> {
 
 export interface FrameBatch {
   readonly kind: 'frame'
+  /** May lie in memory that the reader uses again: rows are taken from it before the reader is asked for more. */
   readonly frame: Frame
   locate(index: number): string
 }
@@ -121,7 +122,10 @@ export interface Sink<In> {
   readonly connector: string
   readonly describe: Readonly<Record<string, string | number | boolean>>
   readonly guarantee: SinkGuarantee
-  /** True when `write` only reads declared fields of a row, so that it may be given a lazy view of a frame. */
+  /**
+   * True when `write` only reads declared fields of a row, and none after it has returned, so that it may be given a lazy
+   * view of a frame.
+   */
   readonly acceptsViews?: boolean
   /** Present when a row belongs to one partition of the sink, however many subtasks write it. */
   readonly partitioning?: SinkPartitioning<In>

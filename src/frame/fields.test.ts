@@ -86,6 +86,20 @@ describe('functions that get plain rows', () => {
     ['class {}', 'class'],
   ])('%s', (source, reason) => expect(fieldsOf(source)).toContain(reason))
 
+  it.each([
+    ['(r) => [1].some((x) => x === r.a)', true],
+    ['(r) => ({ later: () => r.a })', true],
+    ['(r) => ({ get later() { return r.a } })', true],
+    ['(r) => (x = r.a) => x', true],
+    ['(r) => (({ b }) => b + r.a)', true],
+    ['(r) => { const { a } = r; return () => a }', false],
+    ['(r) => { const a = r.a; return [1].map((x) => x + a) }', false],
+    ['(r) => [1].map((r) => r)', 'escapes'],
+  ])('%s: an inner function reads the row: %s', (source, captured) => {
+    const use = columnsOf(made(source))
+    expect(use.fields === undefined ? 'escapes' : use.captured).toBe(captured)
+  })
+
   it('may return the row where the caller copies results', () => {
     const use = (source: string) => columnsOf(made(source), 0, 'allowed').fields !== undefined
     expect(['r => r', '(r) => { if (r.a) return r; return undefined }'].map(use)).toEqual([

@@ -15,6 +15,8 @@ export type FieldUse =
   | {
       /** All fields that the parameter is asked for, in order of first use. */
       readonly fields: ReadonlySet<string>
+      /** A function inside reads the row too: it may run after the outer one has returned. */
+      readonly captured: boolean
       readonly reason: undefined
     }
   | {
@@ -64,7 +66,7 @@ function analyse(source: string, parameter: number, mayReturn: boolean): FieldUs
   try {
     const reader = new Reading(mayReturn)
     reader.read(tree, parameter)
-    return Object.freeze({ fields: reader.fields, reason: undefined })
+    return Object.freeze({ fields: reader.fields, captured: reader.captured, reason: undefined })
   } catch (error) {
     if (error instanceof Escape) return no(error.reason)
     throw error
@@ -85,6 +87,7 @@ class Escape {
 
 class Reading {
   readonly fields: Set<string> = new Set()
+  captured = false
   private readonly mayReturn: boolean
   private row: string | undefined
   /** The body of the function itself when it is an expression. */
@@ -257,13 +260,13 @@ class Reading {
     if (init !== null) this.visit(init, node)
   }
 
-  /** A function inside may run later, but reads fields of a view that stays valid; its own `this` is refused all the same. */
+  /** A function inside may run later, which whoever hands out views has to know; its own `this` is refused all the same. */
   private inner(node: Tree): void {
     const arrowBody = this.arrowBody
     this.arrowBody = undefined
-    for (const param of node['params'] as readonly Tree[]) this.visit(param, node)
     // What an inner function returns is not the result of the outer one.
     this.depth++
+    for (const param of node['params'] as readonly Tree[]) this.visit(param, node)
     this.visit(node['body'] as Tree, node)
     this.depth--
     this.arrowBody = arrowBody
@@ -280,7 +283,9 @@ class Reading {
   }
 
   private isRow(node: Tree): boolean {
-    return node.type === 'Identifier' && this.row !== undefined && node['name'] === this.row
+    const found = node.type === 'Identifier' && this.row !== undefined && node['name'] === this.row
+    if (found && this.depth > 0) this.captured = true
+    return found
   }
 }
 

@@ -7,8 +7,8 @@
  * value (in units of the column's array), `n<k>` the first byte of the map of absent values, `p<k>`, `b<k>`, `a<k>` start,
  * length and ASCII flag of the heap, `h<k>` the heap as a string once somebody asked for it.
  *
- * Laws: a frame never changes; its buffer is never written again; whoever keeps a frame keeps its whole buffer, so what
- * outlives a batch is copied (`copyFrame`) if its buffer is shared.
+ * Laws: a frame never changes while it is in use; who hands it out says how long that is (a source: until it is asked for
+ * more). Whoever keeps a frame keeps its whole buffer, so what outlives a batch is copied (`copyFrame`).
  */
 import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'

@@ -37,8 +37,8 @@ const listAttempts = 10
 const judgeAttempts = 3
 const empty = new Uint8Array(0)
 
-/** Where a batch lies in the cursor's chunk; valid until the next step. */
-export type CursorStep = 'batch' | 'end'
+/** `full`: the next batch needs another chunk, and the caller still holds batches of this one. */
+export type CursorStep = 'batch' | 'end' | 'gap' | 'full'
 
 export class BatchCursor {
   readonly #env: Env
@@ -54,15 +54,12 @@ export class BatchCursor {
   #extent: Extent | undefined
   #file: DiskFile | undefined
   #filePosition = 0
-  #spare = empty
   #count = 0
   /** The chunk, and the batch in it after a step that returned `batch`. */
   bytes = empty
   view = viewOf(empty)
   at = 0
   length = 0
-  /** Chunks read so far. With `reuse` two buffers take turns. */
-  refills = 0
   /** Offset that the next step returns, or of the batch it just returned. */
   offset: number
   nextOffset: number
@@ -92,9 +89,10 @@ export class BatchCursor {
 
   /**
    * Goes to the batch that holds `nextOffset`, when it lies below the end. TM1206 for damage. `gap` tells that the log
-   * now starts behind the position; the caller decides.
+   * now starts behind the position; the caller decides. With `keep` a cursor that reuses its chunk leaves it as it is.
    */
-  async step(end: VisibleEnd): Promise<CursorStep | 'gap'> {
+  async step(end: VisibleEnd, keep: boolean = false): Promise<CursorStep> {
+    this.#keep = keep && this.#reuse
     if (this.nextOffset >= end.visible) return 'end'
     if (end.generation > this.#generation) {
       await this.#relist()
@@ -103,7 +101,7 @@ export class BatchCursor {
     for (let attempt = 0; ; attempt++) {
       if (this.nextOffset < this.#startOffset) return 'gap'
       const found = await this.#tryStep()
-      if (found === 'batch') return 'batch'
+      if (found === 'batch' || found === 'full') return found
       // The open segment holds no more: it was sealed, replaced or retired, or this is damage.
       const before = this.#extent
       await this.#relist()
@@ -186,6 +184,7 @@ export class BatchCursor {
   /** Base offset that the next batch of the file must have, and where it ends. */
   #expected = 0
   #after = 0
+  #keep = false
 
   async #parse(): Promise<CheckResult> {
     this.at += this.length
@@ -205,6 +204,7 @@ export class BatchCursor {
       const partial =
         check === 'short' || (check === 'end' && this.#count - this.at < batchHeaderBytes)
       if (fresh && !(partial && grown)) return check
+      if (this.#keep) return 'full'
       grown = await this.#refill()
       fresh = true
     }
@@ -240,15 +240,18 @@ export class BatchCursor {
       size = Math.max(size, this.view.getUint32(this.at + field.length, true))
     }
     this.#filePosition += this.at
-    this.refills++
-    const target = this.#spare.length >= size ? this.#spare : new Uint8Array(size)
-    const count = await readFully(this.#file!, target, this.#filePosition)
-    const grown = count > have
-    this.#spare = this.#reuse && this.bytes !== target ? this.bytes : empty
-    this.bytes = target
-    this.view = viewOf(target)
+    // Nothing is in memory until the read has succeeded.
     this.at = 0
-    this.#count = count
+    this.#count = 0
+    // A new chunk costs the system its pages and their clearing, twice the reading of what is in the page cache.
+    if (!this.#reuse || this.bytes.length < size) {
+      this.bytes = new Uint8Array(size)
+      this.view = viewOf(this.bytes)
+    }
+    // One large batch must not make every later read as large.
+    const target = this.bytes.length > size ? this.bytes.subarray(0, size) : this.bytes
+    this.#count = await readFully(this.#file!, target, this.#filePosition)
+    const grown = this.#count > have
     return grown
   }
 
@@ -326,4 +329,4 @@ export class BatchCursor {
   }
 }
 
-type CheckResult = BatchCheck | 'batch'
+type CheckResult = BatchCheck | 'batch' | 'full'

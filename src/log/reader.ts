@@ -86,7 +86,6 @@ export class LogReader {
   readonly #place: PartitionPlace
   readonly #skipGaps: boolean
   readonly #pollMs: number
-  readonly #reuse: boolean
   readonly #lookup: StateLookup
   readonly #whenClosed: (reader: LogReader) => void
   readonly #watcher: EndWatcher
@@ -119,10 +118,9 @@ export class LogReader {
     this.#whenClosed = closed
     this.#watcher = new EndWatcher(env, place, lookup)
     const chunkBytes = Math.max(4096, options.chunkBytes ?? defaultChunkBytes)
-    this.#reuse = options.reuse ?? false
     this.#cursor = new BatchCursor(env, place, 0, {
       chunkBytes,
-      reuse: this.#reuse,
+      reuse: options.reuse ?? false,
       markersOnly: false,
     })
     this.#ahead = new BatchCursor(env, place, 0, { chunkBytes, reuse: true, markersOnly: true })
@@ -215,10 +213,9 @@ export class LogReader {
     let bytes = 0
     let scanned = 0
     // Passing much data that is not delivered lets the caller do something else now and then.
-    const refills = cursor.refills
     while (bytes < maxBytes && scanned < 16 * maxBytes) {
-      if (this.#reuse && batches.length > 0 && cursor.refills > refills + 1) break
-      const step = await cursor.step(this.#end)
+      const step = await cursor.step(this.#end, batches.length > 0)
+      if (step === 'full') break
       if (step === 'end') {
         this.#exhausted = true
         break

@@ -115,7 +115,7 @@ export interface ReaderOptions {
   readonly isolation?: Isolation
   /** What to do when retention removed records that were to be read. Default `fail` (TM1208). */
   readonly onGap?: 'fail' | 'skip'
-  /** Bytes per disk read. Default 1 MiB. */
+  /** Bytes per disk read, and the most that one `read` returns with `reuse`. Default 1 MiB. */
   readonly chunkBytes?: number
   /** True: payload views are valid only until the next `read`, which saves an allocation per chunk. Default false. */
   readonly reuse?: boolean

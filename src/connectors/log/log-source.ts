@@ -36,6 +36,9 @@ export async function openLogSource<Value>(
       const from = position === undefined ? 'earliest' : decodeOffset(position, topic)
       const reader = await log.openReader(options.topic, Number(partition), {
         from,
+        // The runtime is done with a batch before it asks for more (`FrameBatch`).
+        reuse: true,
+        chunkBytes,
         ...(options.onGap ? { onGap: options.onGap } : {}),
       })
       const end = bounded ? await reader.endOffset() : Number.POSITIVE_INFINITY
@@ -44,6 +47,9 @@ export async function openLogSource<Value>(
     close: () => log.close(),
   }
 }
+
+/** Small enough to stay in the cache of a core from the read to the chain, large enough that a read costs little. */
+const chunkBytes = 256 * 1024
 
 /** How often an idle partition looks for news. */
 const pollMs = 10
@@ -162,7 +168,8 @@ class TopicReader<Value> implements PartitionReader<Value> {
     const timestamps: number[] = []
     const offsets: number[] = []
     const rejected: RejectedInput[] = []
-    for (const record of readRecords(batch)) {
+    // A codec may keep parts of the bytes it was given, and the reader will reuse its own.
+    for (const record of readRecords({ ...batch, payload: batch.payload.slice() })) {
       const reject = (code: string, message: string): void => {
         const raw = record.value?.slice() ?? new Uint8Array(0)
         rejected.push({
