@@ -4,11 +4,12 @@ import { createNodeEnv } from '../platform/node.ts'
 import { openLog } from './log.ts'
 import { recordsBatch } from './records.ts'
 
+const pause = new Int32Array(new SharedArrayBuffer(4))
 const [directory = '', life = ''] = process.argv.slice(2)
 const log = openLog({ env: createNodeEnv({ logLevel: 'error' }), directory })
 const writer = await log.openWriter('t', 0, { owner: `life ${life}` })
 const { clean, cut } = writer.recovery
-writeSync(1, `open ${writer.recovery.endOffset} ${clean} ${cut === undefined ? 0 : cut.bytes}\n`)
+say(`open ${writer.recovery.endOffset} ${clean} ${cut === undefined ? 0 : cut.bytes}\n`)
 const encoder = new TextEncoder()
 let next = 0
 
@@ -19,7 +20,20 @@ async function client(): Promise<void> {
     const { baseOffset } = await writer.append(
       recordsBatch([{ key: null, value: padded, timestamp: next }]),
     )
-    writeSync(1, `ack ${baseOffset} ${value}\n`)
+    say(`ack ${baseOffset} ${value}\n`)
+  }
+}
+
+/** The pipe does not block: its reader may be behind on a busy machine. */
+function say(line: string): void {
+  for (let rest = line; ; ) {
+    try {
+      rest = rest.slice(writeSync(1, rest)) // ASCII
+      if (rest === '') return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(pause, 0, 0, 1)
+    }
   }
 }
 
