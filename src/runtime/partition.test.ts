@@ -7,15 +7,19 @@ import { forbidCodeGeneration } from '../base/codegen.ts'
 import { isTidemillError } from '../base/errors.ts'
 import { milliseconds, timestamp } from '../base/time.ts'
 import type { Sink, SinkWriter } from '../connectors/contract.ts'
+import { logSink, logSource } from '../connectors/log/log-topic.ts'
 import { memorySink } from '../connectors/memory/memory-sink.ts'
 import { memorySource } from '../connectors/memory/memory-source.ts'
 import { inlineExecutor } from '../execution.ts'
 import type { RunOptions } from '../graph/executor.ts'
 import { createNodeEnv } from '../platform/node.ts'
-import { keyHash } from '../schema/key.ts'
+import { json } from '../schema/json.ts'
+import { hashText, keyHash } from '../schema/key.ts'
+import { int, text } from '../schema/scalars.ts'
+import { field, struct } from '../schema/struct.ts'
 import { count, sum } from '../stream/aggregates.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
-import type { Stream } from '../stream/types.ts'
+import type { ParallelismOptions, Stream } from '../stream/types.ts'
 import { tumbling } from '../stream/window-assigners.ts'
 
 const env = createNodeEnv({ logLevel: 'error' })
@@ -201,5 +205,68 @@ describe.each([false, true])('interpreted: %s', (interpreted) => {
     await runTwin({ workers: 4 }, 4, (s) => s.to('out', sink, { parallelism: 2 }))
     expect(sink.written).toHaveLength(2)
     expect(sorted(sink.written.flat())).toEqual(sorted(rows))
+  })
+})
+
+describe('a topic', () => {
+  const record = struct('record', { key: field(1, text), n: field(2, int) })
+
+  /** Keys by partition, each with the numbers of its records in order. */
+  async function partitionsOf(
+    workers: number,
+    partitions: number,
+    options: ParallelismOptions = {},
+  ): Promise<readonly Readonly<Record<string, readonly number[]>>[]> {
+    const directory = mkdtempSync(join(folder, 'log-'))
+    const topic = { directory, topic: 'rows', value: json<{ key: string; n: number }>(record) }
+    await run({ workers }, 1, (source) =>
+      source
+        .keyBy((row) => row.key)
+        .process('same', {
+          output: record,
+          onRecord: ({ key, n }, ctx) => ctx.emit({ key, n }),
+        })
+        .to('rows', logSink({ ...topic, key: (row) => row.key, partitions }), options),
+    )
+    const handle = await logSource({ ...topic, until: 'end' }).open({
+      env,
+      name: 'in',
+      fields: undefined,
+      mode: 'batch',
+    })
+    const found: Record<string, number[]>[] = []
+    for (const partition of await handle.partitions()) {
+      const keys: Record<string, number[]> = {}
+      const reader = await handle.reader(partition, undefined)
+      for (let batch = await reader.read(); batch !== 'end'; batch = await reader.read()) {
+        if (batch === 'idle') await reader.wait(5)
+        else if (batch.kind === 'rows')
+          for (const { key, n } of batch.rows) {
+            const known = keys[key] ?? []
+            known.push(n)
+            keys[key] = known
+          }
+      }
+      await reader.close()
+      found.push(keys)
+    }
+    await handle.close()
+    return found
+  }
+
+  it('keeps a key in one partition and in order, whatever the number of workers', async () => {
+    const one = await partitionsOf(1, 5)
+    one.forEach((keys, partition) => {
+      // The rule of `tidemill log append`.
+      for (const key of Object.keys(keys)) expect((hashText(key) >>> 0) % 5).toBe(partition)
+    })
+    expect(one.flatMap((keys) => Object.keys(keys))).toHaveLength(11)
+    for (const workers of [2, 3, 4]) expect(await partitionsOf(workers, 5)).toEqual(one)
+    expect(await partitionsOf(4, 5, { parallelism: 2 })).toEqual(one)
+  })
+
+  it('with fewer partitions than workers needs a bound', async () => {
+    await expect(partitionsOf(4, 2)).rejects.toMatchObject({ code: 'TM1704' })
+    expect(await partitionsOf(4, 2, { parallelism: 2 })).toEqual(await partitionsOf(1, 2))
   })
 })

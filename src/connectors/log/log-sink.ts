@@ -11,6 +11,8 @@
  * Transactions are numbered by (generation, serial), so numbers grow over all lives, as the log wants it. After a failure the
  * writer accepts nothing but `close`.
  */
+import { assert } from '../../base/assert.ts'
+import type { Env } from '../../base/env.ts'
 import { isTidemillError, TidemillError } from '../../base/errors.ts'
 import { createFrameBuilder } from '../../frame/create-builder.ts'
 import type { FrameBuilder } from '../../frame/builder.ts'
@@ -24,7 +26,7 @@ import type { LogWriter } from '../../log/writer.ts'
 import { Reader, Writer } from '../../schema/bytes.ts'
 import { keyBytes, keyHash } from '../../schema/key.ts'
 import { toPlain } from '../../schema/row.ts'
-import type { Schema } from '../../schema/types.ts'
+import type { Key, Schema } from '../../schema/types.ts'
 import type { PreparedEpoch, SinkContext, SinkCounts, SinkWriter } from '../contract.ts'
 import { badOption, connectorErrors } from '../errors.ts'
 import { type LogSinkOptions, schemaIn } from './options.ts'
@@ -42,18 +44,11 @@ export async function openLogSink<Value>(
 ): Promise<SinkWriter<Value>> {
   const { env, job, name, subtask, subtasks } = context
   const log = openLog({ env, directory: options.directory })
-  const { partitions, durability } = options
-  const topic =
-    partitions === undefined
-      ? await log.topic(options.topic)
-      : await log.ensureTopic(options.topic, {
-          partitions,
-          ...(durability ? { durability } : {}),
-        })
+  const topic = await topicOf(log, options)
   if (topic.partitions < subtasks) {
     await log.close()
     throw badOption(
-      `logSink: topic ${topic.name} has ${topic.partitions} partitions for ${subtasks} subtasks`,
+      `logSink: topic ${topic.name} has ${topic.partitions} partitions for ${subtasks} subtasks; bound them with to(…, { parallelism: ${topic.partitions} })`,
     )
   }
   const schema = framesOf(options)
@@ -70,7 +65,33 @@ export async function openLogSink<Value>(
     await log.close()
     throw error
   }
-  return new TopicWriter(context, log, outputs, options)
+  return new TopicWriter(context, log, outputs, topic.partitions, options)
+}
+
+/** How many partitions the topic has, which is created if the options say so. */
+export async function partitionsOf<Value>(
+  env: Env,
+  options: LogSinkOptions<Value>,
+): Promise<number> {
+  const log = openLog({ env, directory: options.directory })
+  try {
+    return (await topicOf(log, options)).partitions
+  } finally {
+    await log.close()
+  }
+}
+
+/** The partition of a key: the rule of `tidemill log append`, for any number of writers. */
+export function partitionOfKey(key: Key, partitions: number): number {
+  return (keyHash(key) >>> 0) % partitions
+}
+
+function topicOf<Value>(
+  log: EventLog,
+  { topic, partitions, durability }: LogSinkOptions<Value>,
+): ReturnType<EventLog['topic']> {
+  if (partitions === undefined) return log.topic(topic)
+  return log.ensureTopic(topic, { partitions, ...(durability ? { durability } : {}) })
 }
 
 /** The schema when rows go to the log as frames: values with a schema and without key. */
@@ -87,6 +108,7 @@ class TopicWriter<Value> implements SinkWriter<Value> {
   readonly #context: SinkContext
   readonly #log: EventLog
   readonly #outputs: readonly PartitionOutput<Value>[]
+  readonly #partitions: number
   readonly #key: LogSinkOptions<Value>['key']
   #received = 0
   #turn = 0
@@ -95,28 +117,38 @@ class TopicWriter<Value> implements SinkWriter<Value> {
     context: SinkContext,
     log: EventLog,
     outputs: readonly PartitionOutput<Value>[],
+    partitions: number,
     options: LogSinkOptions<Value>,
   ) {
     this.#context = context
     this.#log = log
     this.#outputs = outputs
+    this.#partitions = partitions
     this.#key = options.key
   }
 
   write(row: Value, timestampMs: number): void {
-    const outputs = this.#outputs
-    const key = this.#key?.(row)
-    const place = key === undefined ? this.#turn : keyHash(key) >>> 0
-    // Without keys a partition gets whole batches, so that frames are full.
-    if (
-      outputs[place % outputs.length]!.add(
-        row,
-        timestampMs,
-        key === undefined ? null : keyBytes(key),
-      )
-    )
-      this.#turn++
     this.#received++
+    const key = this.#key?.(row)
+    if (key !== undefined) {
+      this.#owned(partitionOfKey(key, this.#partitions)).add(row, timestampMs, keyBytes(key))
+      return
+    }
+    // Without keys a partition gets whole batches, so that frames are full.
+    const outputs = this.#outputs
+    if (outputs[this.#turn % outputs.length]!.add(row, timestampMs, null)) this.#turn++
+  }
+
+  /** Partitions of this subtask follow each other at the distance of all subtasks. */
+  #owned(partition: number): PartitionOutput<Value> {
+    const { subtask, subtasks } = this.#context
+    const output = this.#outputs[Math.floor(partition / subtasks)]
+    assert(
+      output?.partition === partition,
+      'a row came to a subtask that does not write its partition',
+      { partition, subtask, subtasks },
+    )
+    return output
   }
 
   get full(): boolean {

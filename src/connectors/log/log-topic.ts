@@ -1,7 +1,7 @@
 /** Topics of the embedded event log as source and sink. */
-import type { Sink, Source } from '../contract.ts'
+import type { Sink, SinkPartitioning, Source } from '../contract.ts'
 import { badOption } from '../errors.ts'
-import { openLogSink } from './log-sink.ts'
+import { openLogSink, partitionOfKey, partitionsOf } from './log-sink.ts'
 import { openLogSource } from './log-source.ts'
 import { type LogSinkOptions, type LogSourceOptions, schemaIn } from './options.ts'
 
@@ -37,8 +37,9 @@ export function logSource<Value>(options: LogSourceOptions<Value>): Source<Value
 
 /**
  * Appends rows to a topic, each exactly once: an epoch is one transaction per partition, which readers of committed
- * records see after the checkpoint. A row goes to the partition of its key, without a key to one after the other.
- * Subtask i of n writes the partitions that are i modulo n, so there must be as many partitions as subtasks (TM1704).
+ * records see after the checkpoint. A row with a key goes to the partition of its key, the same for any number of
+ * workers and for `tidemill log append`; rows without keys go to one partition after the other. Subtask i of n writes the
+ * partitions that are i modulo n: with fewer partitions than workers (TM1704) bound them by `to(…, { parallelism })`.
  *
  * @example
  * events.to('events', logSink({ directory: 'log', topic: 'events', value: orderEvent, key: (e) => e.orderId }))
@@ -55,8 +56,23 @@ export function logSink<Value>(options: LogSinkOptions<Value>): Sink<Value> {
     guarantee: 'transactional',
     acceptsViews: schemaIn(options.value) !== undefined && options.key === undefined,
     value: options.value,
+    ...partitioningOf(options),
     open: (context) => openLogSink(context, options),
   })
+}
+
+/** Only rows with keys belong to a partition. */
+function partitioningOf<Value>(
+  options: LogSinkOptions<Value>,
+): Pick<Sink<Value>, 'partitioning'> | undefined {
+  const { key } = options
+  if (key === undefined) return undefined
+  return {
+    partitioning: Object.freeze<SinkPartitioning<Value>>({
+      count: ({ env }) => partitionsOf(env, options),
+      of: (row, count) => partitionOfKey(key(row), count),
+    }),
+  }
 }
 
 function checkTopic(

@@ -18,7 +18,10 @@ export interface LogSourceOptions<Value> extends LogTopicOptions<Value> {
 }
 
 export interface LogSinkOptions<Value> extends LogTopicOptions<Value> {
-  /** Records with this key go to one partition in order, and compaction keeps the newest of each. Stored with the record. */
+  /**
+   * Records with this key go to one partition in order, the same for any number of workers, and compaction keeps the newest of
+   * each. Stored with the record. Called once more by whoever sends the record to the writer of that partition.
+   */
   readonly key?: (row: Value) => Key
   /** A topic that does not exist is created with so many partitions. Default: it must exist (TM1200). */
   readonly partitions?: number

@@ -142,9 +142,13 @@ export function sinkConformance<Row>(host: ConformanceHost, sink: SinkUnderTest<
           ),
         )
         for (const writer of writers) await writer.recover([])
-        writers.forEach((writer, i) => {
-          writer.write(sink.row(i), Number.NaN)
-        })
+        const { partitioning } = sink.make()
+        const partitions = (await partitioning?.count({ env })) ?? 0
+        for (const [i, row] of [sink.row(0), sink.row(1)].entries()) {
+          // Rows that belong to a partition are given to its writer only.
+          const partition = partitioning?.of(row, partitions) ?? i
+          writers[partition % writers.length]!.write(row, Number.NaN)
+        }
         for (const writer of writers) await writer.commit(1, await writer.prepare(1))
         const found = (await sink.published(env)).map((row) => JSON.stringify(row)).sort()
         expectEqual(
