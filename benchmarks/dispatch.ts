@@ -10,6 +10,7 @@ const usage = `Usage: npm run bench -- <command> [options]
   nexmark chaos     the same from processes that are killed and change their number of workers
   nexmark recover   another name of chaos
   nexmark speed     throughput against hand-written loops
+  nexmark scale     two workers against one
   nexmark peer      throughput against Flink and against plain JavaScript, on the same file
   latency           from the instant an event is due to its result, at a fixed rate
   grow              memory and CPU time as keys, windows and age grow
@@ -65,6 +66,10 @@ async function find(name: string, second: string | undefined): Promise<Entry> {
     case 'nexmark speed': {
       const { speedCommand, speedUsage } = await import('./nexmark/speed.ts')
       return { usage: speedUsage, run: speedCommand }
+    }
+    case 'nexmark scale': {
+      const { scaleCommand, scaleUsage } = await import('./nexmark/scale.ts')
+      return { usage: scaleUsage, run: scaleCommand }
     }
     case 'nexmark peer': {
       const { peerCommand, peerUsage } = await import('./nexmark/peer.ts')

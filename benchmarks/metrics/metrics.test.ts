@@ -35,14 +35,14 @@ test('grow measures memory, keys and windows', async () => {
   expect(byName(figures, '2000 16-character keys')?.goal).toBe('<= 180')
   expect(byName(figures, '10 times the keys, 200 to 2000, uniform')?.goal).toBe('<= 1.5')
   expect(byName(figures, 'size/slide 50, 1000 keys, hot / size/slide 1')?.goal).toBe('<= 4')
-}, 60_000)
+}, 120_000)
 
 test('grow measures age', async () => {
   const sizes = '--queries q8 --segments 5 --segment-events 5000'
   const figures = await figuresOf(`grow --only age ${sizes} --checkpoint-ms 200`)
   expect(figures.map(({ goal }) => goal)).toEqual(['>= 0.95', '<= 5'])
   expect(figures[0]).toMatchObject({ digestRight: true })
-}, 60_000)
+}, 120_000)
 
 test('checkpoint measures overhead, duration and changes', async () => {
   const sizes = '--state-mb 1 --duration-mb 1 --seconds 2 --interval-ms 300'
@@ -51,19 +51,19 @@ test('checkpoint measures overhead, duration and changes', async () => {
   const state = { stateBytes: expect.any(Number) }
   for (const one of [figures[0], figures[1], figures[4]]) expect(one).toMatchObject(state)
   expect(byName(figures, '1 % of 10000 keys')?.measured).toBeGreaterThan(0)
-}, 60_000)
+}, 120_000)
 
 test('recovery finds the right result after a kill', async () => {
   const figures = await figuresOf('recovery --state-mb 1 --repetitions 1 --checkpoint-ms 200')
   expect(figures).toHaveLength(3)
   expect(figures[1]).toMatchObject({ right: true })
-}, 60_000)
+}, 120_000)
 
 test('backpressure loses nothing', async () => {
   const figures = await figuresOf('backpressure --seconds 0.5 --repetitions 1')
   expect(byName(figures, 'lost')?.measured).toBe(0)
   expect(byName(figures, 'out of order')?.measured).toBe(0)
-}, 60_000)
+}, 120_000)
 
 test('latency has an object per run', async () => {
   const times = '--warmup 0.5 --seconds 1.5 --rate 50000 --events 5000'
@@ -77,7 +77,7 @@ test('latency has an object per run', async () => {
     expect(latencyMs['p50']).toBeLessThanOrEqual(latencyMs['max'] ?? 0)
     expect(latencyMs['p50']).toBeGreaterThan(0)
   }
-}, 60_000)
+}, 120_000)
 
 describe('a figure', () => {
   test('holds on its goal and not beyond', () => {

@@ -2,9 +2,15 @@
 
 export interface Bar {
   readonly bar: string
-  readonly measured: number
+  /** Null when it could not be measured; the bar then neither holds nor fails. */
+  readonly measured: number | null
   readonly required: string
-  readonly holds: boolean
+  readonly holds: boolean | null
+  readonly skipped?: string
+}
+
+export function skipped(name: string, required: string, reason: string): Bar {
+  return { bar: name, measured: null, required, holds: null, skipped: reason }
 }
 
 export function bar(name: string, measured: number, comparison: '<=' | '>=', limit: number): Bar {

@@ -5,6 +5,7 @@ import { buildParts } from '../../src/runtime/build.ts'
 import { compileChain } from '../../src/runtime/compile-chain.ts'
 import { FailurePolicies } from '../../src/runtime/failures.ts'
 import { stagesOf } from '../../src/runtime/stages.ts'
+import type { Frame } from '../../src/frame/frame.ts'
 import type { Plan } from '../../src/graph/plan.ts'
 import { createNodeEnv } from '../../src/platform/node.ts'
 import { pipelineOn } from '../../src/stream/pipeline.ts'
@@ -17,6 +18,7 @@ export const ROWS_PER_CALL = 1_024
 
 export interface RunnableChain<Row> {
   rows(rows: readonly Row[]): void
+  frames(frames: readonly Frame[]): void
   /** The end of the input: everything still open fires. */
   end(): void
 }
@@ -66,6 +68,9 @@ export function chainOf<Row, Out>(
     rows: (rows) => {
       for (let from = 0; from < rows.length; from += ROWS_PER_CALL)
         root?.rows(rows, from, Math.min(from + ROWS_PER_CALL, rows.length))
+    },
+    frames: (frames) => {
+      for (const frame of frames) root?.frame(frame, 0, frame.length)
     },
     end: () => {
       for (const reached of parts.originsOfSource.values())

@@ -10,8 +10,10 @@ import { jsonLinesBars } from './jsonl.ts'
 import { generatorsBars, rxBars, streamsBars } from './libraries.ts'
 import { logBars } from './log.ts'
 import { copyBars, rowsBars, viewsBars } from './log-query.ts'
+import { limitBars } from './limit.ts'
 import { stateBars } from './state.ts'
 import { windowBars } from './windows.ts'
+import { workersBars } from './workers.ts'
 
 type Bars = () => readonly Bar[] | Promise<readonly Bar[]>
 
@@ -32,6 +34,8 @@ const bars: Readonly<Record<string, Bars>> = {
   'log-views': viewsBars,
   'log-copy': copyBars,
   jsonl: jsonLinesBars,
+  workers: () => workersBars(),
+  limit: () => limitBars(),
 }
 
 const wanted = process.argv[2] ?? ''

@@ -24,6 +24,8 @@ const groups = [
   'log-views',
   'log-copy',
   'jsonl',
+  'workers',
+  'limit',
 ] as const
 
 export const microUsage = `Usage: npm run bench -- micro [options]
@@ -42,9 +44,11 @@ export async function microCommand(args: readonly string[]): Promise<number> {
   try {
     for (const group of wanted) {
       const code = await runGroup(program, group, (bar) => {
-        hold &&= bar.holds
-        const { measured, required, holds } = bar
-        const line = `${holds ? 'holds' : 'FAILS'}  ${String(measured).padStart(8)}  ${required.padEnd(8)}  ${bar.bar}`
+        hold &&= bar.holds !== false
+        const { measured, required, holds, skipped } = bar
+        const verdict = skipped === undefined ? (holds === true ? 'holds' : 'FAILS') : 'skips'
+        const name = skipped === undefined ? bar.bar : `${bar.bar}: ${skipped}`
+        const line = `${verdict}  ${String(measured ?? '').padStart(8)}  ${required.padEnd(8)}  ${name}`
         console.log(values['json'] === true ? JSON.stringify(bar) : line)
       })
       if (code !== 0) return 1

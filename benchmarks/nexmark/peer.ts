@@ -5,8 +5,9 @@
  * first fifth of the events. See `../README.md`.
  */
 import { spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { bundle } from '../bundle.ts'
 import { listOf, oneOf, parseOptions, positive, UsageError } from './arguments.ts'
@@ -40,7 +41,7 @@ export const peerUsage = `Usage: npm run bench -- nexmark peer [options]
   --events N          the first N events of D4 instead, a multiple of 5000
   --repetitions N     runs of each system, in turn (default: 3)
   --checkpoint-ms N   between checkpoints of Tidemill and Flink (default: 10000)
-  --report PATH       also writes PATH.json, one object per run, and PATH.md, the table
+  --report PATH       also writes PATH.jsonl, one object per run, and PATH.md, the table
   --json              one JSON object per line and run, then a summary of each query and one of all
 
 Flink needs java, javac and mvn, the latter for the first run only.`
@@ -146,9 +147,12 @@ async function compare(settings: Settings, report: string | undefined): Promise<
     console.log(JSON.stringify({ summary: 'all', ...summary.all, skipped: without ?? null }))
   } else console.log(table)
   if (report !== undefined) {
-    const lines = objects.map((object) => JSON.stringify(object)).join(',\n')
-    writeFileSync(`${report}.json`, `[\n${lines}\n]\n`)
-    writeFileSync(`${report}.md`, `${headOf(settings, machine)}\n\n${table}\n`)
+    mkdirSync(dirname(report), { recursive: true })
+    writeFileSync(
+      `${report}.jsonl`,
+      objects.map((object) => `${JSON.stringify(object)}\n`).join(''),
+    )
+    writeFileSync(`${report}.md`, `${headOf(settings, taking, runs, machine)}\n\n${table}\n`)
   }
   return summary.all.valid ? 0 : 1
 }
@@ -300,14 +304,23 @@ function progressLine({ system, query, figures, invalid }: PeerRun): string {
 
 function headOf(
   { dataset, repetitions, checkpointIntervalMs }: Settings,
-  { cpuModel, cores, os, spin1 }: ReturnType<typeof describeMachine>,
+  taking: readonly System[],
+  runs: readonly PeerRun[],
+  { cpuModel, cores, memBytes, os, spin1 }: ReturnType<typeof describeMachine>,
 ): string {
+  const versions = { node: process.versions.node }
+  for (const { figures } of runs) Object.assign(versions, figures.versions)
+  const named = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
+  const data = dataset.name.startsWith('D4')
+    ? `--events ${dataset.events}`
+    : `--dataset ${dataset.name}`
+  const options = `--systems ${taking.join(',')} --repetitions ${repetitions} --checkpoint-ms ${checkpointIntervalMs}`
   const { commit, dirty, startedAt } = identity(new Date())
   return [
     '# The same file through other systems',
     '',
-    `Command: \`npm run -s bench -- nexmark peer --${dataset.name.startsWith('D4') ? `events ${dataset.events}` : `dataset ${dataset.name}`} --repetitions ${repetitions} --checkpoint-ms ${checkpointIntervalMs}\``,
+    `Command: \`npm run -s bench -- nexmark peer ${data} ${options}\``,
     '',
-    `Commit ${commit}${dirty === true ? ' with changes' : ''}, ${startedAt.slice(0, 10)}, ${cpuModel}, ${cores} cores, ${os}, Node ${process.versions.node}, spin ${spin1}.`,
+    `Commit ${commit}${dirty === true ? ' with changes' : ''}, ${startedAt.slice(0, 10)}, ${cpuModel}, ${cores} cores, ${Math.round(memBytes / 2 ** 30)} GiB, ${os}, ${named.join(', ')}, spin ${spin1}.`,
   ].join('\n')
 }

@@ -22,7 +22,7 @@ export interface OpenProfile {
   close(): void
 }
 
-/** With several partitions, frames (S1, S4) or lines (S2) are dealt to them in turn; each stays in order. */
+/** With several partitions, frames (S1, S4) are dealt to them in turn; each stays in order. S2 has one file. */
 export async function openProfile(
   profile: Profile,
   dataset: Dataset,
@@ -42,7 +42,7 @@ export async function openProfile(
     }
     case 'S4': {
       const directory = mkdtempSync(join(tmpdir(), 'tidemill-nexmark-log-'))
-      await fillTopic(dataset, directory)
+      await fillTopic(dataset, directory, partitions)
       const topic = {
         directory: join(directory, 'log'),
         topic: 'events',
@@ -64,7 +64,12 @@ function dealt<Item>(items: readonly Item[], partitions: number): Item[] | Item[
   )
 }
 
-async function fillTopic(dataset: Dataset, directory: string): Promise<void> {
+/** Writes the data set to the topic `events` of `<directory>/log`, batches in turn to its partitions. */
+export async function fillTopic(
+  dataset: Dataset,
+  directory: string,
+  partitions: number,
+): Promise<void> {
   const app = pipeline('nexmark-fill')
   app.from('events', memoryFrames<EventRow>(loadFrames(dataset), { schema: nexmarkEvent })).to(
     'log',
@@ -72,7 +77,7 @@ async function fillTopic(dataset: Dataset, directory: string): Promise<void> {
       directory: join(directory, 'log'),
       topic: 'events',
       value: nexmarkEvent,
-      partitions: 1,
+      partitions,
     }),
   )
   await app.run({ state: join(directory, 'state') })

@@ -52,7 +52,8 @@ export function describeMachine() {
     cpuModel: cpus()[0]?.model ?? 'unknown',
     cores: cpus().length,
     memBytes: totalmem(),
-    os: `${platform()} ${release()} ${arch()}`,
+    // Without what a distributor adds to the version.
+    os: `${platform()} ${release().split('-')[0]} ${arch()}`,
     spin1: spin(),
   }
 }
