@@ -35,7 +35,10 @@ export interface Late<Row> extends Letter {
 export interface Rejected<Row> extends Letter {
   /** What the step was given: a row, or for a source the text or bytes that did not decode. */
   readonly input: Row
-  /** Where the record came from as its source tells it, e.g. `orders.csv:17`; empty when it is not known. */
+  /**
+   * Where the record came from as its source tells it, e.g. `orders.csv:17`. Empty when it is not known: behind steps that keep
+   * state, whose rows have no one origin, and with several workers behind a `keyBy`, where rows come from another thread.
+   */
   readonly position: string
   /** 1 for the first try; a record replayed from dead letters has been tried before. */
   readonly attempt: number

@@ -242,4 +242,48 @@ describe('chains', () => {
       expect(await runRows(app.plan(), rows, { interpreted })).toEqual({ rows: [1, 4] })
     }
   })
+
+  it('name the place of a row that came straight from its source, and no place of others', async () => {
+    for (const interpreted of [false, true]) {
+      const app = pipelineOn(undefined)('places', { onError: { user: 'dead-letter' } })
+      const refuse =
+        (v: number) =>
+        (r: Row): Row => {
+          if (r.v === v) throw new Error(`no ${v}`)
+          return r
+        }
+      const mapped = app.from('rows', rowsSource<Row>()).map(refuse(2))
+      const tried = mapped.try('tried', refuse(3))
+      tried.rejected.map((r) => `${r.input.v} ${r.position}`).to('rejected', nullSink())
+      tried.results
+        .keyBy((r) => r.k)
+        .process('step', {
+          state: {},
+          output: int,
+          onRecord(r, ctx) {
+            if (r.v === 4) throw new Error('no 4')
+            ctx.emit(r.v)
+          },
+        })
+        .map((v) => {
+          if (v === 5) throw new Error('no 5')
+          return v
+        })
+        .to('out', nullSink())
+      const rows = [1, 2, 3, 4, 5, 6].map((v) => ({ t: v, k: 0, v, s: '' }))
+      const got = await runRows(app.plan(), rows, { interpreted, batchRows: 10 })
+      expect(got['rejected']).toEqual(['3 rows:2'])
+      const letters = (got['dead letters'] ?? []) as {
+        position: string
+        error: { message: string }
+      }[]
+      expect(letters.map((letter) => [letter.error.message, letter.position])).toEqual([
+        ['no 2', 'rows:1'],
+        ['no 4', 'rows:3'],
+        // A result of a step with state has no one origin.
+        ['no 5', ''],
+      ])
+      expect(got['out']).toEqual([1, 6])
+    }
+  })
 })

@@ -51,8 +51,17 @@ export interface KeyedOperator extends Operator {
   record(key: Key, row: unknown, timestampMs: number): void
 }
 
+/** Which row of its batch a source is giving away; -1 behind steps that keep state, whose rows have no one origin. */
+export interface RowPlace {
+  index: number
+}
+
 /** What happens to rows that cannot go on. Called off the hot path. */
 export interface ChainHooks {
+  /** Kept up to date by the chain when somebody may ask for a position: a store per row, which other jobs do not pay. */
+  readonly row?: RowPlace | undefined
+  /** Where the row at hand came from, as its source tells it; empty when it is not known. */
+  position?(): string
   /** The job-wide policy for a user function that threw: returns when the row is dropped, throws to stop the job. */
   userError(node: PlanNode, row: unknown, error: unknown): void
   /** A row without usable event time: as above. */

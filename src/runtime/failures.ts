@@ -7,14 +7,23 @@ import type { RejectedInput, SinkWriter } from '../connectors/contract.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import { nameOf } from '../graph/roles.ts'
 import type { Emit } from '../operators/contract.ts'
-import { type ChainHooks, type countAside, countDropped, countersPerNode } from './chain.ts'
+import {
+  type ChainHooks,
+  type countAside,
+  countDropped,
+  countersPerNode,
+  type RowPlace,
+} from './chain.ts'
 import { runtimeErrors } from './errors.ts'
 import { keyCheck } from './key-check.ts'
 import { messageOf, rejectedRow } from './rejected.ts'
 
 export class FailurePolicies implements ChainHooks {
-  /** Says where row `index` of the current batch came from. */
-  place: (index: number) => string = () => 'unknown'
+  /** Present when letters may be written about rows: they name the place. */
+  readonly row: RowPlace | undefined
+  /** The place of a row of the running batch in its source; `undefined` while no source gives rows away. */
+  locate: ((index: number) => string) | undefined
+  #place: (index: number) => string = () => 'unknown'
   /** Where the policy `dead-letter` stores records. */
   deadLetters: SinkWriter<unknown> | undefined
   readonly #plan: Plan
@@ -28,6 +37,23 @@ export class FailurePolicies implements ChainHooks {
     this.#plan = plan
     this.#counters = counters
     this.#stageOf = stageOf
+    const tells = this.needsDeadLetters || plan.nodes.some((n) => 'rejects' in n && n.rejects)
+    this.row = tells ? { index: -1 } : undefined
+  }
+
+  /** Says where row `index` of the current batch came from, for errors. Whoever sets it may set `locate` too. */
+  get place(): (index: number) => string {
+    return this.#place
+  }
+
+  set place(place: (index: number) => string) {
+    this.#place = place
+    this.locate = undefined
+  }
+
+  position(): string {
+    const index = this.row?.index ?? -1
+    return index < 0 ? '' : (this.locate?.(index) ?? '')
   }
 
   get needsDeadLetters(): boolean {
@@ -139,7 +165,9 @@ export class FailurePolicies implements ChainHooks {
   #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
     this.#count(node, countDropped)
     if (policy === 'dead-letter') {
-      this.#store(node, rejectedRow(nameOf(node), row, error))
+      // A timer is not the row that made time advance.
+      const position = row === undefined ? '' : this.position()
+      this.#store(node, rejectedRow(nameOf(node), row, error, position))
     }
   }
 

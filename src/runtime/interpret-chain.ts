@@ -114,7 +114,7 @@ export function interpretChain(parts: ChainParts): Chain {
           } catch (error) {
             if (!node.rejects) throw error
             count(id, countAside)
-            rejected(rejectedRow(node.name, row, error), t)
+            rejected(rejectedRow(node.name, row, error, hooks.position?.()), t)
             return
           }
           count(id, countOut)
@@ -182,7 +182,7 @@ export function interpretChain(parts: ChainParts): Chain {
       if (!(typeof t === 'number' && t > timestampMin && t < timestampMax)) {
         if (!node.rejects) return hooks.badTime(node, row, t)
         count(node.id, countAside)
-        return rejected(rejectedTime(node, row, t), Number.NaN)
+        return rejected(rejectedTime(node, row, t, hooks.position?.()), Number.NaN)
       }
       count(node.id, countOut)
       if (collected) {
@@ -216,7 +216,10 @@ export function interpretChain(parts: ChainParts): Chain {
       const run = (read: (index: number) => unknown, from: number, to: number): void => {
         let index = from
         try {
-          for (; index < to; index++) out(read(index), Number.NaN)
+          for (; index < to; index++) {
+            if (hooks.row) hooks.row.index = index
+            out(read(index), Number.NaN)
+          }
         } catch (error) {
           hooks.failed(plan.nodes[at], error, index)
         }
@@ -239,7 +242,10 @@ export function interpretChain(parts: ChainParts): Chain {
     const index = layout.output(node, output)
     return (row, t) => {
       counters[index] = (counters[index] ?? 0) + 1
+      const was = hooks.row?.index ?? -1
+      if (hooks.row) hooks.row.index = -1
       out(row, t)
+      if (hooks.row) hooks.row.index = was
     }
   }
   const exchanges = new Map<number, ExchangeRoot>()

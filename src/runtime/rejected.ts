@@ -17,10 +17,15 @@ export function rejectedRow(
 }
 
 /** A row whose event time cannot be used; `value` is what its function returned or threw. */
-export function rejectedTime(node: PlanNode, input: unknown, value: unknown): RejectedRow {
+export function rejectedTime(
+  node: PlanNode,
+  input: unknown,
+  value: unknown,
+  position: string = '',
+): RejectedRow {
   const thrown = value instanceof Error
   const reason = thrown ? value : new TypeError(`not a usable event time: ${String(value)}`)
-  const rejected = rejectedRow(nameOf(node), input, reason)
+  const rejected = rejectedRow(nameOf(node), input, reason, position)
   return { ...rejected, error: { ...rejected.error, code: runtimeErrors.badTime.code } }
 }
 

@@ -110,6 +110,12 @@ function start(
 ) {
   const counters = new Float64Array(counterLayout(plan).size)
   const hooks = new FailurePolicies(plan, counters)
+  hooks.locate = (index) => `rows:${index}`
+  if (hooks.needsDeadLetters) {
+    const letters = outputs['dead letters'] ?? []
+    outputs['dead letters'] = letters
+    hooks.deadLetters = { write: (letter: unknown) => letters.push(letter) } as never
+  }
   const range = { first: 0, end: plan.options.maxParallelism, total: plan.options.maxParallelism }
   const random = createSeededRandom(1)
   forbidCodeGeneration(interpreted)

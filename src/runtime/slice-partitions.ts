@@ -103,6 +103,7 @@ export class PartitionReading {
       const from = taken.next
       const to = Math.min(from + this.#turns.rowsPerCall, count)
       policies.place = place
+      policies.locate = (index) => batch.locate(index)
       this.#slice.inStage(0, () => {
         if (batch.kind === 'rows') root.rows(batch.rows, from, to)
         else root.frame(batch.frame, from, to)

@@ -55,7 +55,8 @@ describe('a user function throws at one record', () => {
     expect(kept).toContain(`${bad},k${bad % 7}`)
     expect(kept).toContain('the row is not to my liking')
     // A step without a name goes by its place in the program.
-    const { operator } = JSON.parse(kept) as { operator: string }
+    const { operator, position } = JSON.parse(kept) as { operator: string; position: string }
+    expect(position).toBe(`${place.input}:${bad + 1}`)
     expect(operator).toMatch(/^map at .*test\/e2e\/jobs\/hurt\.ts:\d+:\d+$/)
   })
 })

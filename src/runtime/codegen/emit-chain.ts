@@ -157,7 +157,7 @@ class ChainEmitter {
   #loop(id: number, counts: Counts, each: Code): Code {
     return code`
       let i = from, at = ${id}; ${counts.declared} enter();
-      try { for (; i < to; i++) { ${each} } } catch (e) { ${this.#failed()}(e, leave(at), i); } finally { ${counts.added} }
+      try { for (; i < to; i++) { ${this.#place(code`i`)} ${each} } } catch (e) { ${this.#failed()}(e, leave(at), i); } finally { ${counts.added} }
       leave(at);`
   }
 
@@ -230,8 +230,8 @@ class ChainEmitter {
       ${name('frame', id)}(frame, from, to) {
         const layout = frame.layout; const View = layout.View; const t = NaN;
         if (layout.columns.rows === 'value') {
-          const rows = []; for (let j = from; j < to; j++) rows.push(layout.plain(frame, j));
-          this.rows(rows, 0, rows.length); return;
+          const rows = new Array(to); for (let j = from; j < to; j++) rows[j] = layout.plain(frame, j);
+          this.rows(rows, from, to); return;
         }
         ${loop(viewCounts, code`let plain; const r = new View(frame, i); ${views}`)}
       },`
@@ -269,7 +269,21 @@ class ChainEmitter {
     if (consumers.length === 0)
       return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
     const body = this.#feed(id, output, row(code`r`), code`t`)
-    return code`${name('n', id)}${name('x', index)}: (r, t) => { const was = at; ${counter} += 1; ${body} at = was; },`
+    const place = this.#parts.hooks.row && this.#constant(this.#parts.hooks.row)
+    const [before, after] =
+      place === undefined
+        ? [empty, empty]
+        : [
+            code`const origin = ${place}.index; ${place}.index = -1;`,
+            code`${place}.index = origin;`,
+          ]
+    return code`${name('n', id)}${name('x', index)}: (r, t) => { const was = at; ${counter} += 1; ${before} ${body} ${after} at = was; },`
+  }
+
+  /** Remembers which row of its batch is on its way, where a letter may name it. */
+  #place(index: Code): Code {
+    const { row: place } = this.#parts.hooks
+    return place === undefined ? empty : code`${this.#constant(place)}.index = ${index};`
   }
 
   /** Code that gives a row to every consumer of an output. */
@@ -366,7 +380,7 @@ class ChainEmitter {
     if (!node.rejects) return code`at = ${id}; const ${made} = ${this.#call(node.fn, r)}; ${rest}`
     const ok = name('ok', id)
     const reject = this.#constant((input: unknown, error: unknown) =>
-      rejectedRow(node.name, input, error),
+      rejectedRow(node.name, input, error, this.#parts.hooks.position?.()),
     )
     const bad = name('bad', id)
     const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad), t)}`
@@ -406,7 +420,7 @@ class ChainEmitter {
     }
     const bad = name('bad', node.id)
     const reject = this.#constant((input: unknown, value: unknown) =>
-      rejectedTime(node, input, value),
+      rejectedTime(node, input, value, this.#parts.hooks.position?.()),
     )
     return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
       ${this.#feed(node.id, 'rejected', row(bad), code`NaN`)}`
