@@ -25,6 +25,8 @@ export interface MessageWriter {
   write(message: Uint8Array): boolean
   /** How full the channel is, 0 to 1. */
   readonly fill: number
+  /** Bytes that the channel holds. */
+  readonly size: number
 }
 
 export interface MessageReader {

@@ -203,6 +203,7 @@ test('what a channel refuses waits in order', () => {
   const inner = new Channel()
   let room = 1
   const gate: MessageWriter = {
+    size: 1 << 20,
     fill: 1,
     write: (message) => room > 0 && room-- > 0 && inner.write(message),
   }

@@ -50,7 +50,7 @@ export function createLocalMesh(options: LocalMeshOptions): LocalMesh {
 
 /** A channel from a subtask to another one of its thread, or to itself. */
 export class Queue implements MessageWriter, MessageReader {
-  private readonly bytesMax: number
+  readonly size: number
   private readonly sender: Waker
   private readonly receiver: Waker
   private readonly own: Armed | undefined
@@ -61,8 +61,8 @@ export class Queue implements MessageWriter, MessageReader {
   private refused: boolean
 
   /** `own`: the bell of whoever holds both ends, if it must be armed. */
-  constructor(bytesMax: number, sender: Waker, receiver: Waker, own?: Armed) {
-    this.bytesMax = bytesMax
+  constructor(size: number, sender: Waker, receiver: Waker, own?: Armed) {
+    this.size = size
     this.sender = sender
     this.receiver = receiver
     this.own = own
@@ -73,11 +73,11 @@ export class Queue implements MessageWriter, MessageReader {
   }
 
   get fill(): number {
-    return Math.min(1, this.bytes / this.bytesMax)
+    return Math.min(1, this.bytes / this.size)
   }
 
   write(message: Uint8Array): boolean {
-    if (this.bytes > 0 && this.bytes + message.length > this.bytesMax) {
+    if (this.bytes > 0 && this.bytes + message.length > this.size) {
       this.refused = true
       this.own?.arm()
       return false

@@ -39,7 +39,7 @@ class RingEnd {
   protected readonly control: Int32Array<SharedArrayBuffer>
   protected readonly u8: Uint8Array<SharedArrayBuffer>
   protected readonly i32: Int32Array<SharedArrayBuffer>
-  protected readonly size: number
+  readonly size: number
   protected readonly peer: Waker
   protected readonly own: Armed
 

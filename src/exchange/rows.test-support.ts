@@ -7,6 +7,7 @@ import { type ExchangeOptions, ExchangeWriter } from './exchange-writer.ts'
 
 /** A channel without end, with the messages in it. */
 export class Channel implements MessageWriter {
+  readonly size = 1 << 20
   readonly fill = 0
   readonly messages: Uint8Array<ArrayBuffer>[] = []
   private readonly decoder = new MessageDecoder()

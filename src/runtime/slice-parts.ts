@@ -111,6 +111,7 @@ export class SliceParts {
       stages: this.cuts,
       parts: this.built,
       links: options.links,
+      clock: env.clock,
     })
     this.meter = new ActivityMeter(this.stages.length, options.cell)
     const broken = (error: unknown): void => {

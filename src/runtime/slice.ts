@@ -177,7 +177,10 @@ export class Slice {
     if (this.#slice.stages.length === 1) return false
     if (worked && nowMs - this.#flushedAtMs < flushMs) return true
     this.#flushedAtMs = nowMs
-    for (const stage of this.#slice.stages) for (const output of stage.outputs) output.flush()
+    for (const stage of this.#slice.stages) {
+      for (const output of stage.outputs) output.flush()
+      for (const way of stage.ways) way.look()
+    }
     return this.#slice.stages.some(
       (stage) =>
         stage.started && !this.#slice.held(stage) && stage.inputs.some((input) => input.ready),
@@ -221,7 +224,8 @@ export class Slice {
       sink !== undefined || this.#slice.clock.due === Number.POSITIVE_INFINITY
         ? restMsMax
         : this.#slice.clock.due - this.#slice.clock.nowMs()
-    const ms = Math.max(1, Math.min(restMsMax, untilTimer))
+    const crowded = this.#slice.stages.some((stage) => stage.crowded)
+    const ms = Math.max(1, Math.min(crowded ? crowdedMs : restMsMax, untilTimer))
     const sinceMs = this.#slice.env.clock.monoMs()
     const blocked = this.#slice.stages.some((stage) => stage.blocked)
     await new Promise<void>((resolve) => {
@@ -274,6 +278,9 @@ export class Slice {
 
 /** Longest rest while nothing happens; idle inputs and the wall clock are looked at so often. */
 const restMsMax = 100
+
+/** Longest rest while a slow receiver has enough to do: nobody says when it has less. */
+const crowdedMs = 10
 
 /** While there is work, silent partitions are looked for so often. */
 const watchMs = 20

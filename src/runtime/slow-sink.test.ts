@@ -75,7 +75,7 @@ function stallingSink() {
 }
 
 /** Rows in batches that take several calls of the chain. */
-function source(rows: number): Source<Row> {
+function source(rows: number, batch: number = batchRows): Source<Row> {
   const numberOf = (bytes: Uint8Array | undefined): number =>
     bytes === undefined ? 0 : Number(new TextDecoder().decode(bytes))
   return {
@@ -94,11 +94,11 @@ function source(rows: number): Source<Row> {
             read() {
               if (at >= rows) return Promise.resolve('end' as const)
               const from = at
-              at = Math.min(rows, at + batchRows)
-              const batch = Array.from({ length: at - from }, (_unused, i) => from + i)
+              at = Math.min(rows, at + batch)
+              const numbers = Array.from({ length: at - from }, (_unused, i) => from + i)
               return Promise.resolve({
                 kind: 'rows' as const,
-                rows: batch.map((n) => ({ key: `k${n % 7}`, n })),
+                rows: numbers.map((n) => ({ key: `k${n % 7}`, n })),
                 rejected: [],
                 locate: (i: number) => `row ${from + i}`,
               })
@@ -148,7 +148,7 @@ describe('a sink that stalls', () => {
     const { sink, kept, seen, open } = stallingSink()
     const fast = memorySink<number>()
     const app = pipelineOn(inlineExecutor(() => env))('branches')
-    const rows = app.from('rows', source(allRows))
+    const rows = app.from('rows', source(batchRows))
     rows.map((row) => row.n).to('fast', fast)
     rows
       .keyBy((row) => row.key)
@@ -157,12 +157,84 @@ describe('a sink that stalls', () => {
     const state = mkdtempSync(join(folder, 'state-'))
     const job = await app.start({ state, workers: 2, checkpointInterval: milliseconds(20) })
     await until(
-      () => fast.pending.length + fast.records.length === allRows,
+      () => fast.pending.length + fast.records.length === batchRows,
       'the fast sink has all',
     )
-    expect(seen.written).toBeLessThan(allRows)
+    expect(seen.written).toBeLessThan(batchRows)
     open()
     expect((await job.finished).status).toBe('finished')
-    expect(kept.records.length).toBe(allRows)
+    expect(kept.records.length).toBe(batchRows)
   })
+})
+
+/** A memory sink that takes about a thousand rows per second, in portions of twenty. */
+function slowSink(kept: Sink<unknown>, slow: boolean): Sink<unknown> {
+  return {
+    ...kept,
+    async open(context) {
+      const writer = await kept.open(context)
+      let waiting = 0
+      return {
+        write(row, time) {
+          writer.write(row, time)
+          waiting++
+        },
+        get full() {
+          return slow && waiting >= 20
+        },
+        async flush() {
+          await env.clock.sleep(waiting)
+          waiting = 0
+        },
+        prepare: (epoch) => writer.prepare(epoch),
+        commit: (epoch, prepared) => writer.commit(epoch, prepared),
+        recover: (committed) => writer.recover(committed),
+        counts: () => writer.counts(),
+        close: () => writer.close(),
+      }
+    },
+  }
+}
+
+describe('a sink that is slow', () => {
+  it.each([
+    [2, 3],
+    [4, 1],
+  ])(
+    'keeps no checkpoint waiting for long: %i subtasks, then %i',
+    async (workers, later) => {
+      const rows = 100_000
+      const kept = memorySink<{ readonly key: string; readonly count: number }>()
+      const run = (slow: boolean) => {
+        const app = pipelineOn(inlineExecutor(() => env))('slow')
+        app
+          .from('rows', source(rows, 256))
+          .keyBy((row) => row.key)
+          .count('counts')
+          .to('out', slowSink(kept as Sink<unknown>, slow))
+        return app
+      }
+      const state = mkdtempSync(join(folder, 'state-'))
+      const job = await run(true).start({ state, workers, checkpointInterval: seconds(60) })
+      await env.clock.sleep(2_500)
+      for (let i = 0; i < 3; i++) {
+        const sinceMs = env.clock.monoMs()
+        await job.savepoint(join(folder, `slow-${workers}-${i}`))
+        expect(env.clock.monoMs() - sinceMs).toBeLessThan(2_000)
+      }
+      await job.stop()
+      const taken = kept.records.length
+      expect(taken).toBeGreaterThan(0)
+      expect(taken).toBeLessThan(rows / 2)
+      const end = await run(false).run({ state, workers: later })
+      expect(end.status).toBe('finished')
+      const counts = new Map<string, number>()
+      for (const { key } of kept.records) counts.set(key, (counts.get(key) ?? 0) + 1)
+      for (const { key, count } of kept.records)
+        expect(count).toBeLessThanOrEqual(counts.get(key) ?? 0)
+      expect(new Set(kept.records.map(({ key, count }) => `${key} ${count}`)).size).toBe(rows)
+      expect(kept.records.length).toBe(rows)
+    },
+    30_000,
+  )
 })

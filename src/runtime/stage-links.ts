@@ -1,4 +1,5 @@
 /** Puts the stages of a subtask together: steps, event-time steps, and the channels between subtasks. */
+import type { Clock } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
 import type { Plan } from '../graph/plan.ts'
@@ -8,6 +9,7 @@ import { ChannelInput } from './channel-input.ts'
 import { CollectedRows } from './collected-rows.ts'
 import { runtimeErrors } from './errors.ts'
 import { ExchangeOutput } from './exchange-output.ts'
+import { PacedWriter } from './paced-writer.ts'
 import { fieldsReadBehind } from './projection.ts'
 import { Stage } from './stage.ts'
 import { collectsInBatch, type ExchangeEdge, isInFront, peersOf, type Stages } from './stages.ts'
@@ -20,6 +22,7 @@ export interface StageLinkOptions {
   readonly stages: Stages
   readonly parts: BuiltParts
   readonly links: SubtaskLinks | undefined
+  readonly clock: Pick<Clock, 'monoMs'>
 }
 
 export function connectStages(options: StageLinkOptions): readonly Stage[] {
@@ -44,6 +47,14 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
   }
   const peers = peersOf(edge, subtask, subtasks)
   const node = plan.nodes[edge.node]
+  const targets = peers.map((peer) => {
+    const writer = links.writer(edge.id, peer)
+    if (batch) return writer
+    // Nothing is committed before the end of batch mode, so no barrier waits for what is on its way.
+    const paced = new PacedWriter(writer, options.clock)
+    from.ways.push(paced)
+    return paced
+  })
   from.outputs.push(
     new ExchangeOutput({
       edge,
@@ -53,7 +64,7 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
       fields: isInFront(edge) ? undefined : fieldsReadBehind(plan, edge.node),
       partitioning: node?.kind === 'sink' ? node.sink.partitioning : undefined,
       maxParallelism: plan.options.maxParallelism,
-      targets: peers.map((peer) => links.writer(edge.id, peer)),
+      targets,
       where: fed(plan, edge),
     }),
   )

@@ -4,6 +4,7 @@ import type { ChannelInput } from './channel-input.ts'
 import type { CollectedRows } from './collected-rows.ts'
 import type { EventTimeOrigin } from './event-time.ts'
 import type { ExchangeOutput } from './exchange-output.ts'
+import type { PacedWriter } from './paced-writer.ts'
 
 export class Stage {
   readonly id: number
@@ -15,6 +16,8 @@ export class Stage {
   readonly origins: EventTimeOrigin[] = []
   readonly inputs: ChannelInput[] = []
   readonly outputs: ExchangeOutput[] = []
+  /** The channels behind the outputs; not in batch mode. */
+  readonly ways: PacedWriter[] = []
   /** Batch mode: what waits behind an exchange, by its id. */
   readonly collected: Map<number, CollectedRows> = new Map()
   /** Every sender has been heard, so that event time is known. */
@@ -28,9 +31,15 @@ export class Stage {
     this.id = id
   }
 
-  /** A receiver is full: nothing more should be made here. */
+  /** A receiver is full, or slow and has enough to do: nothing more should be made here. */
   get blocked(): boolean {
     for (const output of this.outputs) if (output.blocked) return true
+    return this.crowded
+  }
+
+  /** A slow receiver has enough to do. It does not say when it has less. */
+  get crowded(): boolean {
+    for (const way of this.ways) if (way.crowded) return true
     return false
   }
 
