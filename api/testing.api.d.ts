@@ -84,6 +84,11 @@ export interface SourceUnderTest {
     readonly make: () => Source<unknown>;
 }
 
+export interface StateBackendUnderTest {
+    readonly name: string;
+    readonly open: (options: KeyedStoreOptions) => KeyedStore;
+}
+
 export type TimedBuild<In, Out> = (input: Stream<In, 'event-time'>) => Stream<Out, TimeMode>;
 
 export interface TimedHarnessOptions extends HarnessOptions {
@@ -106,6 +111,8 @@ export declare function simulate(app: App, options: SimulateOptions): Promise<Si
 export declare function sinkConformance<Row>(host: ConformanceHost, sink: SinkUnderTest<Row>): void;
 
 export declare function sourceConformance(host: ConformanceHost, source: SourceUnderTest): void;
+
+export declare function stateBackendConformance(host: ConformanceHost, backend: StateBackendUnderTest): void;
 
 export declare function verify(app: App, options?: VerifyOptions): Promise<void>;
 
@@ -154,6 +161,17 @@ export type AggregateResults<Spec> = {
 };
 
 export type AggregateSpec = Readonly<Record<string, AggregateDefinition>>;
+
+export interface AggregatingState<Value, Result> {
+    get(): Result | undefined;
+    add(value: Value): void;
+    clear(): void;
+}
+
+export interface BlockOrigin {
+    readonly writer: number;
+    readonly own: boolean;
+}
 
 export interface BufferEntry {
     readonly name: string;
@@ -260,6 +278,11 @@ export interface DiskFile {
 
 export interface DiskLock {
     release(): Promise<void>;
+}
+
+export interface DueTimer {
+    readonly name: string;
+    readonly at: number;
 }
 
 export type Duration = number & {
@@ -429,6 +452,11 @@ export declare class FrameLayout {
     hash(key: Key): number;
 }
 
+export interface FrozenState {
+    next(budgetBytes: number): readonly SnapshotBlock[] | undefined;
+    abandon(): void;
+}
+
 export interface Host {
     readonly pid: number;
     readonly hostName: string;
@@ -474,6 +502,12 @@ export interface KeyByNode extends NodeBase {
     readonly parallelism?: Parallelism;
 }
 
+export interface KeyGroupRange {
+    readonly first: number;
+    readonly end: number;
+    readonly total: number;
+}
+
 export interface KeyedAggregateNode extends NodeBase {
     readonly kind: 'keyed-aggregate';
     readonly name: string;
@@ -486,6 +520,31 @@ export interface KeyedReduceNode extends NodeBase {
     readonly name: string;
     readonly reduce: (previous: unknown, row: unknown) => unknown;
     readonly value: Schema<unknown> | undefined;
+}
+
+export interface KeyedStore extends StateHolder {
+    readonly key: Key | undefined;
+    setKey(key: Key, keyGroup?: number): void;
+    readonly handles: Readonly<Record<string, StateHandle>>;
+    readonly timers: Readonly<Record<string, StoreTimer>>;
+    nextDue(kind: TimerKind): number;
+    takeDue(kind: TimerKind, uptoMs: number): DueTimer | undefined;
+    mark(): void;
+    rollback(): void;
+    release(): void;
+    sweepExpired(slotsMax: number): number;
+    counts(): StoreCounts;
+}
+
+export interface KeyedStoreOptions {
+    readonly operator: string;
+    readonly states: Readonly<Record<string, StateDefinition>>;
+    readonly timers: Readonly<Record<string, TimerKind>>;
+    readonly range: KeyGroupRange;
+    readonly processingTimeNow: () => number;
+    readonly limits?: StoreLimits;
+    readonly onWarning?: (warning: LimitWarning) => void;
+    readonly drop?: readonly string[];
 }
 
 export interface KeyedStream<Key, Row, Mode extends TimeMode = 'untimed'> {
@@ -525,11 +584,40 @@ export interface Letter {
     readonly operator: string;
 }
 
+export interface LimitWarning {
+    readonly operator: string;
+    readonly what: 'keys' | 'timers';
+    readonly used: number;
+    readonly limit: number;
+}
+
+export interface ListState<Item> {
+    add(item: Item): void;
+    all(): readonly Item[];
+    readonly length: number;
+    clear(): void;
+}
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 export interface MapNode extends NodeBase {
     readonly kind: 'map';
     readonly fn: (row: unknown) => unknown;
+}
+
+export interface MapState<MapKey, Value> {
+    get(key: MapKey): Value | undefined;
+    set(key: MapKey, value: Value): void;
+    has(key: MapKey): boolean;
+    delete(key: MapKey): void;
+    readonly size: number;
+    keys(): Iterable<MapKey>;
+    values(): Iterable<Value>;
+    entries(): Iterable<readonly [
+        MapKey,
+        Value
+    ]>;
+    clear(): void;
 }
 
 interface NodeBase {
@@ -736,6 +824,12 @@ export interface RecordCounts {
     readonly rejected: number;
 }
 
+export interface ReducingState<Value> {
+    get(): Value | undefined;
+    add(value: Value): void;
+    clear(): void;
+}
+
 export interface Region {
     readonly u8: Uint8Array<ArrayBuffer>;
     readonly i32: Int32Array<ArrayBuffer>;
@@ -931,6 +1025,28 @@ export interface SinkWriter<In> {
     close(): Promise<void>;
 }
 
+export interface SnapshotBlock {
+    readonly section: string;
+    readonly keyGroup: number;
+    readonly bytes: Uint8Array;
+}
+
+export interface SortedMapState<MapKey, Value> extends MapState<MapKey, Value> {
+    first(): readonly [
+        MapKey,
+        Value
+    ] | undefined;
+    last(): readonly [
+        MapKey,
+        Value
+    ] | undefined;
+    range(from?: MapKey, to?: MapKey): Iterable<readonly [
+        MapKey,
+        Value
+    ]>;
+    deleteBefore(to: MapKey): void;
+}
+
 export interface Source<Out> {
     readonly role: 'source';
     readonly connector: string;
@@ -1033,9 +1149,16 @@ export interface StateDescriptor<Handle> {
     readonly [handleType]?: Handle;
 }
 
+export type StateHandle = ValueState<unknown> | ListState<unknown> | MapState<unknown, unknown> | SortedMapState<unknown, unknown> | ReducingState<unknown> | AggregatingState<unknown, unknown>;
+
 export type StateHandles<State> = {
     readonly [Name in keyof State]: State[Name] extends StateDescriptor<infer Handle> ? Handle : never;
 };
+
+export interface StateHolder {
+    freeze(): FrozenState;
+    restore(block: SnapshotBlock, from?: BlockOrigin): void;
+}
 
 export interface StateOptions {
     readonly ttl?: Duration;
@@ -1049,6 +1172,25 @@ export interface StepOptions {
 }
 
 export type Storage = 'number' | 'bool' | 'code' | 'place' | 'text' | 'bytes' | 'cell';
+
+export interface StoreCounts {
+    readonly keys: number;
+    readonly entries: number;
+    readonly timers: number;
+    readonly expired: number;
+    readonly approximateBytes: number;
+}
+
+export interface StoreLimits {
+    readonly keysMax?: number;
+    readonly timersMax?: number;
+}
+
+export interface StoreTimer {
+    setAt(ms: number): void;
+    clear(): void;
+    at(): number | undefined;
+}
 
 export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
     readonly time: Mode;
@@ -1171,6 +1313,12 @@ export interface UpdatingWindowedStream<Key, Row> {
 export type UserPolicy = 'fail' | 'skip' | 'dead-letter';
 
 export type ValueOf<Described> = Described extends Codec<infer Value> ? Value : never;
+
+export interface ValueState<Value> {
+    get(): Value;
+    set(value: NonNullable<Value>): void;
+    clear(): void;
+}
 
 export interface VariantCase {
     readonly tag: string;
