@@ -10,6 +10,7 @@ export function statusReport(
   { driver, progress, subtasks = [] }: ReturnType<RunningJob['status']>,
   before: readonly (SliceActivity | undefined)[] | undefined,
   nowMs: number,
+  heldMs?: number,
 ) {
   const loads: SubtaskLoad[] = []
   const known = subtasks.map(({ progress: own, silentMs, stage }, subtask) => {
@@ -53,6 +54,7 @@ export function statusReport(
     checkpointDurationMs: driver?.durationMs,
     watermarkMs: progress?.watermarkMs,
     heldBackBy: progress?.holders,
+    heldBackForMs: heldMs,
     bottleneck: bottleneckOf(loads),
     subtasks: known,
   }

@@ -12,6 +12,7 @@ import type { Env } from '../base/env.ts'
 import type { SliceActivity } from '../runtime/activity.ts'
 import type { RunningJob } from '../runtime/job.ts'
 import { statusReport } from './status-report.ts'
+import { WatermarkHold } from './watermark-hold.ts'
 
 export const statusFile = 'status.json'
 
@@ -27,8 +28,10 @@ interface Served extends Pick<RunningJob, 'status'> {
 /** The returned function ends it. A machine that allows no socket runs its jobs all the same. */
 export function serveStatus(env: Env, job: Served): () => void {
   const pictures: (readonly (SliceActivity | undefined)[])[] = []
+  const hold = new WatermarkHold()
   const timer = setInterval(() => {
     publish()
+    hold.look(job.status().progress, env.clock.monoMs())
     pictures.push(job.status().subtasks?.map((one) => one.progress?.activity) ?? [])
     if (pictures.length > picturesMax) pictures.shift()
   }, pictureMs)
@@ -50,7 +53,9 @@ export function serveStatus(env: Env, job: Served): () => void {
   }
   const server = createServer((connection) => {
     connection.on('error', () => {})
-    const report = statusReport(job.loaded.job, job.status(), pictures[0], env.clock.monoMs())
+    const nowMs = env.clock.monoMs()
+    const held = hold.heldMs(nowMs)
+    const report = statusReport(job.loaded.job, job.status(), pictures[0], nowMs, held)
     connection.end(`${JSON.stringify(report)}\n`)
   })
   const failed = (error: unknown): void =>

@@ -59,3 +59,58 @@ test('a slow step is named', async () => {
     await kill(running)
   }
 }, 30_000)
+
+/** A sink that takes 200 ms for every 100 rows. */
+const slowSink = `{
+  role: 'sink', connector: 'slow', describe: {}, guarantee: 'at-least-once',
+  open: async () => {
+    let waiting = 0, received = 0
+    const flush = async () => { await new Promise((done) => setTimeout(done, 200)); waiting = 0 }
+    return {
+      write() { waiting++; received++ },
+      get full() { return waiting >= 100 },
+      flush,
+      prepare: async () => new Uint8Array(0),
+      commit: async () => {}, recover: async () => {}, close: async () => {},
+      counts: () => ({ received, skipped: 0, deadLettered: 0 }),
+    }
+  },
+}`
+
+const twoWorkers = (key: string, spinMs: number, sink: string): string => `
+import { datagen, discard, int, pipeline, valueState } from 'tidemill'
+const spin = (ms) => { for (const end = performance.now() + ms; performance.now() < end; ); }
+const app = pipeline('limited')
+app.from('numbers', datagen({ row: (n) => ({ n }), ratePerSec: 200000, partitions: 4 }))
+  .keyBy(({ n }) => ${key})
+  .process('count-rows', {
+    state: { n: valueState(int, { initial: 0 }) },
+    output: int,
+    onRecord(row, ctx) { spin(${spinMs}); ctx.state.n.set(ctx.state.n.get() + 1); ctx.emit(ctx.state.n.get()) },
+  })
+  .to('out', ${sink})
+await app.run()
+`
+
+test.each([
+  ['a slow step', twoWorkers('n % 1000', 0.2, 'discard()'), /busy in .*"count-rows"/],
+  [
+    'a hot key',
+    twoWorkers("n % 10 === 0 ? `k${n % 1000}` : 'everybody'", 0.05, 'discard()'),
+    /^key "everybody" is hot/,
+  ],
+  ['a slow sink', twoWorkers('n % 1000', 0, slowSink), /^sink "out" is slow/],
+])(
+  'with two workers %s is named',
+  async (what, text, wanted) => {
+    const name = what.replaceAll(' ', '-')
+    folder.file(`${name}.ts`, text)
+    const running = folder.start('run', `${name}.ts`, '--state', name, '--workers', '2')
+    try {
+      expect(await bottleneck(name, wanted)).toMatch(wanted)
+    } finally {
+      await kill(running)
+    }
+  },
+  60_000,
+)

@@ -12,6 +12,8 @@ import { printable } from './text.ts'
 
 /** The main thread answers at once; a stopped or swapped-out process gets this long. */
 const answerMsMax = 5_000
+/** Pictures are a second apart; less says nothing. */
+const notableHoldMs = 3_000
 
 export function addStatusCommand(program: Command, session: Session): void {
   program
@@ -60,8 +62,25 @@ function linesOf(report: StatusReport): readonly string[] {
         ? `  subtask ${one.subtask}: starting`
         : `  subtask ${one.subtask}: ${percent(one.busy)} busy, ${percent(one.idle)} idle, ${percent(one.backPressured)} back-pressured`,
     ),
+    ...watermarkLine(report),
     `bottleneck: ${report.bottleneck}`,
   ].map((line) => printable(line))
+}
+
+/** A watermark that moves needs no words. */
+function watermarkLine({
+  watermarkMs,
+  heldBackBy,
+  heldBackForMs = 0,
+}: StatusReport): readonly string[] {
+  const [holder] = heldBackBy ?? []
+  if (holder === undefined || heldBackForMs < notableHoldMs) return []
+  const seconds = (heldBackForMs / 1000).toFixed(0)
+  const at =
+    Math.abs(watermarkMs ?? Number.NaN) <= 8.64e15
+      ? ` at ${new Date(watermarkMs!).toISOString()}`
+      : ''
+  return [`watermark: held back${at} by ${holder} for ${seconds} s`]
 }
 
 function percent(share: number): string {
