@@ -30,7 +30,7 @@ export const cliErrors = defineErrors({
     code: 'TM2005',
     kind: 'user',
     title: 'the job module threw before its pipeline was complete',
-    remedy: 'Fix the error below.',
+    remedy: 'Fix the error that is shown above.',
   },
   planDiffers: {
     code: 'TM2006',
@@ -55,7 +55,7 @@ export const cliErrors = defineErrors({
     code: 'TM2009',
     kind: 'bug',
     title: 'something failed in a way that Tidemill does not know',
-    remedy: 'If the cause below is not in your code, please report it with this message.',
+    remedy: 'If the cause above is not in your code, please report it with this message.',
   },
   snapshotsDamaged: {
     code: 'TM2010',

@@ -178,7 +178,7 @@ export const connectorErrors = defineErrors({
     code: 'TM1737',
     kind: 'user',
     title: 'the function of a sink threw',
-    remedy: 'Correct the function; the cause is below.',
+    remedy: 'Correct the function; the cause is shown above.',
   },
   outputClosed: {
     code: 'TM1738',
