@@ -15,7 +15,7 @@ export interface CheckpointRequest {
   readonly keys: number
   /** 0 for none in the timed part. */
   readonly intervalMs: number
-  /** Length of the timed part; with `touched` the number of checkpoints ends it instead. */
+  /** Length of the timed part, which goes on until there were enough checkpoints; with `touched` they alone end it. */
   readonly timedMs: number
   /** Keys that change once between two checkpoints; absent for all the rows that the job takes. */
   readonly touched?: number
@@ -61,6 +61,7 @@ async function run(wanted: CheckpointRequest): Promise<CheckpointFigures> {
   const checkpoints: Taken[] = []
   const stop = new AbortController()
   let filled = false
+  let over = touched !== undefined // nothing but the number of checkpoints is waited for
   let fullAt = Number.NaN // the epoch of the first checkpoint with all keys
   let begun:
     | { readonly cpu: NodeJS.CpuUsage; readonly atMs: number; readonly rows: number }
@@ -72,7 +73,11 @@ async function run(wanted: CheckpointRequest): Promise<CheckpointFigures> {
     stalls.start()
     begun = { cpu: process.cpuUsage(), atMs: performance.now(), rows }
     allowed = touched === undefined ? Number.POSITIVE_INFINITY : keys + touched
-    if (touched === undefined) setTimeout(end, timedMs)
+    if (touched === undefined) setTimeout(endOnceEnough, timedMs)
+  }
+  const endOnceEnough = (): void => {
+    over = true
+    if (checkpoints.length >= (wanted.checkpoints ?? 0)) end()
   }
   const end = (): void => {
     if (begun === undefined || figures !== undefined) return
@@ -120,7 +125,7 @@ async function run(wanted: CheckpointRequest): Promise<CheckpointFigures> {
       if (begun !== undefined && figures === undefined) {
         checkpoints.push({ ms, bytes })
         if (touched !== undefined) allowed += touched
-        if (checkpoints.length === wanted.checkpoints) end()
+        if (over) endOnceEnough()
       } else if (epoch >= fullAt && figures === undefined) {
         stateBytes = bytes
         begin()
