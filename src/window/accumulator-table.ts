@@ -26,15 +26,18 @@ export class AccumulatorTable {
   readonly objects: unknown[] = []
   readonly sets: readonly DistinctSet[]
   readonly kernel: AggregateKernel
-  readonly #keys: KeyTable = new KeyTable()
+  readonly #keys: KeyTable
   #capacity = 16
   #picture: TablePicture | undefined
   /** Key groups of the first slots, worked out by the snapshot that first wrote them. */
   #groups: Int32Array = new Int32Array(0)
   #grouped = 0
 
-  constructor(kernel: AggregateKernel) {
+  /** `expected` keys have room at once; more are as welcome. */
+  constructor(kernel: AggregateKernel, expected: number = 0) {
     this.kernel = kernel
+    this.#keys = new KeyTable(expected)
+    while (this.#capacity < expected) this.#capacity *= 2
     this.words = new Float64Array(this.#capacity * kernel.stride)
     this.sets = kernel.distincts.map(() => new DistinctSet())
   }

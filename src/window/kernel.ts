@@ -42,6 +42,9 @@ export interface DistinctLayout {
   readonly words: readonly number[]
 }
 
+/** How a double of an accumulator merges: counts are whole numbers, sums may be anything. */
+export type WordMerge = 'count' | 'sum' | 'min' | 'max'
+
 /** A window as result rows show it: start inclusive, end exclusive, epoch milliseconds. */
 export interface WindowBounds {
   readonly start: number
@@ -61,6 +64,8 @@ export interface AggregateKernel {
   readonly custom: readonly (AggregateDefinition & { readonly kind: 'custom' })[]
   /** Every user function and which parameter is the row, for the analysis of which fields they read. */
   readonly functions: readonly RowFunction[]
+  /** How each double merges; undefined with custom aggregates or distinct counts, which are more than doubles. */
+  readonly merging: readonly WordMerge[] | undefined
   /** Writes the initial accumulators of a new slot. */
   readonly init: (words: Float64Array, at: number, objects: unknown[], objectAt: number) => void
   readonly add: (
@@ -118,7 +123,8 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
   const addCode = generates
     ? (constant: Constant): Code => addition(fields, distincts, constant)
     : undefined
-  return { stride, objects, distincts, custom, functions, addCode, ...body }
+  const merging = mergingOf(fields)
+  return { stride, objects, distincts, custom, functions, merging, addCode, ...body }
 }
 
 function layOut(spec: AggregateSpec): {
@@ -155,6 +161,16 @@ function layOut(spec: AggregateSpec): {
     word += definition.kind === 'mean' ? 2 : definition.kind === 'custom' ? 0 : 1
   }
   return { fields, stride: Math.max(word, 1), objects: object, distincts: sets }
+}
+
+function mergingOf(fields: readonly Field[]): readonly WordMerge[] | undefined {
+  const words: WordMerge[] = []
+  for (const { definition } of fields) {
+    const { kind } = definition
+    if (kind === 'custom' || kind === 'count-distinct') return undefined
+    words.push(...(kind === 'mean' ? (['sum', 'count'] as const) : [kind]))
+  }
+  return words
 }
 
 /** Stands for "every row" where a test could be. */

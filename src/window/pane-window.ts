@@ -4,7 +4,8 @@
  * 1. Time is cut into panes as long as the greatest common divisor of size and slide. A row updates one pane, however
  *    many windows overlap there ("panes": Li et al., No Pane, No Gain, SIGMOD Record 2005).
  * 2. A window fires when the watermark reaches its last millisecond (plus the allowed lateness with `emitOnce`): the
- *    accumulators of its panes are merged key by key. A tumbling window is one pane and is read in place.
+ *    accumulators of its panes are merged key by key, from those of the window before where that gives the same bits
+ *    ({@link RunningTotal}). A tumbling window is one pane and is read in place.
  * 3. A pane is dropped when the last window that covers it is closed for good.
  * 4. A row is late when every window it belongs to is closed by the watermark of the rows before it.
  *
@@ -21,6 +22,7 @@ import type { Key } from '../schema/types.ts'
 import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+import { RunningTotal } from './running-total.ts'
 import { freezeTables, TableRestore } from './table-snapshot.ts'
 
 export interface PaneWindowOptions {
@@ -36,6 +38,12 @@ export interface PaneWindowOptions {
 }
 
 const noTime = 1
+/** With fewer panes than this to a window, merging them is as fast. */
+const totalPanesMin = 3
+/** More room than this, half a megabyte per aggregate, is not made on suspicion. */
+const expectedMax = 65_536
+const patienceMax = 64
+const noObjects: readonly unknown[] = []
 const nowhere: Emit = () => {}
 
 export class PaneWindowOperator {
@@ -60,6 +68,11 @@ export class PaneWindowOperator {
   /** Ends of windows that fired and still take late rows, ascending (mode `updates`). */
   #open: number[] = []
   readonly #scratch: AccumulatorTable
+  readonly #total: RunningTotal | undefined
+  /** Windows that end before this are merged from scratch: a pane of theirs changed late, or its sums are not exact. */
+  #mergeUntil: number = Number.NEGATIVE_INFINITY
+  /** For how many windows the total is left alone after it was disturbed. */
+  #patience = 1
   #out: Emit = nowhere
   #late: Emit | undefined
   #lateCount = 0
@@ -82,6 +95,8 @@ export class PaneWindowOperator {
     this.afterAdd = options.emit === 'updates' || options.closeAfterQuietMs > 0
     this.table = new AccumulatorTable(this.kernel)
     this.#scratch = new AccumulatorTable(this.kernel)
+    const panes = this.#size / this.#pane
+    this.#total = panes < totalPanesMin ? undefined : RunningTotal.of(this.kernel, panes)
     this.#restore = new TableRestore(this.kernel)
   }
 
@@ -114,6 +129,7 @@ export class PaneWindowOperator {
     const watermark = this.#watermark()
     if (this.#lastEnd(t) - 1 + this.#options.allowedLatenessMs <= watermark) return false
     const start = this.#align(t, this.#pane)
+    if (this.#total !== undefined && start < this.#total.end) this.#disturb(this.#total.end)
     this.table = this.#panes.get(start) ?? this.#newPane(start, watermark)
     this.from = start
     this.to = start + this.#pane
@@ -250,13 +266,12 @@ export class PaneWindowOperator {
 
   /** A pane brings the windows that cover it and have not fired into the list of ends. */
   #newPane(start: number, watermark: number): AccumulatorTable {
-    const table = new AccumulatorTable(this.kernel)
+    // As many keys as in the pane before: growing there step by step costs more than a row.
+    const table = new AccumulatorTable(this.kernel, Math.min(this.table.size, expectedMax))
     this.#panes.set(start, table)
     const last = this.#lastEnd(start)
-    const before = this.#ends.length
-    for (let end = last; end > start && end - 1 + this.#fireDelay > watermark; end -= this.#slide) {
-      if (!this.#ends.includes(end)) this.#ends.push(end)
-    }
+    const until = Math.max(start, watermark + 1 - this.#fireDelay)
+    this.#expect(last, until)
     // A window that fired empty and still takes late rows of this new pane is open again.
     if (this.#options.emit === 'updates') {
       for (let end = last; end > start; end -= this.#slide) {
@@ -264,14 +279,35 @@ export class PaneWindowOperator {
         if (alive && !this.#open.includes(end)) this.#open = ascending([...this.#open, end])
       }
     }
-    if (this.#ends.length !== before) this.#ends.sort((a, b) => a - b)
     this.#options.clock.schedule(this.nextDue())
     return table
+  }
+
+  /** A row goes into a pane of the total. Where that happens often, beginning again would cost more than it saves. */
+  #disturb(end: number): void {
+    this.#total?.clear()
+    this.#mergeUntil = end + (1 + this.#patience) * this.#slide
+    this.#patience = Math.min(2 * this.#patience, patienceMax)
+  }
+
+  /** Whether the running total is now that of the window. */
+  #totals(start: number, end: number): boolean {
+    if (this.#total === undefined || end < this.#mergeUntil) return false
+    if (this.#total.advance(start, end, this.#pane, this.#panes)) {
+      if (this.#patience > 1) this.#patience--
+      return true
+    }
+    this.#mergeUntil = end + this.#size
+    return false
   }
 
   #fire(end: number): void {
     const start = end - this.#size
     const window = Object.freeze({ start, end })
+    if (this.#totals(start, end)) {
+      this.#fireTotal(this.#total!, window)
+      return
+    }
     const single = this.#pane === this.#size ? this.#panes.get(start) : undefined
     if (single === undefined) this.#merge(end, undefined)
     const table = single ?? this.#scratch
@@ -291,6 +327,31 @@ export class PaneWindowOperator {
         end - 1,
       )
     }
+  }
+
+  /** Brings the ends of windows from `last` down to those after `until` into the list, in one walk through it. */
+  #expect(last: number, until: number): void {
+    const ends = this.#ends
+    const missing: number[] = []
+    let at = ends.length - 1
+    for (let end = last; end > until; end -= this.#slide) {
+      while (at >= 0 && ends[at]! > end) at--
+      if (ends[at] !== end) missing.push(end)
+    }
+    if (missing.length === 0) return
+    const isNewest = ends.length === 0 || missing[missing.length - 1]! > ends[ends.length - 1]!
+    for (let i = missing.length - 1; i >= 0; i--) ends.push(missing[i]!)
+    if (!isNewest) ends.sort((a, b) => a - b)
+  }
+
+  #fireTotal(total: RunningTotal, window: { readonly start: number; readonly end: number }): void {
+    const { kernel } = this
+    const t = window.end - 1
+    const updates = this.#options.emit === 'updates'
+    total.forEach((key, at) => {
+      const row = kernel.result(total.words, at, noObjects, 0, key, window)
+      this.#out(updates ? { op: 'insert', key: { key, window }, row } : row, t)
+    })
   }
 
   #emitChange(end: number, op: 'insert' | 'update'): void {
@@ -320,6 +381,8 @@ export class PaneWindowOperator {
   #dropBefore(closed: number): void {
     const firstStart = closed - this.#size + this.#slide
     for (const start of this.#panes.keys()) if (start < firstStart) this.#panes.delete(start)
+    // The total would keep the panes of the last window from the collector.
+    if (this.#panes.size === 0) this.#total?.clear()
   }
 }
 
