@@ -1202,6 +1202,7 @@ export interface NodeDetailJson {
     readonly partitioning?: Partitioning;
     readonly partitions?: number;
     readonly parallelism?: number;
+    readonly onePhase?: string;
 }
 
 export interface NodeJson {

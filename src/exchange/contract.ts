@@ -48,6 +48,8 @@ export type Message =
 
 export interface RowBatch {
   readonly length: number
+  /** Each row stands for several: it holds what a sender has added up for a key, as {@link partialFields}. */
+  readonly partial: boolean
   /** Set when all rows have one shape: read them as views or plain rows by `frame.layout`. Otherwise see `rows`. */
   readonly frame: Frame | undefined
   /** Plain rows when `frame` is undefined. */

@@ -11,7 +11,15 @@ import { readText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
 import { layoutOfForm } from './columns.ts'
 import type { Message, RowBatch } from './contract.ts'
-import { FRAME_HEAD_BYTES, HEAD_BYTES, KEYS, kinds, SAME_MARKS, SAME_TIMES } from './format.ts'
+import {
+  FRAME_HEAD_BYTES,
+  HEAD_BYTES,
+  KEYS,
+  kinds,
+  PARTIAL,
+  SAME_MARKS,
+  SAME_TIMES,
+} from './format.ts'
 import { readKeys } from './key-column.ts'
 
 const noKeys: ArrayLike<Key> = Object.freeze([])
@@ -67,11 +75,12 @@ export class MessageDecoder {
     const sameMarks = (flags & SAME_MARKS) !== 0
     const marks = column(f64, at >>> 3, length, sameMarks)
     at += sameMarks ? 8 : length * 8
+    const partial = (flags & PARTIAL) !== 0
     if ((flags & KEYS) === 0)
-      return { length, frame, rows, keys: noKeys, times, marks, hashes: undefined }
+      return { length, partial, frame, rows, keys: noKeys, times, marks, hashes: undefined }
     const hashes = i32.subarray(at >>> 2, (at >>> 2) + length)
     const keys = readKeys(region, at + pad8(length * 4), length, flags)
-    return { length, frame, rows, keys, times, marks, hashes }
+    return { length, partial, frame, rows, keys, times, marks, hashes }
   }
 
   private frame({ u8, i32 }: Region, at: number): Frame {

@@ -2,7 +2,7 @@
  * The sending end of one exchange in one subtask: finds the owner of each row, collects up to 256 rows per target and
  * writes them as messages. What a full channel does not take waits here, in order.
  */
-import { assert } from '../base/assert.ts'
+import { assert, present } from '../base/assert.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
@@ -13,6 +13,11 @@ import { kinds } from './format.ts'
 import { MessageBuffer } from './message-buffer.ts'
 import { OutgoingBatch } from './outgoing-batch.ts'
 import { RowShapes } from './row-shapes.ts'
+
+/** The columns of partial accumulators: how many rows they stand for, then one per number. */
+export function partialFields(numbers: number): readonly string[] {
+  return ['n', ...Array.from({ length: numbers }, (_, i) => `a${i}`)]
+}
 
 export interface ExchangeOptions {
   /** The only fields of a row that anybody reads behind the exchange; undefined for whole rows. */
@@ -26,6 +31,8 @@ export interface ExchangeOptions {
   readonly keyed: boolean
   /** Name of the step, for errors. */
   readonly where: string
+  /** Numbers of a partial accumulator, when there are any. */
+  readonly partialNumbers?: number | undefined
 }
 
 /** Per key group the subtask that owns it: subtask i of N owns `[floor(groups * i / N), floor(groups * (i + 1) / N))`. */
@@ -37,17 +44,23 @@ export function groupOwners(groups: number, subtasks: number): Uint16Array<Array
 }
 
 export class ExchangeWriter {
+  /** A partial counts as the rows that it stands for. */
   rowsSent: number
   bytesSent: number
   private readonly where: string
   private readonly groups: number
   private readonly owners: Uint16Array
   private readonly shapes: RowShapes
+  private readonly partialShapes: RowShapes | undefined
+  /** The columns of a partial, and the row by which they are handed over. */
+  private readonly partialNames: readonly string[]
+  private readonly partialRow: Record<string, number>
   private readonly targets: readonly Target[]
   private readonly buffer: MessageBuffer
 
   constructor(options: ExchangeOptions) {
-    const { fields, maxParallelism, targets, owners = targets.length, keyed, where } = options
+    const { fields, maxParallelism, targets, keyed, where, partialNumbers } = options
+    const { owners = targets.length } = options
     assert(
       maxParallelism >= targets.length && (maxParallelism & (maxParallelism - 1)) === 0,
       'the number of key groups is no power of two, or smaller than the number of subtasks',
@@ -57,7 +70,11 @@ export class ExchangeWriter {
     this.groups = maxParallelism
     this.owners = groupOwners(maxParallelism, owners)
     this.shapes = new RowShapes(fields)
-    this.targets = targets.map((writer) => new Target(writer, keyed))
+    this.partialNames = partialFields(partialNumbers ?? 0)
+    this.partialRow = Object.fromEntries(this.partialNames.map((one) => [one, 0]))
+    this.partialShapes =
+      partialNumbers === undefined ? undefined : new RowShapes(this.partialNames, 1)
+    this.targets = targets.map((writer) => new Target(writer, keyed, partialNumbers !== undefined))
     this.buffer = new MessageBuffer()
     this.rowsSent = 0
     this.bytesSent = 0
@@ -77,8 +94,9 @@ export class ExchangeWriter {
    */
   send(key: Key, row: unknown, time: number, mark: number, hash: number = keyHash(key)): void {
     const target = this.targets[this.ownerOf(hash)]!
-    const { batch } = target
-    const full = this.append(batch, row)
+    const { batch, partials } = target
+    if (partials !== undefined && partials.length > 0) this.flushTarget(target)
+    const full = this.append(batch, this.shapes, row)
     batch.addKey(key, hash)
     batch.added(time, mark)
     this.rowsSent++
@@ -90,10 +108,35 @@ export class ExchangeWriter {
     return this.owners[keyGroupOf(hash, this.groups)]!
   }
 
+  /**
+   * Sends the numbers at `at` of `words`, which stand for `rows` rows of this key. What was sent before stays before it.
+   */
+  sendPartial(
+    key: Key,
+    rows: number,
+    words: Float64Array,
+    at: number,
+    time: number,
+    mark: number,
+  ): void {
+    const { partialNames: names, partialRow: row, partialShapes: shapes } = this
+    const hash = keyHash(key)
+    const target = this.targets[this.ownerOf(hash)]!
+    const batch = present(target.partials, 'a batch for partials')
+    if (target.batch.length > 0) this.flushTarget(target)
+    row['n'] = rows
+    for (let i = 1; i < names.length; i++) row[names[i]!] = words[at + i - 1]!
+    const full = this.append(batch, present(shapes, 'shapes of partials'), row)
+    batch.addKey(key, hash)
+    batch.added(time, mark)
+    this.rowsSent += rows
+    if (full) this.flushTarget(target)
+  }
+
   /** For exchanges without keys. */
   sendTo(to: number, row: unknown, time: number, mark: number): void {
     const target = this.targets[to]!
-    const full = this.append(target.batch, row)
+    const full = this.append(target.batch, this.shapes, row)
     target.batch.added(time, mark)
     this.rowsSent++
     if (full) this.flushTarget(target)
@@ -128,8 +171,7 @@ export class ExchangeWriter {
     return done
   }
 
-  private append(batch: OutgoingBatch, row: unknown): boolean {
-    const { shapes } = this
+  private append(batch: OutgoingBatch, shapes: RowShapes, row: unknown): boolean {
     const { current } = shapes
     const shape = current.matches(row) ? current : shapes.find(row)
     if (shape !== undefined) {
@@ -158,9 +200,16 @@ export class ExchangeWriter {
     })
   }
 
+  /** Of the two batches one at most has rows, so that they leave in the order in which they came. */
   private flushTarget(target: Target): void {
-    if (target.batch.length === 0) return
-    target.batch.flush(this.buffer, this.shapes, (message) => {
+    const { batch, partials } = target
+    if (batch.length > 0) this.writeBatch(target, batch, this.shapes)
+    if (partials !== undefined && partials.length > 0)
+      this.writeBatch(target, partials, present(this.partialShapes, 'shapes of partials'))
+  }
+
+  private writeBatch(target: Target, batch: OutgoingBatch, shapes: RowShapes): void {
+    batch.flush(this.buffer, shapes, (message) => {
       this.bytesSent += message.at
       target.write(message.finish())
     })
@@ -183,12 +232,14 @@ export class ExchangeWriter {
 /** One channel and what it has not taken yet. */
 class Target {
   readonly batch: OutgoingBatch
+  readonly partials: OutgoingBatch | undefined
   private readonly writer: MessageWriter
   private pending: Uint8Array[]
   private next: number
 
-  constructor(writer: MessageWriter, keyed: boolean) {
-    this.batch = new OutgoingBatch(keyed)
+  constructor(writer: MessageWriter, keyed: boolean, partial: boolean) {
+    this.batch = new OutgoingBatch(keyed, false)
+    this.partials = partial ? new OutgoingBatch(keyed, true) : undefined
     this.writer = writer
     this.pending = []
     this.next = 0

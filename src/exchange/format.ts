@@ -10,6 +10,7 @@
  *   hashes       i32 per row, with KEYS
  *   keys         with KEYS: doubles; with TEXT_KEYS u32 bytes, three zeros, rows + 1 ends (i32, in UTF-16 units) and UTF-8;
  *                with MIXED_KEYS u32 bytes, three zeros and one self-describing value per row
+ * With PARTIAL the rows are partial accumulators: `n`, the rows that one stands for, then `a0`, `a1`, ...
  *
  * A message of another kind is the head and one double: the watermark or the epoch.
  */
@@ -20,6 +21,8 @@ export const SAME_MARKS = 2
 export const KEYS = 4
 export const TEXT_KEYS = 8
 export const MIXED_KEYS = 16
+/** The rows are partial accumulators. */
+export const PARTIAL = 32
 
 export const HEAD_BYTES = 16
 export const FRAME_HEAD_BYTES = 16

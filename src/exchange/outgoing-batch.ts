@@ -7,7 +7,7 @@ import type { FrameBuilder } from '../frame/builder.ts'
 import { FRAME_ROWS_MAX } from '../frame/frame.ts'
 import type { Key } from '../schema/types.ts'
 import { KeyColumn } from './key-column.ts'
-import { FRAME_HEAD_BYTES, kinds, SAME_MARKS, SAME_TIMES } from './format.ts'
+import { FRAME_HEAD_BYTES, kinds, PARTIAL, SAME_MARKS, SAME_TIMES } from './format.ts'
 import type { MessageBuffer } from './message-buffer.ts'
 import type { RowShapes } from './row-shapes.ts'
 import type { Shape } from './shape.ts'
@@ -26,6 +26,7 @@ const encoder = new TextEncoder()
 export class OutgoingBatch {
   length: number
   private readonly keyed: boolean
+  private readonly partial: boolean
   private readonly times: Float64Array
   private readonly marks: Float64Array
   private readonly hashes: Int32Array
@@ -39,9 +40,10 @@ export class OutgoingBatch {
   private lane: Lane | undefined
   private version: number
 
-  constructor(keyed: boolean) {
+  constructor(keyed: boolean, partial: boolean) {
     this.length = 0
     this.keyed = keyed
+    this.partial = partial
     this.times = new Float64Array(FRAME_ROWS_MAX)
     this.marks = new Float64Array(FRAME_ROWS_MAX)
     this.hashes = new Int32Array(FRAME_ROWS_MAX)
@@ -132,7 +134,8 @@ export class OutgoingBatch {
     }
     const rows = end - start
     if (frames > 1) to.bytes(this.order, start, rows)
-    let flags = writeColumn(to, this.times, start, rows, SAME_TIMES)
+    let flags = this.partial ? PARTIAL : 0
+    flags |= writeColumn(to, this.times, start, rows, SAME_TIMES)
     flags |= writeColumn(to, this.marks, start, rows, SAME_MARKS)
     if (this.keyed) {
       to.ints(this.hashes, start, rows)

@@ -31,12 +31,13 @@ export class RowShapes {
   private readonly dynamic: Shape
   private nextId: number
 
-  constructor(fields: readonly string[] | undefined) {
+  /** `nth`: of two sets of shapes on one channel, 0 or 1. Their numbers differ. */
+  constructor(fields: readonly string[] | undefined, nth: 0 | 1 = 0) {
     this.fields = fields
     // It never matches, so that each row is looked at: the next one may have columns.
-    this.dynamic = { ...makeShape(0, dynamicForm, fields !== undefined), matches: () => false }
+    this.dynamic = { ...makeShape(nth, dynamicForm, fields !== undefined), matches: () => false }
     this.shapes = []
-    this.nextId = 1
+    this.nextId = nth + 2
     this.current = this.dynamic
     this.row = undefined
     this.version = 0
@@ -100,7 +101,9 @@ export class RowShapes {
   }
 
   private make(form: RowForm): Shape {
-    return makeShape(this.nextId++, form, this.fields !== undefined)
+    const id = this.nextId
+    this.nextId += 2
+    return makeShape(id, form, this.fields !== undefined)
   }
 }
 

@@ -126,7 +126,7 @@ function windowText(node: NodeJson): string {
 
 /** One line per state, timer, aggregate and reason for a drop. */
 function extraLines(node: NodeJson): readonly string[] {
-  const { state, timers, aggregates, outputs, dropLate } = node.detail
+  const { state, timers, aggregates, outputs, dropLate, onePhase } = node.detail
   const lines: string[] = []
   for (const [name, one] of Object.entries(state ?? {}))
     lines.push(`state ${name}: ${stateText(one)}`)
@@ -135,6 +135,8 @@ function extraLines(node: NodeJson): readonly string[] {
     const mark = node.selfDescribing.includes(`accumulator ${name}`) ? ' *' : ''
     lines.push(`aggregate ${name}: ${what}${mark}`)
   }
+  if (node.kind === 'window')
+    lines.push(onePhase === undefined ? 'two-phase' : `one phase: ${onePhase}`)
   if (node.kind === 'keyed-reduce') {
     lines.push(`value${node.selfDescribing.includes('value') ? ' *' : ''}`)
   }

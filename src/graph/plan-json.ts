@@ -4,6 +4,7 @@
  *
  * Where a row or an accumulator has no schema it travels in the self-describing codec: `selfDescribing` says what.
  */
+import { onePhaseReason } from './two-phase.ts'
 import type { AggregateSpec } from './aggregate.ts'
 import type {
   ErrorPolicies,
@@ -65,6 +66,8 @@ export interface NodeDetailJson {
   readonly partitioning?: Partitioning
   readonly partitions?: number
   readonly parallelism?: number
+  /** Why a window of several subtasks gets rows instead of partial results; absent where it gets partial results. */
+  readonly onePhase?: string
 }
 
 export interface StateJson {
@@ -95,11 +98,11 @@ function nodeJson(plan: Plan, node: PlanNode): NodeJson {
     inputs: node.inputs.map((input) => ({ node: input.node, output: input.output })),
     schema: node.schema === undefined ? null : schemaJson(node.schema),
     selfDescribing: selfDescribing(plan, node),
-    detail: detailJson(node),
+    detail: detailJson(plan, node),
   }
 }
 
-function detailJson(node: PlanNode): NodeDetailJson {
+function detailJson(plan: Plan, node: PlanNode): NodeDetailJson {
   switch (node.kind) {
     case 'source':
       return {
@@ -142,7 +145,8 @@ function detailJson(node: PlanNode): NodeDetailJson {
       }
     case 'keyed-aggregate':
       return { aggregates: aggregatesJson(node.aggregates), emit: node.emit }
-    case 'window':
+    case 'window': {
+      const onePhase = onePhaseReason(plan, node)
       return {
         window: { ...node.window },
         allowedLatenessMs: node.allowedLatenessMs,
@@ -150,7 +154,9 @@ function detailJson(node: PlanNode): NodeDetailJson {
         emit: node.emit,
         aggregates: aggregatesJson(node.aggregates),
         ...(node.dropLate === undefined ? {} : { dropLate: node.dropLate }),
+        ...(onePhase === undefined ? {} : { onePhase }),
       }
+    }
     default:
       return {}
   }

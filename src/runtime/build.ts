@@ -9,12 +9,14 @@ import { ownDynamic } from '../schema/dynamic.ts'
 import type { KeyGroupRange } from '../state/contract.ts'
 import { openKeyedStore } from '../state/keyed-store.ts'
 import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
+import type { LocalAggregate } from '../window/local-aggregate.ts'
 import { PaneWindowOperator } from '../window/pane-window.ts'
 import { ProcessingWindowOperator } from '../window/processing-window.ts'
 import { SessionWindowOperator } from '../window/session-window.ts'
 import type { ChainHooks, KeyedOperator } from './chain.ts'
 import { type ClockInput, type Downstream, EventTimeOrigin, MergedClock } from './event-time.ts'
 import { runtimeErrors } from './errors.ts'
+import { localAggregateOf } from './partials.ts'
 import { collectsInBatch, type ExchangeEdge, type Stages } from './stages.ts'
 
 export interface BuildOptions {
@@ -44,6 +46,8 @@ export interface BuiltParts {
   readonly exchangeOrigins: ReadonlyMap<number, EventTimeOrigin>
   /** The clock in front of each exchange, by its id. */
   readonly exchangeClocks: ReadonlyMap<number, MergedClock>
+  /** What adds rows up in front of an exchange, by its id. */
+  readonly locals: ReadonlyMap<number, LocalAggregate>
   /** How many event-time steps lie upstream of each event-time step; batch mode replays in this order. */
   readonly depth: ReadonlyMap<number, number>
 }
@@ -58,10 +62,14 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const clocks = new Map<number, MergedClock>()
   const exchangeOrigins = new Map<number, EventTimeOrigin>()
   const exchangeClocks = new Map<number, MergedClock>()
+  const locals = new Map<number, LocalAggregate>()
   /** Behind an exchange a step hears the sending subtasks; in batch mode they give it all rows to sort. */
   const across = (edge: ExchangeEdge, inputs: readonly ClockInput[]): readonly ClockInput[] => {
-    exchangeClocks.set(edge.id, new MergedClock(inputs))
+    const clock = new MergedClock(inputs)
+    exchangeClocks.set(edge.id, clock)
     if (inputs.length === 0) return []
+    const local = options.batch ? undefined : localAggregateOf(plan, edge, clock)
+    if (local !== undefined) locals.set(edge.id, local)
     const collects = options.batch && collectsInBatch(edge)
     const origin = new EventTimeOrigin(edge.node, -1, collects)
     exchangeOrigins.set(edge.id, origin)
@@ -103,15 +111,19 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const downstream: (Downstream & { readonly id: number })[] = []
   for (const [id, operator] of operators) downstream.push({ id, operator, clock: clocks.get(id)! })
   for (const { id, node } of stages.exchanges)
-    downstream.push({ id: node, operator: sends, clock: exchangeClocks.get(id)! })
+    downstream.push({
+      id: node,
+      operator: locals.get(id) ?? sends,
+      clock: exchangeClocks.get(id)!,
+    })
   downstream.sort((a, b) => a.id - b.id)
   for (const origin of [...origins.values(), ...exchangeOrigins.values()])
     origin.attach(downstream.filter(({ clock }) => clock.hears(origin)))
   const fed = channels(plan, origins, stages)
-  return { operators, origins, ...fed, exchangeOrigins, exchangeClocks, depth }
+  return { operators, origins, ...fed, exchangeOrigins, exchangeClocks, locals, depth }
 }
 
-/** An exchange fires nothing itself: rows carry the watermark before them to whoever does. */
+/** An exchange fires nothing itself: rows carry the watermark before them to whoever does. Partials leave when due. */
 const sends: Downstream['operator'] = {
   nextDue: () => Number.POSITIVE_INFINITY,
   advance: () => {},

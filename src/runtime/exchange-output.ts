@@ -6,6 +6,7 @@ import { ExchangeWriter } from '../exchange/exchange-writer.ts'
 import type { MessageWriter } from '../exchange/contract.ts'
 import { keyHash } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
+import type { LocalAggregate } from '../window/local-aggregate.ts'
 import type { ChainOutput } from './chain.ts'
 import type { MergedClock } from './event-time.ts'
 import type { ExchangeEdge } from './stages.ts'
@@ -26,15 +27,23 @@ export interface ExchangeOutputOptions {
   readonly partitioning: SinkPartitioning<unknown> | undefined
   /** The step that is fed, for messages. */
   readonly where: string
+  /** Adds rows up per key before they are sent. */
+  readonly local?: LocalAggregate | undefined
+  /** No receiver's event time is later when everything begins. */
+  readonly floorMs?: () => number
 }
 
 /** Ranks of the rows of one partition are so far from those of the next. */
 const rowsPerPartition = 2 ** 32
+/** Partials wait at most this long, and less when the input has run dry. */
+const partialsWaitMs = 100
+const partialsWaitDryMs = 5
 
 export class ExchangeOutput implements ChainOutput {
   readonly edge: ExchangeEdge
   /** Only known fields are read of a row, so that it may be a lazy view. */
   readonly views: boolean
+  readonly local: LocalAggregate | undefined
   /**
    * Batch mode. In front of the first exchange the rank of the partition whose rows follow, to which the row's own number
    * is added; in later stages that with which the row came, so that rows of one partition find their order again.
@@ -53,9 +62,11 @@ export class ExchangeOutput implements ChainOutput {
   #told: number = timestampMin
   #idle = false
   #ended = false
+  readonly #floorMs: () => number
+  #partialsSinceMs: number | undefined
 
   constructor(options: ExchangeOutputOptions) {
-    const { edge, clock, batch, fields, maxParallelism, targets, where, subtask } = options
+    const { edge, clock, batch, fields, maxParallelism, targets, where, subtask, local } = options
     this.edge = edge
     this.targets = targets.length
     this.partitioning = options.partitioning
@@ -71,6 +82,12 @@ export class ExchangeOutput implements ChainOutput {
       owners: Math.min(edge.owners, targets.length),
       keyed: edge.kind === 'hash',
       where,
+      partialNumbers: local && local.kernel.stride - 1,
+    })
+    this.local = local
+    this.#floorMs = options.floorMs ?? (() => timestampMin)
+    local?.connect((key, start, words, at, rows, watermark) => {
+      this.#writer.sendPartial(key, rows, words, at, start, watermark)
     })
   }
 
@@ -134,13 +151,15 @@ export class ExchangeOutput implements ChainOutput {
   /** The first message: receivers wait for it, because event time of a sender that they have not heard is unknown. */
   greet(): void {
     if (!this.#timed || this.#batch) return
-    this.#told = this.#clock.watermark()
+    this.local?.start(this.#floorMs())
+    this.#told = this.#watermark()
     this.#writer.watermark(this.#told)
     this.#writer.flush()
   }
 
-  /** Sends what has collected, and how far event time has come. */
-  flush(): void {
+  /** Sends what has collected, and how far event time has come; partials when the input is dry or they have waited. */
+  flush(nowMs: number, dry: boolean): void {
+    this.#flushPartials(nowMs, dry)
     this.#tellTime()
     this.#writer.flush()
     this.#writer.drain()
@@ -152,6 +171,7 @@ export class ExchangeOutput implements ChainOutput {
   }
 
   barrier(epoch: number): void {
+    this.flushPartials()
     this.#tellTime()
     this.#writer.barrier(epoch)
     this.#writer.flush()
@@ -161,20 +181,49 @@ export class ExchangeOutput implements ChainOutput {
   end(): void {
     if (this.#ended) return
     this.#ended = true
+    this.flushPartials()
     this.#writer.end()
     this.#writer.flush()
+  }
+
+  /** Behind a barrier and behind the end nothing may come of what was before. */
+  flushPartials(): void {
+    this.local?.flush()
+  }
+
+  #flushPartials(nowMs: number, dry: boolean): void {
+    const { local } = this
+    if (local === undefined || local.empty) {
+      this.#partialsSinceMs = undefined
+      return
+    }
+    this.#partialsSinceMs ??= nowMs
+    // While the receivers are full, rows are better added up than sent.
+    if (this.blocked) return
+    const waitMs = dry ? partialsWaitDryMs : partialsWaitMs
+    if (nowMs - this.#partialsSinceMs < waitMs) return
+    this.#partialsSinceMs = undefined
+    local.flush()
+  }
+
+  /** Our event time for somebody to hear: partials that it makes due leave first. */
+  #watermark(): number {
+    const watermark = this.#clock.watermark()
+    const { local } = this
+    if (local !== undefined && local.nextDue() <= watermark) local.advance(watermark)
+    return watermark
   }
 
   #mark(): number {
     this.#idle = false
     if (this.#batch)
       return this.edge.from > 0 ? this.rank : this.rank * rowsPerPartition + this.#serial++
-    return this.#timed ? this.#clock.watermark() : timestampMin
+    return this.#timed ? this.#watermark() : timestampMin
   }
 
   #tellTime(): void {
     if (!this.#timed || this.#batch || this.#ended) return
-    const watermark = this.#clock.watermark()
+    const watermark = this.#watermark()
     if (watermark > this.#told) {
       this.#told = watermark
       this.#idle = false
@@ -182,6 +231,7 @@ export class ExchangeOutput implements ChainOutput {
     }
     if (!this.#idle && this.#clock.idle) {
       this.#idle = true
+      this.local?.idle()
       this.#writer.idle()
     }
   }

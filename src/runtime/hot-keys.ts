@@ -32,6 +32,16 @@ export class HotKeys {
     this.#next -= length
   }
 
+  /** Keys that stand for `rows` rows each. */
+  addPartials({ keys, length }: Pick<RowBatch, 'keys' | 'length'>, rows: Float64Array): void {
+    for (let i = 0; i < length; i++) {
+      const key = keys[i]
+      for (; this.#next < rows[i]!; this.#next += sampleEvery)
+        if (key !== undefined) this.#count(key)
+      this.#next -= rows[i]!
+    }
+  }
+
   top(count: number): readonly HotKey[] {
     return [...this.#counts]
       .sort(([, a], [, b]) => b - a)

@@ -1,11 +1,13 @@
 /** How a slice reads what the other subtasks send it: the last stage first, so that rows leave before new ones come in. */
-import type { Message } from '../exchange/contract.ts'
+import { present } from '../base/assert.ts'
+import type { Message, RowBatch } from '../exchange/contract.ts'
 import type { ChannelInput } from './channel-input.ts'
 import type { EventTimeOrigin } from './event-time.ts'
 import type { StageEnd } from './slice-end.ts'
 import type { SliceParts } from './slice-parts.ts'
 import { senderChannel } from './stage-links.ts'
 import type { Stage } from './stage.ts'
+import type { ExchangeEdge } from './stages.ts'
 import type { Turns } from './turns.ts'
 
 /** Silent senders are looked for so often. */
@@ -78,6 +80,12 @@ export class ChannelReading {
         input.quietSinceMs = undefined
         for (const timed of this.#originsBehind(input)) timed.select(senderChannel(input))
         this.#slice.policies.place = (index) => `row ${index} of a batch from subtask ${from}`
+        if (rows.partial) {
+          this.#takePartials(stage, edge, input, rows)
+          this.#slice.sinks.relieve()
+          await this.#turns.give()
+          return
+        }
         this.#slice.meter.hotKeys.add(rows)
         this.#slice.inStage(stage.id, () =>
           this.#slice.chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length),
@@ -102,6 +110,19 @@ export class ChannelReading {
         for (const timed of this.#originsBehind(input))
           this.#timeMoves(() => timed.end(senderChannel(input)))
     }
+  }
+
+  #takePartials(stage: Stage, edge: ExchangeEdge, input: ChannelInput, batch: RowBatch): void {
+    const into = present(this.#slice.partials.get(edge.id), 'a window that takes partials')
+    this.#slice.inStage(stage.id, () => {
+      let rows = new Float64Array(0)
+      this.#timeMoves(() => {
+        rows = into.take(batch)
+      })
+      this.#slice.meter.hotKeys.addPartials(batch, rows)
+      for (const many of rows) input.rows += many
+      input.rows -= batch.length
+    })
   }
 
   /**

@@ -20,6 +20,7 @@ import { EpochSnapshots } from './epoch-snapshots.ts'
 import { FailurePolicies } from './failures.ts'
 import { keyRange, rangeOfStep } from './key-ranges.ts'
 import { LedgerCounter } from './ledger-counter.ts'
+import { type PartialInput, partialInputs } from './partials.ts'
 import type { PartitionInput } from './partition.ts'
 import { SinkEpochs } from './sink-epochs.ts'
 import { connectStages } from './stage-links.ts'
@@ -64,6 +65,7 @@ export class SliceParts {
   readonly cuts: Stages
   readonly built: BuiltParts
   readonly stages: readonly Stage[]
+  readonly partials: ReadonlyMap<number, PartialInput>
   readonly collected: Map<number, BatchRows> = new Map()
   readonly policies: FailurePolicies
   readonly handles: Map<number, SourceHandle<unknown>> = new Map()
@@ -113,6 +115,8 @@ export class SliceParts {
       links: options.links,
       clock: env.clock,
     })
+    const { exchanges } = this.cuts
+    this.partials = partialInputs(plan, exchanges, this.built, this.counters)
     this.meter = new ActivityMeter(this.stages.length, options.cell)
     const broken = (error: unknown): void => {
       this.broken ??= { error }

@@ -178,7 +178,7 @@ export class Slice {
     if (worked && nowMs - this.#flushedAtMs < flushMs) return true
     this.#flushedAtMs = nowMs
     for (const stage of this.#slice.stages) {
-      for (const output of stage.outputs) output.flush()
+      for (const output of stage.outputs) output.flush(nowMs, !worked)
       for (const way of stage.ways) way.look()
     }
     return this.#slice.stages.some(

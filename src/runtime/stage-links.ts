@@ -1,6 +1,7 @@
 /** Puts the stages of a subtask together: steps, event-time steps, and the channels between subtasks. */
 import type { Clock } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
+import { timestampMin } from '../base/time.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { BuiltParts } from './build.ts'
@@ -66,6 +67,8 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
       maxParallelism: plan.options.maxParallelism,
       targets,
       where: fed(plan, edge),
+      local: parts.locals.get(edge.id),
+      floorMs: () => parts.exchangeOrigins.get(edge.id)?.floor ?? timestampMin,
     }),
   )
   const inputs = peers.map((peer) => new ChannelInput(edge, peer, links.reader(edge.id, peer)))

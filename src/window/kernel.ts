@@ -80,9 +80,9 @@ export interface AggregateKernel {
   /**
    * The body of `add` for a loop to contain: over the names of its parameters, with constants named by the caller. A
    * call would not be inlined there, and every row would become an object to be handed over. Undefined without code
-   * generation.
+   * generation. `inexact` runs before anything was added when a sum would take something else than a whole number.
    */
-  readonly addCode: ((constant: (value: unknown) => Code) => Code) | undefined
+  readonly addCode: ((constant: (value: unknown) => Code, inexact?: Code) => Code) | undefined
   /** Adds the right accumulators to the left ones; distinct counters are left alone (sets are merged by the table). */
   readonly merge: (
     words: Float64Array,
@@ -121,7 +121,7 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
     ? generated(fields, distincts, windowed)
     : interpreted(fields, distincts, windowed)
   const addCode = generates
-    ? (constant: Constant): Code => addition(fields, distincts, constant)
+    ? (constant: Constant, inexact?: Code): Code => addition(fields, distincts, constant, inexact)
     : undefined
   const merging = mergingOf(fields)
   return { stride, objects, distincts, custom, functions, merging, addCode, ...body }
@@ -246,6 +246,7 @@ function addition(
   fields: readonly Field[],
   distincts: readonly DistinctLayout[],
   constant: Constant,
+  inexact?: Code,
 ): Code {
   // User functions come first, each once per row however many aggregates use it: one that throws leaves nothing half
   // done, and the sums that follow are plain arithmetic.
@@ -278,6 +279,13 @@ function addition(
     return taken ? code`if (${taken}) { ${statement} }` : statement
   }
 
+  const checks = fields.map((f) => {
+    const d = f.definition
+    if (inexact === undefined || (d.kind !== 'sum' && d.kind !== 'mean')) return empty
+    const v = numberOf(d.of, d.where)
+    const whole = code`${v} === (${v} | 0) || ${constant(Number.isSafeInteger)}(${v})`
+    return guarded(d.where, code`if (!(${whole})) { ${inexact} }`)
+  })
   const add = fields.map((f) => {
     const d = f.definition
     switch (d.kind) {
@@ -314,7 +322,7 @@ function addition(
     return code`if (${mask} !== 0) { const n = sets[${set}].add(slot, ${value}, ${mask});
         if (n !== 0) { ${join(counters)} } }`
   })
-  return join([...calls, ...add, ...distinct])
+  return join([...calls, ...checks, ...add, ...distinct])
 }
 
 function interpreted(

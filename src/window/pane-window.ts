@@ -90,7 +90,7 @@ export class PaneWindowOperator {
     this.#size = window.sizeMs
     this.#slide = window.kind === 'sliding' ? window.slideMs : window.sizeMs
     this.#offset = window.offsetMs
-    this.#pane = greatestCommonDivisor(this.#size, this.#slide)
+    this.#pane = paneOf(this.#size, this.#slide)
     this.#fireDelay = options.emit === 'once' ? options.allowedLatenessMs : 0
     this.afterAdd = options.emit === 'updates' || options.closeAfterQuietMs > 0
     this.table = new AccumulatorTable(this.kernel)
@@ -122,6 +122,18 @@ export class PaneWindowOperator {
       row,
     )
     if (this.afterAdd) this.added(key, slot, t)
+  }
+
+  /**
+   * Adds what another subtask has already added up for a key in the slice that begins at `start`. The accumulators are at
+   * the start of `from`. False, and nothing added, when every window of the slice is closed.
+   */
+  addPartial(key: Key, start: number, from: Float64Array): boolean {
+    if (!(start >= this.from && start < this.to) && !this.roll(start)) return false
+    const { table, kernel } = this
+    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    kernel.merge(table.words, slot * kernel.stride, table.objects, 0, from, 0, table.objects, 0)
+    return true
   }
 
   /** Makes the pane of `t` current; false when every window of `t` is closed. */
@@ -386,8 +398,9 @@ export class PaneWindowOperator {
   }
 }
 
-function greatestCommonDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestCommonDivisor(b, a % b)
+/** The length of the slices of time that windows of this size and slide share. */
+export function paneOf(size: number, slide: number): number {
+  return slide === 0 ? size : paneOf(slide, size % slide)
 }
 
 function ascending(values: readonly number[]): number[] {

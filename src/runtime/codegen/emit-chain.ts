@@ -16,6 +16,7 @@
 import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
 import { timestampMax, timestampMin } from '../../base/time.ts'
 import type { Input, PlanNode } from '../../graph/plan.ts'
+import { twoPhaseWindow } from '../../graph/two-phase.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
 import type { AggregateKernel } from '../../window/kernel.ts'
@@ -433,7 +434,7 @@ class ChainEmitter {
     const steps =
       output === undefined
         ? consumers.map((step) => this.#keyed(step, r, k, t))
-        : [code`${this.#constant(output)}.send(${k}, ${this.#plain(r, output.views)}, ${t});`]
+        : [this.#send(node, output, r, k, t)]
     return code`${this.#key(node, node.fn, r, k)} ${join(steps)}`
   }
 
@@ -467,6 +468,31 @@ class ChainEmitter {
         : code`${this.#constant(check)}(${k}) !== undefined`
     return code`at = ${node.id}; const ${k} = ${this.#call(fn, r)};
       if (${wrong}) ${bad}(${this.#plain(r, false)}, ${k});`
+  }
+
+  /** A row for the owner of its key, or for what adds rows up in front of the exchange. */
+  #send(keyBy: PlanNode, output: ChainOutput, r: Row, k: Code, t: Code): Code {
+    const send = code`${this.#constant(output)}.send(${k}, ${this.#plain(r, output.views)}, ${t});`
+    if (output.local === undefined) return send
+    const local = this.#constant(output.local)
+    const { kernel } = output.local
+    const window = twoPhaseWindow(this.#parts.plan, keyBy.id)?.id ?? keyBy.id
+    const views = kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
+    const table = name('p', keyBy.id)
+    const slot = name('s', keyBy.id)
+    const added = name('b', keyBy.id)
+    const alone = name('x', keyBy.id)
+    const inexact = code`${local}.inexact(); break ${alone};`
+    return code`${added}: { ${alone}: {
+      if (!(${t} >= ${local}.from && ${t} < ${local}.to) && !${local}.roll(${t})) break ${alone};
+      at = ${window};
+      const ${table} = ${local}.table;
+      const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
+      const ${name('i', keyBy.id)} = ${table}.inserted;
+      ${this.#add(kernel, table, slot, this.#plain(r, views), inexact)}
+      if (${name('i', keyBy.id)}) ${local}.grew();
+      break ${added}; }
+      at = ${keyBy.id}; ${send} }`
   }
 
   /** A stateful step: counted, then given the key, the row and its time. */
@@ -507,12 +533,12 @@ class ChainEmitter {
   }
 
   /** The arithmetic of a row, in place: `at` means the accumulators inside of this block. */
-  #add(kernel: AggregateKernel, table: Code, slot: Code, variable: Code): Code {
+  #add(kernel: AggregateKernel, table: Code, slot: Code, variable: Code, inexact?: Code): Code {
     if (kernel.addCode === undefined)
       return code`${this.#constant(kernel.add)}(${table}.words, ${slot} * ${kernel.stride}, ${table}.objects, ${slot} * ${kernel.objects}, ${table}.sets, ${slot}, ${variable});`
     return code`{ const w = ${table}.words, at = ${slot} * ${kernel.stride}, o = ${table}.objects, objectAt = ${slot} * ${kernel.objects};
         const sets = ${table}.sets, slot = ${slot}, row = ${variable};
-        ${kernel.addCode((value) => this.#constant(value))} }`
+        ${kernel.addCode((value) => this.#constant(value), inexact)} }`
   }
 
   /** Under other policies than `fail` a row that throws is stored as it is. */

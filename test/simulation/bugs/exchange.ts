@@ -1,5 +1,6 @@
 /** Mistakes in what several subtasks do together. */
 import { ChannelInput } from '../../../src/runtime/channel-input.ts'
+import { ExchangeOutput } from '../../../src/runtime/exchange-output.ts'
 import { Stage } from '../../../src/runtime/stage.ts'
 import { onMethod, type PlantedBug } from './support.ts'
 
@@ -38,6 +39,19 @@ export const exchangeBugs: readonly PlantedBug[] = [
       return function (this: ChannelInput) {
         this.heard = true
         return true
+      }
+    }),
+  },
+  {
+    name: 'partial aggregates are not sent before the barrier',
+    job: 'sales',
+    budget: 100,
+    plant: onMethod(ExchangeOutput.prototype, 'barrier', (original) => {
+      return function (this: ExchangeOutput, epoch) {
+        const { local } = this
+        const kept = local && Object.assign(local, { flush: () => {} })
+        original.call(this, epoch)
+        if (kept !== undefined) Reflect.deleteProperty(kept, 'flush')
       }
     }),
   },

@@ -1,0 +1,47 @@
+/**
+ * Which keyed steps are aggregated in two phases when several subtasks run the plan: each sender adds its rows to partial
+ * accumulators and ships those, so that a frequent key costs its owner one row per sender and slice instead of all its
+ * rows.
+ *
+ * The result must not depend on how rows are grouped, which is true of counts, of sums of whole numbers (checked for
+ * every row), of least and greatest values, and of means of whole numbers.
+ */
+import type { AggregateDefinition } from './aggregate.ts'
+import type { Plan, PlanNode, WindowNode } from './plan.ts'
+
+/** A window that takes slices of time: tumbling or sliding, by event time. */
+export type SlicedWindowNode = WindowNode & {
+  readonly window: { readonly kind: 'tumbling' | 'sliding' }
+}
+
+/** The window behind a `keyBy` that takes partial accumulators. */
+export function twoPhaseWindow(
+  plan: Pick<Plan, 'nodes'>,
+  keyBy: number,
+): SlicedWindowNode | undefined {
+  const steps = plan.nodes.filter((node) => node.inputs.some((input) => input.node === keyBy))
+  const [step] = steps
+  if (step === undefined || steps.length > 1 || step.kind !== 'window') return undefined
+  // `as`: of the kinds of windows only sessions have no slices, and they give a reason.
+  return onePhaseReason(plan, step) === undefined ? (step as SlicedWindowNode) : undefined
+}
+
+/** Why a window gets rows instead of partial accumulators; undefined when it does not. */
+export function onePhaseReason(plan: Pick<Plan, 'nodes'>, node: WindowNode): string | undefined {
+  const { window } = node
+  if (window.kind === 'session') return 'a session is not made of slices'
+  if (window.time === 'processing-time') return 'processing time'
+  if (node.emit === 'updates') return 'emits updates'
+  if (node.closeAfterQuietMs > 0) return 'closes after quiet'
+  for (const [name, one] of Object.entries(node.aggregates)) {
+    if (!isDecomposable(one)) return `${name} needs all rows`
+  }
+  const keyBy = node.inputs[0]?.node
+  const reads = (other: PlanNode): boolean => other.inputs.some((input) => input.node === keyBy)
+  if (plan.nodes.filter(reads).length > 1) return 'other steps read the same keyed rows'
+  return undefined
+}
+
+function isDecomposable({ kind }: AggregateDefinition): boolean {
+  return kind !== 'custom' && kind !== 'count-distinct'
+}
