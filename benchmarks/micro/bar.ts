@@ -34,6 +34,16 @@ export async function race(
   /** Runs before each contestant and is not timed. */
   before: () => unknown = () => {},
 ): Promise<readonly number[]> {
+  return (await raceRounds(contestants, rounds, warmups, before)).map(median)
+}
+
+/** The same, with the times of every round: what {@link ratio} compares. */
+export async function raceRounds(
+  contestants: readonly (() => unknown)[],
+  rounds: number,
+  warmups: number,
+  before: () => unknown = () => {},
+): Promise<readonly (readonly number[])[]> {
   const times = contestants.map((): number[] => [])
   for (let round = -warmups; round < rounds; round++) {
     for (const [index, run] of contestants.entries()) {
@@ -44,5 +54,17 @@ export async function race(
       if (round >= 0) times[index]?.push((user + system) / 1000)
     }
   }
-  return times.map((of) => of.sort((a, b) => a - b)[of.length >> 1] ?? Number.NaN)
+  return times
+}
+
+/**
+ * Median over the rounds of `a / b`. The two ran one after the other within a round, so caches and a clock that neighbours
+ * slow down weigh on both; medians taken one by one may come from different minutes.
+ */
+export function ratio(a: readonly number[] = [], b: readonly number[] = []): number {
+  return median(a.map((time, round) => time / (b[round] ?? Number.NaN)))
+}
+
+export function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN
 }

@@ -1,16 +1,15 @@
 /** Bar 1: chains of closures on rows in memory against the same steps written into one loop by hand. */
 import type { Bid } from '../nexmark/event.ts'
-import { type Bar, bar, race } from './bar.ts'
+import { type Bar, bar, raceRounds, ratio } from './bar.ts'
 import { ROWS_PER_CALL } from './chain-of.ts'
 import { bids, type Chain, Counter, otherChains, type Slim, tenSteps, threeSteps } from './steps.ts'
 import { byEngine } from './styles.ts'
 
-/** They fit the cache of a core, and are too many for its branch predictor to learn which ones the filters keep. */
-const DIFFERENT = 16_000
-const PASSES = 4
+/** Together some milliseconds, so that starting and stopping the watch does not count. */
+const PASSES = 20
 
 export async function chainBars(): Promise<Bar[]> {
-  const rows = bids(DIFFERENT)
+  const rows = bids()
   const others = otherChains().map((chain) => byEngine(chain, () => {}))
   const warm = (): void => {
     for (const run of others) run()
@@ -33,8 +32,8 @@ async function contest(chain: Chain, hand: () => Counter, warm: () => void): Pro
   const [a, b] = [engine(), hand()]
   if (a.rows !== b.rows || a.sum !== b.sum)
     throw new Error(`bar 1: ${chain.name} gives two results`)
-  const [engineMs = 0, handMs = 0] = await race([repeat(engine), repeat(hand)], 41, 10, warm)
-  return bar(`1 ${chain.name}: engine / hand-written loop`, engineMs / handMs, '<=', 1.5)
+  const [byChain, byLoop] = await raceRounds([repeat(engine), repeat(hand)], 41, 10, warm)
+  return bar(`1 ${chain.name}: engine / hand-written loop`, ratio(byChain, byLoop), '<=', 1.5)
 }
 
 /** The loop is given as many rows at a time as a chain. */

@@ -1,12 +1,10 @@
 /** Bar 2: the chains of bar 1 by what one would use otherwise. */
-import { type Bar, bar, race } from './bar.ts'
+import { type Bar, bar, raceRounds, ratio } from './bar.ts'
 import { bids, type Chain, Counter, otherChains, type Slim, tenSteps, threeSteps } from './steps.ts'
 import { byEngine, byGenerators, byStreams, loadRx, type Style } from './styles.ts'
 
-/** Few, so that the work of a chain is measured and not the way of rows from memory. */
-const DIFFERENT = 1_000
 /** Fast contestants go over the rows so often per round. */
-const PASSES = 10
+const PASSES = 20
 
 /** Each in a process of its own: one way to run closures must not shape how another one runs them. */
 export async function rxBars(): Promise<Bar[]> {
@@ -32,20 +30,20 @@ async function against(name: string, style: Style, passes: number, limit: number
     for (const run of others) await run()
   }
   for (let i = 0; i < 10; i++) await warm()
-  const rows = bids(DIFFERENT)
+  const rows = bids()
   const bars: Bar[] = []
   for (const chain of [threeSteps(rows), tenSteps(rows)]) {
     const [engine, other] = [counted(byEngine, chain), counted(style, chain)]
     const [a, b] = [await engine(1), await other(1)]
     if (a.rows !== b.rows || a.sum !== b.sum) throw new Error(`bar 2: ${name} gives another result`)
-    const [engineMs = 0, otherMs = 0] = await race(
+    const [byChain, byOther] = await raceRounds(
       [() => engine(PASSES), () => other(passes)],
-      5,
-      2,
+      11,
+      3,
       warm,
     )
-    const ratio = otherMs / passes / (engineMs / PASSES)
-    bars.push(bar(`2 ${chain.name}: ${name} / engine`, ratio, '>=', limit))
+    const times = (ratio(byOther, byChain) * PASSES) / passes
+    bars.push(bar(`2 ${chain.name}: ${name} / engine`, times, '>=', limit))
   }
   return bars
 }
