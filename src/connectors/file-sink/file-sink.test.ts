@@ -88,6 +88,9 @@ describe('fileSink', () => {
     )
     expect(await refused({ a: 1n })).toContain('a is the bigint 1')
     expect(await refused(undefined)).toContain('the row is undefined')
+    // What an asynchronous function in a step leaves behind: it would be an empty object.
+    expect(await refused(Promise.resolve(1))).toContain('a promise')
+    expect(await refused({ user: Promise.resolve(1) })).toContain('user is a promise')
     const loop: Record<string, unknown> = {}
     loop['self'] = loop
     expect(await refused(loop)).toContain('containing itself')

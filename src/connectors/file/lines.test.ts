@@ -145,6 +145,7 @@ describe('a file that cannot be read', () => {
 
 test('wrong options are named', () => {
   expect(() => lines([])).toThrow('no file')
+  expect(() => lines(undefined as unknown as string)).toThrow('the path is undefined')
   expect(() => lines(['a', 'a'])).toThrow('twice')
   expect(() => lines('a', { recordBytesMax: 0 })).toThrow('recordBytesMax')
 })

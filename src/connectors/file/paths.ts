@@ -22,6 +22,8 @@ export function files(list: string): readonly string[] {
 
 /** The paths as a frozen list; TM1704 for none, an empty one or the same one twice. */
 export function checkedPaths(connector: string, paths: FilePaths): readonly string[] {
+  if (typeof paths !== 'string' && !Array.isArray(paths))
+    throw badOption(`${connector}: the path is ${String(paths)}, expected a path or a list of them`)
   const list = typeof paths === 'string' ? [paths] : [...paths]
   if (list.length === 0) throw badOption(`${connector}: no file is named`)
   const seen = new Set<string>()

@@ -73,6 +73,8 @@ function printObject(
   options: JsonPrintOptions,
   depth: number,
 ): string {
+  if (value instanceof Promise)
+    throw notPrintable(path, 'a promise: functions of steps return values, not promises')
   if (depth >= depthMax)
     throw notPrintable(path, `nested deeper than ${depthMax} levels or containing itself`)
   if (value instanceof Uint8Array) return `"${toBase64(value)}"`
