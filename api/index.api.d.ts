@@ -33,6 +33,20 @@ export interface AlignmentOptions {
     readonly offset?: Duration;
 }
 
+export interface AnyOperations<Value> extends ValueExpression<Value> {
+    eq(other: Operand<Value>): ExpressionFor<boolean>;
+    ne(other: Operand<Value>): ExpressionFor<boolean>;
+    isNull(): ExpressionFor<boolean>;
+    coalesce<Other extends Literal>(other: Operand<Other>): ExpressionFor<NonNullable<Value> | Other>;
+}
+
+export interface BooleanOperations {
+    and(other: Operand<boolean>): ExpressionFor<boolean>;
+    or(other: Operand<boolean>): ExpressionFor<boolean>;
+    not(): ExpressionFor<boolean>;
+    choose<Then extends Literal, Else extends Literal>(then: Operand<Then>, otherwise: Operand<Else>): ExpressionFor<Widened<Then> | Widened<Else>>;
+}
+
 export type Cases = Readonly<Record<string, StructSchema<object>>>;
 
 export interface Change<Row, Key> {
@@ -50,6 +64,10 @@ export interface Codec<Value> {
     encode(value: Value): Uint8Array;
     decode(bytes: Uint8Array): Value;
 }
+
+export type Columns<Row> = {
+    readonly [Name in keyof Row]-?: ExpressionFor<Row[Name]>;
+};
 
 export interface CountOptions<Row> {
     readonly where?: (row: Row) => boolean;
@@ -98,6 +116,20 @@ export interface EventTimeWindow {
     readonly definition: WindowDefinition;
     readonly closeAfterQuietMs: number;
 }
+
+export type ExpressionFor<Value> = AnyOperations<Value> & ([
+    Value
+] extends [
+    number
+] ? NumberOperations : [
+    Value
+] extends [
+    string
+] ? TextOperations : [
+    Value
+] extends [
+    boolean
+] ? BooleanOperations : unknown);
 
 export interface Field<Value> {
     readonly id: number;
@@ -247,6 +279,24 @@ export interface MemorySourceOptions<Row> {
     readonly partitions?: number;
     readonly schema?: Schema<Row>;
 }
+
+export interface NumberOperations {
+    add(other: Operand<number>): ExpressionFor<number>;
+    sub(other: Operand<number>): ExpressionFor<number>;
+    mul(other: Operand<number>): ExpressionFor<number>;
+    div(other: Operand<number>): ExpressionFor<number>;
+    mod(other: Operand<number>): ExpressionFor<number>;
+    neg(): ExpressionFor<number>;
+    lt(other: Operand<number>): ExpressionFor<boolean>;
+    le(other: Operand<number>): ExpressionFor<boolean>;
+    gt(other: Operand<number>): ExpressionFor<boolean>;
+    ge(other: Operand<number>): ExpressionFor<boolean>;
+    hour(): ExpressionFor<number>;
+    minute(): ExpressionFor<number>;
+    day(): ExpressionFor<number>;
+}
+
+export type Operand<Value> = Value | ValueExpression<Value>;
 
 export type OutputSpec = Codec<unknown> | Readonly<Record<string, Codec<unknown>>>;
 
@@ -432,6 +482,10 @@ export interface Schema<Value> extends Codec<Value> {
     readonly '~standard': StandardProps<Value>;
 }
 
+export type Selected<Fields> = {
+    readonly [Name in keyof Fields]: Fields[Name] extends ValueExpression<infer Value> ? Value : Widened<Fields[Name]>;
+};
+
 export interface Sink<In> {
     readonly role: 'sink';
     readonly connector: string;
@@ -576,6 +630,8 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
     map<Out>(fn: (row: Row) => Out): Stream<Out, Mode>;
     filter<Narrow extends Row>(fn: (row: Row) => row is Narrow): Stream<Narrow, Mode>;
     filter(fn: (row: Row) => boolean): Stream<Row, Mode>;
+    where(build: (columns: Columns<Row>) => ValueExpression<boolean>): Stream<Row, Mode>;
+    select<const Fields extends Readonly<Record<string, ValueExpression<unknown> | Literal>>>(build: (columns: Columns<Row>) => Fields, options?: RowOptions<NoInfer<Selected<Fields>>>): Stream<Flatten<Selected<Fields>>, Mode>;
     flatMap<Out>(fn: (row: Row) => Iterable<NoInfer<Out>>, options: RowOptions<Out>): Stream<Out, Mode>;
     flatMap<Out>(fn: (row: Row) => Iterable<Out>): Stream<Out, Mode>;
     try<Out>(name: string, fn: (row: Row) => NoInfer<Out>, options: RowOptions<Out>): WithRejected<Out, Row, Mode>;
@@ -603,6 +659,16 @@ export type StructOf<Of> = Flatten<{
 
 export interface StructSchema<Row> extends Schema<Row> {
     readonly type: StructType;
+}
+
+export interface TextOperations {
+    lower(): ExpressionFor<string>;
+    length(): ExpressionFor<number>;
+    concat(other: Operand<string>): ExpressionFor<string>;
+    indexOf(part: Operand<string>): ExpressionFor<number>;
+    contains(part: Operand<string>): ExpressionFor<boolean>;
+    startsWith(part: Operand<string>): ExpressionFor<boolean>;
+    part(separator: Operand<string>, index: Operand<number>): ExpressionFor<string | null>;
 }
 
 export declare class TidemillError extends Error {
@@ -659,6 +725,10 @@ export interface UpdatingWindowedStream<Key, Row> {
         readonly window: TimeWindow;
         readonly count: number;
     }, Key, Row>;
+}
+
+export interface ValueExpression<Value> {
+    readonly [valueType]: Value;
 }
 
 export interface ValueState<Value> {
@@ -761,6 +831,8 @@ export declare function discard(): Sink<unknown>;
 
 export declare function explainText(plan: Plan): string;
 
+export declare function expr<Row, Value>(build: (columns: Columns<Row>) => ValueExpression<Value>): (row: Row) => Value;
+
 export declare function field<Value>(id: number, schema: Schema<Value>): Field<Value>;
 
 export declare function fileSink<In = unknown>(options: FileSinkOptions): Sink<In>;
@@ -797,6 +869,8 @@ export declare function lines(paths: FilePaths, options: LinesOptions & {
 export declare function list<Item>(item: Schema<Item>): Schema<readonly Item[]>;
 
 export declare function listState<Item>(item: Schema<Item>, options?: StateOptions): StateDescriptor<ListState<Item>>;
+
+export declare function lit<Value extends Literal>(value: Value): ExpressionFor<Value>;
 
 export declare function literals<const Values extends readonly [
     string,
@@ -1163,6 +1237,8 @@ export interface KeyedReduceNode extends NodeBase {
     readonly value: Schema<unknown> | undefined;
 }
 
+export type Literal = string | number | boolean | bigint | null;
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 export interface MapNode extends NodeBase {
@@ -1199,6 +1275,7 @@ export interface NodeDetailJson {
     readonly closeAfterQuietMs?: number;
     readonly emit?: string;
     readonly dropLate?: string;
+    readonly expression?: string;
     readonly partitioning?: Partitioning;
     readonly partitions?: number;
     readonly parallelism?: number;
@@ -1532,6 +1609,8 @@ export interface VariantCase {
 
 export type ViewClass = new (frame: Frame, i: number) => object;
 
+type Widened<Value> = Value extends number ? number : Value extends string ? string : Value extends boolean ? boolean : Value;
+
 export type WindowDefinition = {
     readonly kind: 'tumbling';
     readonly time: 'event-time' | 'processing-time';
@@ -1651,3 +1730,5 @@ declare const rowType: unique symbol;
 declare const secret: unique symbol;
 
 declare const timeBrand: unique symbol;
+
+declare const valueType: unique symbol;

@@ -168,9 +168,23 @@ export interface AggregatingState<Value, Result> {
     clear(): void;
 }
 
+export interface AnyOperations<Value> extends ValueExpression<Value> {
+    eq(other: Operand<Value>): ExpressionFor<boolean>;
+    ne(other: Operand<Value>): ExpressionFor<boolean>;
+    isNull(): ExpressionFor<boolean>;
+    coalesce<Other extends Literal>(other: Operand<Other>): ExpressionFor<NonNullable<Value> | Other>;
+}
+
 export interface BlockOrigin {
     readonly writer: number;
     readonly own: boolean;
+}
+
+export interface BooleanOperations {
+    and(other: Operand<boolean>): ExpressionFor<boolean>;
+    or(other: Operand<boolean>): ExpressionFor<boolean>;
+    not(): ExpressionFor<boolean>;
+    choose<Then extends Literal, Else extends Literal>(then: Operand<Then>, otherwise: Operand<Else>): ExpressionFor<Widened<Then> | Widened<Else>>;
 }
 
 export interface BufferEntry {
@@ -228,6 +242,10 @@ export interface Column {
     readonly storage: Storage;
     readonly values: readonly string[];
 }
+
+export type Columns<Row> = {
+    readonly [Name in keyof Row]-?: ExpressionFor<Row[Name]>;
+};
 
 export interface Columns {
     readonly rows: 'struct' | 'variant' | 'value';
@@ -353,6 +371,20 @@ export interface EventTimeWindow {
     readonly definition: WindowDefinition;
     readonly closeAfterQuietMs: number;
 }
+
+export type ExpressionFor<Value> = AnyOperations<Value> & ([
+    Value
+] extends [
+    number
+] ? NumberOperations : [
+    Value
+] extends [
+    string
+] ? TextOperations : [
+    Value
+] extends [
+    boolean
+] ? BooleanOperations : unknown);
 
 export interface FileStat {
     readonly kind: 'file' | 'directory' | 'other';
@@ -598,6 +630,8 @@ export interface ListState<Item> {
     clear(): void;
 }
 
+export type Literal = string | number | boolean | bigint | null;
+
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 export interface MapNode extends NodeBase {
@@ -629,6 +663,22 @@ interface NodeBase {
     readonly schema: Schema<unknown> | undefined;
 }
 
+export interface NumberOperations {
+    add(other: Operand<number>): ExpressionFor<number>;
+    sub(other: Operand<number>): ExpressionFor<number>;
+    mul(other: Operand<number>): ExpressionFor<number>;
+    div(other: Operand<number>): ExpressionFor<number>;
+    mod(other: Operand<number>): ExpressionFor<number>;
+    neg(): ExpressionFor<number>;
+    lt(other: Operand<number>): ExpressionFor<boolean>;
+    le(other: Operand<number>): ExpressionFor<boolean>;
+    gt(other: Operand<number>): ExpressionFor<boolean>;
+    ge(other: Operand<number>): ExpressionFor<boolean>;
+    hour(): ExpressionFor<number>;
+    minute(): ExpressionFor<number>;
+    day(): ExpressionFor<number>;
+}
+
 export interface ObjectReader {
     readonly sizeBytes: number;
     read(target: Uint8Array, position: number): Promise<number>;
@@ -643,6 +693,8 @@ export interface ObjectWriter {
 }
 
 export type OpenMode = 'read' | 'write' | 'create';
+
+export type Operand<Value> = Value | ValueExpression<Value>;
 
 export interface OperatorEntry {
     readonly name: string;
@@ -957,6 +1009,10 @@ export declare class Scratch {
     constructor(column: Column);
 }
 
+export type Selected<Fields> = {
+    readonly [Name in keyof Fields]: Fields[Name] extends ValueExpression<infer Value> ? Value : Widened<Fields[Name]>;
+};
+
 export interface Sink<In> {
     readonly role: 'sink';
     readonly connector: string;
@@ -1198,6 +1254,8 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
     map<Out>(fn: (row: Row) => Out): Stream<Out, Mode>;
     filter<Narrow extends Row>(fn: (row: Row) => row is Narrow): Stream<Narrow, Mode>;
     filter(fn: (row: Row) => boolean): Stream<Row, Mode>;
+    where(build: (columns: Columns<Row>) => ValueExpression<boolean>): Stream<Row, Mode>;
+    select<const Fields extends Readonly<Record<string, ValueExpression<unknown> | Literal>>>(build: (columns: Columns<Row>) => Fields, options?: RowOptions<NoInfer<Selected<Fields>>>): Stream<Flatten<Selected<Fields>>, Mode>;
     flatMap<Out>(fn: (row: Row) => Iterable<NoInfer<Out>>, options: RowOptions<Out>): Stream<Out, Mode>;
     flatMap<Out>(fn: (row: Row) => Iterable<Out>): Stream<Out, Mode>;
     try<Out>(name: string, fn: (row: Row) => NoInfer<Out>, options: RowOptions<Out>): WithRejected<Out, Row, Mode>;
@@ -1231,6 +1289,16 @@ export interface StructType {
 
 export interface Tasks {
     yield(): Promise<void>;
+}
+
+export interface TextOperations {
+    lower(): ExpressionFor<string>;
+    length(): ExpressionFor<number>;
+    concat(other: Operand<string>): ExpressionFor<string>;
+    indexOf(part: Operand<string>): ExpressionFor<number>;
+    contains(part: Operand<string>): ExpressionFor<boolean>;
+    startsWith(part: Operand<string>): ExpressionFor<boolean>;
+    part(separator: Operand<string>, index: Operand<number>): ExpressionFor<string | null>;
 }
 
 export declare class TidemillError extends Error {
@@ -1312,6 +1380,10 @@ export interface UpdatingWindowedStream<Key, Row> {
 
 export type UserPolicy = 'fail' | 'skip' | 'dead-letter';
 
+export interface ValueExpression<Value> {
+    readonly [valueType]: Value;
+}
+
 export type ValueOf<Described> = Described extends Codec<infer Value> ? Value : never;
 
 export interface ValueState<Value> {
@@ -1326,6 +1398,8 @@ export interface VariantCase {
 }
 
 export type ViewClass = new (frame: Frame, i: number) => object;
+
+type Widened<Value> = Value extends number ? number : Value extends string ? string : Value extends boolean ? boolean : Value;
 
 export type WindowDefinition = {
     readonly kind: 'tumbling';
@@ -1491,3 +1565,5 @@ declare const secret: unique symbol;
 declare const snapshotBrand: unique symbol;
 
 declare const timeBrand: unique symbol;
+
+declare const valueType: unique symbol;

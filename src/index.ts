@@ -48,6 +48,18 @@ export type {
   StartOptions,
 } from './graph/executor.ts'
 export { param } from './stream/params.ts'
+export { expr, lit } from './stream/expressions.ts'
+export type {
+  AnyOperations,
+  BooleanOperations,
+  Columns,
+  ExpressionFor,
+  NumberOperations,
+  Operand,
+  Selected,
+  TextOperations,
+  ValueExpression,
+} from './stream/expression-types.ts'
 
 // Plans
 export { diffPlans } from './graph/diff.ts'

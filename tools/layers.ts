@@ -23,7 +23,7 @@ import {
 } from './source-files.ts'
 
 const level0 = ['base', 'schema', 'frame']
-const level1 = [...level0, 'time', 'log', 'graph']
+const level1 = [...level0, 'time', 'log', 'expression', 'graph']
 const level2 = [...level1, 'state']
 const level3 = [...level2, 'checkpoint']
 const level4 = [...level3, 'operators', 'window', 'connectors', 'exchange']
@@ -33,11 +33,12 @@ const allowed: Readonly<Record<string, readonly string[] | 'all'>> = {
   base: [],
   schema: ['base'],
   frame: ['base', 'schema'],
+  expression: level0,
   exchange: ['base', 'schema', 'frame'],
   platform: ['base'],
   time: level0,
   log: level0,
-  graph: level0,
+  graph: [...level0, 'expression'],
   state: [...level0, 'time', 'graph'],
   checkpoint: level2,
   operators: level2,

@@ -54,6 +54,18 @@ export function columnsOf(
   return answer
 }
 
+/** Says of a function that the engine made which fields it reads, so that nobody has to read its source. */
+export function declareFields(fn: object, fields: ReadonlySet<string>): void {
+  const use: FieldUse = Object.freeze({ fields, captured: false, reason: undefined })
+  answers.set(
+    fn,
+    new Map([
+      ['0 escapes', use],
+      ['0 allowed', use],
+    ]),
+  )
+}
+
 function analyse(source: string, parameter: number, mayReturn: boolean): FieldUse {
   if (/\{\s*\[native code\]\s*\}$/.test(source))
     return no('is native or bound, its source is not known')

@@ -75,6 +75,7 @@ function headline(node: NodeJson): string {
   ]
   if (node.was !== null) parts.push(`(was ${node.was})`)
   const detail = node.detail
+  if (detail.expression !== undefined) parts.push(detail.expression)
   if (detail.connector !== undefined) parts.push(connectorText(node))
   if (detail.window !== undefined) parts.push(windowText(node))
   if (detail.maxOutOfOrdernessMs !== undefined) {

@@ -4,6 +4,8 @@
  *
  * Where a row or an accumulator has no schema it travels in the self-describing codec: `selfDescribing` says what.
  */
+import { expressionOf } from '../expression/function.ts'
+import { printExpression } from '../expression/print.ts'
 import { onePhaseReason } from './two-phase.ts'
 import type { AggregateSpec } from './aggregate.ts'
 import type {
@@ -63,6 +65,8 @@ export interface NodeDetailJson {
   readonly closeAfterQuietMs?: number
   readonly emit?: string
   readonly dropLate?: string
+  /** What the step computes, when it is an expression. */
+  readonly expression?: string
   readonly partitioning?: Partitioning
   readonly partitions?: number
   readonly parallelism?: number
@@ -98,7 +102,7 @@ function nodeJson(plan: Plan, node: PlanNode): NodeJson {
     inputs: node.inputs.map((input) => ({ node: input.node, output: input.output })),
     schema: node.schema === undefined ? null : schemaJson(node.schema),
     selfDescribing: selfDescribing(plan, node),
-    detail: detailJson(plan, node),
+    detail: { ...detailJson(plan, node), ...expressionJson(node) },
   }
 }
 
@@ -160,6 +164,12 @@ function detailJson(plan: Plan, node: PlanNode): NodeDetailJson {
     default:
       return {}
   }
+}
+
+function expressionJson(node: PlanNode): { readonly expression?: string } {
+  const fn = 'fn' in node ? node.fn : node.kind === 'event-time' ? node.timestamp : undefined
+  const expression = expressionOf(fn)
+  return expression === undefined ? {} : { expression: printExpression(expression) }
 }
 
 function parallelismJson({ parallelism }: { readonly parallelism?: Parallelism }): {

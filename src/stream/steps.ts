@@ -6,6 +6,7 @@
 import { TidemillError } from '../base/errors.ts'
 import { minutes, type Timestamp } from '../base/time.ts'
 import type { Sink } from '../connectors/contract.ts'
+import { functionOf } from '../expression/function.ts'
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { PlanBuilder } from '../graph/builder.ts'
 import type { Input, OutputName, Partitioning, WindowNode } from '../graph/plan.ts'
@@ -21,6 +22,7 @@ import {
   wrongArgument,
 } from './arguments.ts'
 import { streamErrors } from './errors.ts'
+import { expressionIn, rowIn } from './expressions.ts'
 import { isCodec, processDefinition, schemaOf, type UntypedProcessSpec } from './process.ts'
 import type { EventTime, TimeMode } from './process-types.ts'
 import type { ParallelismOptions, RowOptions, StepOptions, Stream } from './types.ts'
@@ -99,6 +101,14 @@ class NodeStream {
     checkFunction(fn, 'the argument of filter')
     const { input, schema } = this.#origin
     return this.#next({ kind: 'filter', name: undefined, inputs: [input], schema, fn })
+  }
+
+  where(build: unknown): NodeStream {
+    return this.filter(functionOf(expressionIn(build, 'where')) as (row: Row) => boolean)
+  }
+
+  select(build: unknown, options?: RowOptions<Row>): NodeStream {
+    return this.map(functionOf(rowIn(build, 'select')), options)
   }
 
   flatMap(fn: (row: Row) => Iterable<unknown>, options?: RowOptions<Row>): NodeStream {

@@ -7,10 +7,12 @@
  */
 import type { Duration } from '../base/time.ts'
 import type { Sink } from '../connectors/contract.ts'
+import type { Literal } from '../expression/nodes.ts'
 import type { Late, Rejected } from '../graph/letters.ts'
 import type { Flatten } from '../schema/schema.ts'
 import type { Codec, Key as AnyKey, Schema } from '../schema/types.ts'
 import type { Aggregate, AggregateResults, CountOptions } from './aggregate-types.ts'
+import type { Columns, Selected, ValueExpression } from './expression-types.ts'
 import type {
   EventTime,
   OutputSpec,
@@ -66,6 +68,18 @@ export interface Stream<Row, Mode extends TimeMode = 'untimed'> {
   /** Keeps the records for which `fn` is true. A type guard narrows the stream's type. Dropped records are counted. */
   filter<Narrow extends Row>(fn: (row: Row) => row is Narrow): Stream<Narrow, Mode>
   filter(fn: (row: Row) => boolean): Stream<Row, Mode>
+  /** Keeps the records for which an expression is true. As {@link filter}; the chain computes it without a call. */
+  where(build: (columns: Columns<Row>) => ValueExpression<boolean>): Stream<Row, Mode>
+  /**
+   * A new row per record, of expressions over its fields and of constants. As {@link map}; the chain computes it without a
+   * call, which counts in long chains.
+   *
+   * Errors: TM1351 for a field that is neither an expression nor a constant.
+   */
+  select<const Fields extends Readonly<Record<string, ValueExpression<unknown> | Literal>>>(
+    build: (columns: Columns<Row>) => Fields,
+    options?: RowOptions<NoInfer<Selected<Fields>>>,
+  ): Stream<Flatten<Selected<Fields>>, Mode>
   /** Any number of results per record, in the order of the iterable. It is consumed before the next record. */
   flatMap<Out>(
     fn: (row: Row) => Iterable<NoInfer<Out>>,

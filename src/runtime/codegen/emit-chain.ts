@@ -15,6 +15,8 @@
  */
 import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
 import { timestampMax, timestampMin } from '../../base/time.ts'
+import { emitExpression } from '../../expression/emit.ts'
+import { expressionOf } from '../../expression/function.ts'
 import type { Input, PlanNode } from '../../graph/plan.ts'
 import { twoPhaseWindow } from '../../graph/two-phase.ts'
 import type { Emit } from '../../operators/contract.ts'
@@ -546,8 +548,11 @@ class ChainEmitter {
     return (node.definition.onError ?? this.#parts.plan.options.onError.user) === 'fail'
   }
 
-  /** A call of a user function with the row, as a view where that is safe. */
+  /** A call of a user function with the row, as a view where that is safe; an expression is written out. */
   #call(fn: unknown, r: Row): Code {
+    const expression = expressionOf(fn)
+    if (expression !== undefined)
+      return emitExpression(expression, r.variable, (value) => this.#constant(value))
     return code`${this.#constant(fn)}(${this.#plain(r, readsFieldsOnly(fn))})`
   }
 
