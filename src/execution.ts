@@ -8,6 +8,7 @@ import type { Job, JobExecutor, JobResult, StartOptions } from './graph/executor
 import { currentHost } from './graph/host.ts'
 import type { Plan } from './graph/plan.ts'
 import { createNodeEnv } from './platform/node.ts'
+import { keepProcess } from './platform/node-clock.ts'
 import { describeJob } from './runtime/describe.ts'
 import { inlineHost } from './runtime/inline-host.ts'
 import { type JobOutcome, type RunningJob, startJob } from './runtime/job.ts'
@@ -15,7 +16,7 @@ import { recordsOf } from './runtime/record-counts.ts'
 
 const intervalMsDefault = 1_000
 
-/** Runs jobs inside the calling thread and process, with state in a directory. */
+/** Runs jobs inside the calling thread and process, which stays while one runs, with state in a directory. */
 export function inlineExecutor(envOf: () => Env): JobExecutor {
   const begin = (
     plan: Plan,
@@ -35,13 +36,17 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
       from: options.from,
       subtasks: options.workers ?? 1,
     })
+    const release = keepProcess()
     const { signal } = options
     const onAbort = (): void => job.stop()
     if (signal?.aborted) job.stop()
     signal?.addEventListener('abort', onAbort)
     const settled = job.outcome
       .then((outcome) => resultOf(plan.job, outcome))
-      .finally(() => signal?.removeEventListener('abort', onAbort))
+      .finally(() => {
+        release()
+        signal?.removeEventListener('abort', onAbort)
+      })
     return { job, settled }
   }
   return {

@@ -15,6 +15,7 @@ import {
   parseSnapshot,
   parseWorkers,
 } from './options.ts'
+import { keepProcess } from '../platform/node-clock.ts'
 import type { Session } from './session.ts'
 import { serveStatus } from './status-server.ts'
 
@@ -96,8 +97,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
   const stopStatus = serveStatus(env, job)
   const stopProgress = startProgress(env, job, flags.progress)
   const releaseOutput = endWithItsReader(env, stopProgress)
-  // Between two lives of a job nothing else would keep the process: timers of the engine do not.
-  const alive = setInterval(() => {}, 2 ** 30)
+  const release = keepProcess()
   try {
     const outcome = await job.outcome
     stopProgress()
@@ -106,7 +106,7 @@ async function run(jobFile: string, flags: RunFlags, session: Session): Promise<
     else process.stderr.write(`${sentence(job.loaded.job, job.stateDirectory, outcome)}\n`)
     return outcome.complete ? 0 : signals.exitCode
   } finally {
-    clearInterval(alive)
+    release()
     stopStatus()
     stopProgress()
     releaseOutput()

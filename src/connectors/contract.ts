@@ -63,8 +63,6 @@ export interface PartitionReader<Out> {
    * later; `wait` says when); to `'end'` when the partition is exhausted for ever.
    */
   read(): Promise<SourceBatch<Out> | 'idle' | 'end'>
-  /** What `read` would resolve to when that is known without waiting, else `undefined`; called before `read`. */
-  poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined
   /**
    * The synchronous twin of `read`, tried before it: rows that are in memory already need no promise. `undefined` says
    * that `read` has to be asked. Never called while a `read` or `wait` is in flight.

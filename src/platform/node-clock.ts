@@ -14,6 +14,15 @@ export function createNodeTasks(): Tasks {
   return { yield: () => new Promise((resolve) => setImmediate(resolve)) }
 }
 
+/**
+ * Keeps the process until the returned function is called. Timers and channels of the engine do not, so that nothing is
+ * held up by work which nobody waits for; whoever runs a job says so with this.
+ */
+export function keepProcess(): () => void {
+  const timer = setInterval(() => {}, pieceMs)
+  return () => clearInterval(timer)
+}
+
 function monoMs(): number {
   const [seconds, nanos] = process.hrtime()
   return seconds * 1_000 + nanos / 1e6
