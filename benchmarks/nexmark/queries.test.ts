@@ -95,7 +95,7 @@ describe('commands', () => {
   })
 
   test.each([
-    [['nexmark'], 'nexmark needs correct, chaos, speed or peer'],
+    [['nexmark'], 'nexmark needs correct, chaos, speed'],
     [['nexmark', 'fast'], 'there is no command "nexmark fast"'],
     [['nexmark', 'correct', '--queries', 'q5,q99'], '--queries takes q0, q1'],
     [['nexmark', 'correct', '--dataset', 'D4'], '--dataset takes D2, D3; got D4'],
