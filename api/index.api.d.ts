@@ -309,7 +309,6 @@ export type PartitionId = string;
 export interface PartitionReader<Out> {
     read(): Promise<SourceBatch<Out> | 'idle' | 'end'>;
     poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
-    poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
     wait(maxMs: number): Promise<void>;
     position(): Position;
     lag?(): Promise<number | undefined>;

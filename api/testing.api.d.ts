@@ -741,7 +741,6 @@ export interface PartitionNode extends NodeBase {
 export interface PartitionReader<Out> {
     read(): Promise<SourceBatch<Out> | 'idle' | 'end'>;
     poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
-    poll?(): SourceBatch<Out> | 'idle' | 'end' | undefined;
     wait(maxMs: number): Promise<void>;
     position(): Position;
     lag?(): Promise<number | undefined>;
