@@ -218,6 +218,15 @@ export class Reader {
     return value
   }
 
+  /** `count` doubles to `values` from `start` on. */
+  f64s(values: Float64Array, start: number, count: number): void {
+    this.need(count * 8)
+    const { view } = this
+    let at = this.position
+    for (let i = start; i < start + count; i++, at += 8) values[i] = view.getFloat64(at, true)
+    this.position = at
+  }
+
   varint(): number {
     const first = this.u8()
     return first < 0x80 ? first : this.varintRest(first & 0x7f, 0x80)

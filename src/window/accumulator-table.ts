@@ -75,6 +75,14 @@ export class AccumulatorTable {
     return this.#keys.find(key)
   }
 
+  /** A slot for a key from a snapshot, to be filled in by the caller; -1 when the key has one. */
+  restoreSlot(key: Key): number {
+    const slot = typeof key === 'number' ? this.#keys.numberSlot(key + 0) : this.#keys.slot(key)
+    if (!this.#keys.inserted) return -1
+    if (slot >= this.#capacity) this.#grow()
+    return slot
+  }
+
   /** The key groups of slots below `count`, of `total` groups (the same number each time). */
   groups(count: number, total: number): Int32Array {
     if (count > this.#groups.length) {
@@ -161,15 +169,17 @@ export class AccumulatorTable {
 
   #initialise(slot: number): void {
     const { stride, objects, init } = this.kernel
-    if (slot >= this.#capacity) {
-      this.#capacity *= 2
-      const words = new Float64Array(this.#capacity * stride)
-      words.set(this.words)
-      this.words = words
-      // Writes go to the new array from now on: the picture's array is the picture.
-      this.#picture?.detach()
-    }
+    if (slot >= this.#capacity) this.#grow()
     init(this.words, slot * stride, this.objects, slot * objects)
+  }
+
+  #grow(): void {
+    this.#capacity *= 2
+    const words = new Float64Array(this.#capacity * this.kernel.stride)
+    words.set(this.words)
+    this.words = words
+    // Writes go to the new array from now on: the picture's array is the picture.
+    this.#picture?.detach()
   }
 }
 

@@ -23,7 +23,8 @@ import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { RunningTotal } from './running-total.ts'
-import { freezeTables, TableRestore } from './table-snapshot.ts'
+import { TableRestore } from './table-restore.ts'
+import { freezeTables } from './table-snapshot.ts'
 
 export interface PaneWindowOptions {
   readonly name: string

@@ -8,7 +8,8 @@ import type { Key } from '../schema/types.ts'
 import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
-import { freezeTables, TableRestore } from './table-snapshot.ts'
+import { TableRestore } from './table-restore.ts'
+import { freezeTables } from './table-snapshot.ts'
 
 export interface ProcessingWindowOptions {
   readonly name: string

@@ -1,15 +1,8 @@
-/**
- * Accumulator tables in snapshots (docs/formats/snapshot.md): pictures cut into blocks by key group, and tables rebuilt
- * from blocks with the same numbering.
- */
-import { TidemillError } from '../base/errors.ts'
-import { Reader, Writer } from '../schema/bytes.ts'
+/** Accumulator tables in snapshots: pictures cut into blocks by key group. `table-restore.ts` reads them. */
+import { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
-import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable, codecOf, type TablePicture } from './accumulator-table.ts'
-import { windowErrors } from './errors.ts'
-import type { AggregateKernel } from './kernel.ts'
+import type { AccumulatorTable, TablePicture } from './accumulator-table.ts'
 
 /** Slots or entries written per slice and table at most, before blocks are cut by key group. */
 const sliceSlots = 16_384
@@ -143,116 +136,5 @@ class GroupedBlocks {
     writer.f64(this.#namespace)
     writer.varint(this.#index + 1)
     return writer
-  }
-}
-
-interface RestoredSlot {
-  readonly ordinal: number
-  readonly key: Key
-  readonly words: Float64Array
-  readonly objects: readonly unknown[]
-}
-
-interface RestoredEntry {
-  readonly ordinal: number
-  readonly mask: number
-  readonly value: string | number | bigint | boolean
-}
-
-/** More slots than a table has. */
-const slotsPerWriter = 2 ** 32
-
-/** Collects blocks and rebuilds the tables with their numbering. */
-export class TableRestore {
-  readonly headers: (readonly number[])[] = []
-  readonly #kernel: AggregateKernel
-  readonly #slots: Map<number, RestoredSlot[]> = new Map()
-  readonly #entries: Map<number, Map<number, RestoredEntry[]>> = new Map()
-
-  constructor(kernel: AggregateKernel) {
-    this.#kernel = kernel
-  }
-
-  /** Slots are numbered by whoever wrote them, so blocks of several writers are kept apart. */
-  add(block: SnapshotBlock, range: KeyGroupRange, writer: number = 0): void {
-    const reader = new Reader(block.bytes)
-    if (block.section === 'header') {
-      const values: number[] = []
-      for (let left = reader.varint(); left > 0; left--) values.push(reader.f64())
-      this.headers.push(values)
-      return
-    }
-    if (block.keyGroup < range.first || block.keyGroup >= range.end) return
-    const namespace = reader.f64()
-    const index = reader.varint() - 1
-    const base = writer * slotsPerWriter
-    if (block.section === 'table') this.#addSlots(namespace, reader, base)
-    else if (block.section === 'distinct') this.#addEntries(namespace, index, reader, base)
-    else
-      throw new TidemillError(windowErrors.badSnapshot, {
-        message: `unknown section "${block.section}"`,
-      })
-  }
-
-  tables(): ReadonlyMap<number, AccumulatorTable> {
-    const tables = new Map<number, AccumulatorTable>()
-    for (const [namespace, slots] of [...this.#slots].sort(([a], [b]) => a - b)) {
-      tables.set(namespace, this.#build(namespace, slots))
-    }
-    this.#slots.clear()
-    this.#entries.clear()
-    this.headers.length = 0
-    return tables
-  }
-
-  #build(namespace: number, slots: RestoredSlot[]): AccumulatorTable {
-    const table = new AccumulatorTable(this.#kernel)
-    const { stride, objects } = this.#kernel
-    const numbers = new Map<number, number>()
-    slots.sort((a, b) => a.ordinal - b.ordinal)
-    for (const restored of slots) {
-      const slot = table.slot(restored.key)
-      numbers.set(restored.ordinal, slot)
-      table.words.set(restored.words, slot * stride)
-      restored.objects.forEach((value, index) => {
-        table.objects[slot * objects + index] = value
-      })
-    }
-    for (const [index, entries] of this.#entries.get(namespace) ?? []) {
-      for (const { ordinal, mask, value } of entries) {
-        const slot = numbers.get(ordinal)
-        if (slot !== undefined) table.sets[index]?.add(slot, value, mask)
-      }
-    }
-    return table
-  }
-
-  #addSlots(namespace: number, reader: Reader, base: number): void {
-    const slots = this.#slots.get(namespace) ?? []
-    this.#slots.set(namespace, slots)
-    while (reader.remaining > 0) {
-      const ordinal = base + reader.varint()
-      const key = dynamic.decode(reader.blob()) as Key
-      const words = new Float64Array(this.#kernel.stride)
-      for (let i = 0; i < words.length; i++) words[i] = reader.f64()
-      const objects = this.#kernel.custom.map((d) => codecOf(d.accumulator).decode(reader.blob()))
-      slots.push({ ordinal, key, words, objects })
-    }
-  }
-
-  #addEntries(namespace: number, index: number, reader: Reader, base: number): void {
-    const sets = this.#entries.get(namespace) ?? new Map<number, RestoredEntry[]>()
-    this.#entries.set(namespace, sets)
-    const entries = sets.get(index) ?? []
-    sets.set(index, entries)
-    while (reader.remaining > 0) {
-      const ordinal = base + reader.varint()
-      const mask = reader.varint()
-      entries.push({
-        ordinal,
-        mask,
-        value: dynamic.decode(reader.blob()) as RestoredEntry['value'],
-      })
-    }
   }
 }

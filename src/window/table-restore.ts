@@ -1,0 +1,257 @@
+/**
+ * Rebuilds accumulator tables from the blocks of a snapshot, with the same numbering.
+ *
+ * 1. `add` keeps the bytes of a block and notes where each of its rows begins and which number it had. Nothing is
+ *    decoded yet: the blocks of a table come cut by key group, so its rows are out of order.
+ * 2. `tables` sorts the rows of each writer by their numbers and fills a table that has room for all of them from the
+ *    start: keys go in once, words go from the bytes straight to where they stay.
+ */
+import { assert } from '../base/assert.ts'
+import { TidemillError } from '../base/errors.ts'
+import { Reader } from '../schema/bytes.ts'
+import { dynamic } from '../schema/dynamic.ts'
+import type { Key } from '../schema/types.ts'
+import type { KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import { KeyTable } from '../state/key-table.ts'
+import { AccumulatorTable, codecOf } from './accumulator-table.ts'
+import { windowErrors } from './errors.ts'
+import type { AggregateKernel } from './kernel.ts'
+
+/**
+ * Blocks are copied to chunks, each twice the one before up to this. One slice of a table is smaller, so rows with
+ * neighbouring numbers mostly lie in one chunk.
+ */
+const chunkBytesMax = 8 << 20
+const chunkBytesMin = 64 << 10
+/** More than a chunk has. */
+const chunkUnit = 2 ** 32
+/** Slots of a table are below this. */
+const ordinalsMax = 2 ** 31
+
+type DistinctValue = string | number | bigint | boolean
+
+/** What one writer stored of one table. Slots are numbered by whoever wrote them. */
+class Stored {
+  readonly slots: Places = new Places()
+  /** By distinct set of the kernel. */
+  readonly entries: Map<number, Places> = new Map()
+}
+
+/** Collects blocks and rebuilds the tables. */
+export class TableRestore {
+  readonly headers: (readonly number[])[] = []
+  readonly #kernel: AggregateKernel
+  /** By namespace, then by writer. */
+  readonly #tables: Map<number, Map<number, Stored>> = new Map()
+  readonly #chunks: Chunks = new Chunks()
+  readonly #reader: Reader = new Reader()
+
+  constructor(kernel: AggregateKernel) {
+    this.#kernel = kernel
+  }
+
+  add(block: SnapshotBlock, range: KeyGroupRange, writer: number = 0): void {
+    const reader = new Reader(block.bytes)
+    if (block.section === 'header') {
+      const values: number[] = []
+      for (let left = reader.varint(); left > 0; left--) values.push(reader.f64())
+      this.headers.push(values)
+      return
+    }
+    if (block.keyGroup < range.first || block.keyGroup >= range.end) return
+    const namespace = reader.f64()
+    const index = reader.varint() - 1
+    const stored = this.#stored(namespace, writer)
+    if (block.section === 'table') this.#addSlots(stored.slots, reader)
+    else if (block.section === 'distinct' && index >= 0) {
+      const places = stored.entries.get(index) ?? new Places()
+      stored.entries.set(index, places)
+      this.#addEntries(places, reader)
+    } else throw badSnapshot(`unknown section "${block.section}"`)
+  }
+
+  /** The tables in ascending order of their namespaces. Forgets everything that was added. */
+  tables(): ReadonlyMap<number, AccumulatorTable> {
+    const tables = new Map<number, AccumulatorTable>()
+    for (const [namespace, writers] of [...this.#tables].sort(([a], [b]) => a - b))
+      tables.set(namespace, this.#build(writers))
+    this.#tables.clear()
+    this.#chunks.clear()
+    this.headers.length = 0
+    return tables
+  }
+
+  #stored(namespace: number, writer: number): Stored {
+    const writers = this.#tables.get(namespace) ?? new Map<number, Stored>()
+    this.#tables.set(namespace, writers)
+    const stored = writers.get(writer) ?? new Stored()
+    writers.set(writer, stored)
+    return stored
+  }
+
+  #addSlots(places: Places, reader: Reader): void {
+    const base = this.#chunks.keep(reader)
+    const wordBytes = this.#kernel.stride * 8
+    const blobs = this.#kernel.custom.length
+    while (reader.remaining > 0) {
+      places.add(readOrdinal(reader), base + reader.position)
+      reader.skip(reader.varint())
+      reader.skip(wordBytes)
+      for (let i = 0; i < blobs; i++) reader.skip(reader.varint())
+    }
+  }
+
+  #addEntries(places: Places, reader: Reader): void {
+    const base = this.#chunks.keep(reader)
+    while (reader.remaining > 0) {
+      places.add(readOrdinal(reader), base + reader.position)
+      reader.varint()
+      reader.skip(reader.varint())
+    }
+  }
+
+  #build(writers: ReadonlyMap<number, Stored>): AccumulatorTable {
+    const stored = [...writers].sort(([a], [b]) => a - b).map(([, one]) => one)
+    const rows = stored.reduce((sum, { slots }) => sum + slots.count, 0)
+    const table = new AccumulatorTable(this.#kernel, rows)
+    for (const { slots, entries } of stored) {
+      const order = slots.order()
+      const first = table.size
+      this.#fill(table, slots, order)
+      if (entries.size === 0) continue
+      // The number that a slot had, to the one it has now.
+      const moved = new KeyTable(order.length)
+      for (const row of order) moved.numberSlot(slots.ordinals[row]!)
+      for (const [index, places] of entries) this.#fillSet(table, index, places, moved, first)
+    }
+    return table
+  }
+
+  #fill(table: AccumulatorTable, places: Places, order: Int32Array): void {
+    const { stride, objects, custom } = this.#kernel
+    const reader = this.#reader
+    for (let i = 0; i < order.length; i++) {
+      this.#chunks.seek(reader, places.starts[order[i]!]!)
+      const outer = reader.enterBlock()
+      const key = dynamic.read(reader)
+      reader.leaveBlock(outer)
+      const slot = table.restoreSlot(key as Key)
+      if (slot < 0) throw badSnapshot('a key is stored twice')
+      reader.f64s(table.words, slot * stride, stride)
+      for (let c = 0; c < custom.length; c++)
+        table.objects[slot * objects + c] = codecOf(custom[c]!.accumulator).decode(reader.blob())
+    }
+  }
+
+  #fillSet(
+    table: AccumulatorTable,
+    index: number,
+    places: Places,
+    moved: KeyTable,
+    first: number,
+  ): void {
+    const set = table.sets[index]
+    if (set === undefined) return
+    const reader = this.#reader
+    for (let i = 0; i < places.count; i++) {
+      const row = moved.find(places.ordinals[i]!)
+      if (row < 0) continue
+      this.#chunks.seek(reader, places.starts[i]!)
+      const mask = reader.varint()
+      const outer = reader.enterBlock()
+      const value = dynamic.read(reader) as DistinctValue
+      reader.leaveBlock(outer)
+      set.add(first + row, value, mask)
+    }
+  }
+}
+
+/** Copies of blocks. A place is a chunk and an offset in it, as one number. */
+class Chunks {
+  readonly #chunks: Uint8Array[] = []
+  #used = 0
+
+  /** Copies what `reader` has left; its position plus the result is the place of what it reads next. */
+  keep(reader: Reader): number {
+    const length = reader.remaining
+    let last = this.#chunks.at(-1)
+    if (last === undefined || this.#used + length > last.length) {
+      const twice = last === undefined ? chunkBytesMin : last.length * 2
+      last = new Uint8Array(Math.max(Math.min(twice, chunkBytesMax), length))
+      this.#chunks.push(last)
+      this.#used = 0
+    }
+    last.set(reader.bytes.subarray(reader.position, reader.end), this.#used)
+    const base = (this.#chunks.length - 1) * chunkUnit + this.#used - reader.position
+    this.#used += length
+    return base
+  }
+
+  seek(reader: Reader, place: number): void {
+    const chunk = Math.floor(place / chunkUnit)
+    reader.reset(this.#chunks[chunk]!, place - chunk * chunkUnit)
+  }
+
+  clear(): void {
+    this.#chunks.length = 0
+    this.#used = 0
+  }
+}
+
+/** Rows in the order of reading: the number each had, and where its bytes are. */
+class Places {
+  count = 0
+  ordinals: Int32Array = new Int32Array(256)
+  starts: Float64Array = new Float64Array(256)
+
+  add(ordinal: number, start: number): void {
+    if (this.count === this.ordinals.length) this.#grow()
+    this.ordinals[this.count] = ordinal
+    this.starts[this.count++] = start
+  }
+
+  /** Row numbers by ascending ordinals: a radix sort, eleven bits at a time. */
+  order(): Int32Array {
+    const { count, ordinals } = this
+    let from = new Int32Array(count)
+    let to = new Int32Array(count)
+    for (let row = 0; row < count; row++) from[row] = row
+    const ends = new Int32Array(2_048)
+    for (let shift = 0; shift < 33; shift += 11) {
+      ends.fill(0)
+      for (let row = 0; row < count; row++) ends[(ordinals[row]! >>> shift) & 2_047]!++
+      let sum = 0
+      for (let digit = 0; digit < 2_048; digit++) {
+        const rows = ends[digit]!
+        ends[digit] = sum
+        sum += rows
+      }
+      assert(sum === count, 'every row has a digit')
+      for (let i = 0; i < count; i++) {
+        const row = from[i]!
+        to[ends[(ordinals[row]! >>> shift) & 2_047]!++] = row
+      }
+      ;[from, to] = [to, from]
+    }
+    return from
+  }
+
+  #grow(): void {
+    const ordinals = new Int32Array(this.count * 2)
+    ordinals.set(this.ordinals)
+    this.ordinals = ordinals
+    const starts = new Float64Array(this.count * 2)
+    starts.set(this.starts)
+    this.starts = starts
+  }
+}
+
+function readOrdinal(reader: Reader): number {
+  const ordinal = reader.varint()
+  if (ordinal >= ordinalsMax) throw badSnapshot(`${ordinal} is not the number of a slot`)
+  return ordinal
+}
+
+function badSnapshot(message: string): TidemillError {
+  return new TidemillError(windowErrors.badSnapshot, { message })
+}
