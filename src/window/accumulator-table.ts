@@ -2,23 +2,21 @@
  * Accumulators by key: a key table that numbers the keys 0, 1, 2, ... and, by that number, the doubles, custom values
  * and distinct sets of an {@link AggregateKernel}. Keys are never removed one by one; a window drops its whole table.
  *
- * Pictures for checkpoints: `freeze` notes the number of keys and shares the array of doubles. From then on the
- * first write to a page of 128 slots that has not been written out copies that page (and encodes the custom values of
- * that slot, which user functions may change in place). Growing replaces the array, so the old one needs no copies any
- * more. New keys come after the noted number and are not part of the picture.
+ * Pictures for checkpoints (`table-picture.ts`): `freeze` notes the number of keys and shares the array of doubles,
+ * and from then on whoever gets a slot to write to has told the picture. New keys are not part of it.
  *
  * Numbering is kept across a restore, because it is the order in which results leave a window.
  */
-import type { Writer } from '../schema/bytes.ts'
-import { dynamic } from '../schema/dynamic.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
-import type { Codec, Key } from '../schema/types.ts'
+import type { Key } from '../schema/types.ts'
+import { PagePool } from '../state/accumulators.ts'
 import { KeyTable } from '../state/key-table.ts'
 import { DistinctSet } from './distinct.ts'
 import type { AggregateKernel } from './kernel.ts'
+import { TablePicture } from './table-picture.ts'
 
-const pageSlots = 128
-const pageShift = 7
+/** Buffers for copied pages that a table keeps from one picture to the next. */
+const pagesKept = 64
 
 export class AccumulatorTable {
   /** Doubles of slot s at `s * stride`. Replaced when it grows. */
@@ -29,8 +27,9 @@ export class AccumulatorTable {
   readonly #keys: KeyTable
   #capacity = 16
   #picture: TablePicture | undefined
+  #pool: PagePool | undefined
   /** Key groups of the first slots, worked out by the snapshot that first wrote them. */
-  #groups: Int32Array = new Int32Array(0)
+  #groups: Uint16Array = new Uint16Array(0)
   #grouped = 0
 
   /** `expected` keys have room at once; more are as welcome. */
@@ -84,9 +83,10 @@ export class AccumulatorTable {
   }
 
   /** The key groups of slots below `count`, of `total` groups (the same number each time). */
-  groups(count: number, total: number): Int32Array {
+  groups(count: number, total: number): Uint16Array {
     if (count > this.#groups.length) {
-      const groups = new Int32Array(Math.max(count, this.#groups.length * 2))
+      // For as many as have room anyway: memory that is not touched costs nothing.
+      const groups = new Uint16Array(Math.max(count, this.#capacity))
       groups.set(this.#groups)
       this.#groups = groups
     }
@@ -125,10 +125,13 @@ export class AccumulatorTable {
   }
 
   freeze(): TablePicture {
-    const picture = new TablePicture(this)
+    this.#pool ??= new PagePool(this.kernel.stride)
+    const pool = this.#pool
+    const picture = new TablePicture(this, pool)
     this.#picture = picture
     picture.onDone = () => {
       if (this.#picture === picture) this.#picture = undefined
+      pool.trim(pagesKept)
     }
     return picture
   }
@@ -181,80 +184,4 @@ export class AccumulatorTable {
     // Writes go to the new array from now on: the picture's array is the picture.
     this.#picture?.detach()
   }
-}
-
-/** One table as it was at a barrier. */
-export class TablePicture {
-  readonly table: AccumulatorTable
-  readonly count: number
-  readonly masks: readonly Int32Array[]
-  /** Entries of each distinct set at the barrier. */
-  readonly entries: readonly number[]
-  onDone: () => void = () => {}
-  readonly #words: Float64Array
-  readonly #pages: Map<number, Float64Array> = new Map()
-  /** 1 for pages that were copied: a look-up in the map would cost every row while a snapshot is written. */
-  readonly #copied: Uint8Array
-  readonly #objects: Map<number, readonly Uint8Array[]> = new Map()
-  #detached = false
-  /** Slots below this have been written out and need no copy. */
-  #written = 0
-
-  constructor(table: AccumulatorTable) {
-    this.table = table
-    this.count = table.size
-    this.#words = table.words
-    this.#copied = new Uint8Array((table.size >> pageShift) + 1)
-    this.masks = table.sets.map((set) => set.copyMasks())
-    this.entries = table.sets.map((set) => set.size)
-  }
-
-  /** Called before slot is written. */
-  keep(slot: number): void {
-    if (slot >= this.count || slot < this.#written) return
-    const { kernel } = this.table
-    if (kernel.objects > 0 && !this.#objects.has(slot))
-      this.#objects.set(slot, this.#encodeObjects(slot))
-    if (this.#detached) return
-    const page = slot >> pageShift
-    if (this.#copied[page] === 1) return
-    this.#copied[page] = 1
-    const start = page * pageSlots * kernel.stride
-    this.#pages.set(page, this.#words.slice(start, start + pageSlots * kernel.stride))
-  }
-
-  detach(): void {
-    this.#detached = true
-  }
-
-  /** Writes ordinal, key, doubles and custom values of one slot. */
-  writeSlot(slot: number, key: Key, writer: Writer): void {
-    const { stride, objects } = this.table.kernel
-    writer.varint(slot)
-    const block = writer.beginBlock()
-    dynamic.write(key, writer)
-    writer.endBlock(block)
-    const page =
-      this.#copied[slot >> pageShift] === 1 ? this.#pages.get(slot >> pageShift) : undefined
-    const words = page ?? this.#words
-    const at = (page ? slot & (pageSlots - 1) : slot) * stride
-    writer.f64s(words, at, stride)
-    if (objects > 0) {
-      const values = this.#objects.get(slot) ?? this.#encodeObjects(slot)
-      for (const value of values) writer.blob(value)
-    }
-    this.#written = slot + 1
-  }
-
-  #encodeObjects(slot: number): readonly Uint8Array[] {
-    const { kernel, objects } = this.table
-    return kernel.custom.map((definition, index) =>
-      codecOf(definition.accumulator).encode(objects[slot * kernel.objects + index]),
-    )
-  }
-}
-
-/** How a custom value is stored. */
-export function codecOf(schema: Codec<unknown> | undefined): Codec<unknown> {
-  return schema ?? (dynamic as Codec<unknown>)
 }

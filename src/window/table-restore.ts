@@ -13,9 +13,10 @@ import { dynamic } from '../schema/dynamic.ts'
 import type { Key } from '../schema/types.ts'
 import type { KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { KeyTable } from '../state/key-table.ts'
-import { AccumulatorTable, codecOf } from './accumulator-table.ts'
+import { AccumulatorTable } from './accumulator-table.ts'
 import { windowErrors } from './errors.ts'
 import type { AggregateKernel } from './kernel.ts'
+import { codecOf } from './table-picture.ts'
 
 /**
  * Blocks are copied to chunks, each twice the one before up to this. One slice of a table is smaller, so rows with

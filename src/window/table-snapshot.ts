@@ -1,11 +1,30 @@
-/** Accumulator tables in snapshots: pictures cut into blocks by key group. `table-restore.ts` reads them. */
+/**
+ * Accumulator tables in snapshots (docs/formats/state.md), cut into blocks by key group; `table-restore.ts` reads them.
+ *
+ * A slice of slots is sorted by key group, then written group after group to one buffer: that of the call, which the
+ * next call uses again. So a call may end after any group, and writes about as much as it was asked for.
+ */
 import { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import type { AccumulatorTable, TablePicture } from './accumulator-table.ts'
+import type { AccumulatorTable } from './accumulator-table.ts'
+import type { TablePicture } from './table-picture.ts'
 
-/** Slots or entries written per slice and table at most, before blocks are cut by key group. */
+/** Slots or entries that are sorted together: enough for blocks of 128 with 128 key groups, in cache for most widths. */
 const sliceSlots = 16_384
+
+interface Frozen {
+  readonly namespace: number
+  readonly picture: TablePicture
+}
+
+/** Where a block lies in the buffer of its call. */
+interface Place {
+  readonly section: string
+  readonly keyGroup: number
+  readonly start: number
+  readonly end: number
+}
 
 /**
  * The picture of several tables told apart by a number (the start of a pane). `header` is a list of numbers that the
@@ -16,125 +35,130 @@ export function freezeTables(
   header: readonly number[],
   range: KeyGroupRange,
 ): FrozenState {
-  const pictures = tables.map(({ namespace, table }) => ({ namespace, picture: table.freeze() }))
-  const steps = writeTables(pictures, header, range)
+  const frozen = tables.map(({ namespace, table }) => ({ namespace, picture: table.freeze() }))
+  const writer = new Writer()
+  const places = new TablesWriter(frozen, header, range.total, writer).places()
   const finish = (): void => {
-    for (const { picture } of pictures) picture.onDone()
+    for (const { picture } of frozen) picture.onDone()
   }
   return {
     next(budgetBytes) {
-      const blocks: SnapshotBlock[] = []
-      let bytes = 0
-      while (bytes < budgetBytes) {
-        const step = steps.next()
-        if (step.done) {
+      writer.clear()
+      const written: Place[] = []
+      while (writer.position < budgetBytes) {
+        const place = places.next()
+        if (place.done) {
           finish()
-          return blocks.length > 0 ? blocks : undefined
+          break
         }
-        for (const block of step.value) {
-          blocks.push(block)
-          bytes += block.bytes.length
-        }
+        written.push(place.value)
       }
-      return blocks
+      if (written.length === 0) return undefined
+      return written.map(
+        ({ section, keyGroup, start, end }): SnapshotBlock => ({
+          section,
+          keyGroup,
+          bytes: writer.bytes.subarray(start, end),
+        }),
+      )
     },
     abandon: finish,
   }
 }
 
-function* writeTables(
-  pictures: readonly { readonly namespace: number; readonly picture: TablePicture }[],
-  header: readonly number[],
-  range: KeyGroupRange,
-): Generator<readonly SnapshotBlock[]> {
-  if (header.length > 0) {
-    const writer = new Writer()
-    writer.varint(header.length)
-    for (const value of header) writer.f64(value)
-    yield [{ section: 'header', keyGroup: -1, bytes: writer.finish() }]
+class TablesWriter {
+  readonly #frozen: readonly Frozen[]
+  readonly #header: readonly number[]
+  readonly #total: number
+  readonly #writer: Writer
+  /** The slice, sorted: `#order` holds its members group after group, `#ends` where each group ends. */
+  readonly #order: Uint16Array = new Uint16Array(sliceSlots)
+  readonly #ends: Int32Array
+
+  constructor(frozen: readonly Frozen[], header: readonly number[], total: number, writer: Writer) {
+    this.#frozen = frozen
+    this.#header = header
+    this.#total = total
+    this.#writer = writer
+    this.#ends = new Int32Array(total)
   }
-  const blocks = new GroupedBlocks(range.total)
-  for (const { namespace, picture } of pictures) {
-    const { table } = picture
+
+  *places(): Generator<Place> {
+    if (this.#header.length > 0) {
+      const start = this.#writer.position
+      this.#writer.varint(this.#header.length)
+      for (const value of this.#header) this.#writer.f64(value)
+      yield { section: 'header', keyGroup: -1, start, end: this.#writer.position }
+    }
+    for (const frozen of this.#frozen) {
+      yield* this.#table(frozen)
+      for (let index = 0; index < frozen.picture.masks.length; index++)
+        yield* this.#set(frozen, index)
+    }
+  }
+
+  *#table({ namespace, picture }: Frozen): Generator<Place> {
     for (let from = 0; from < picture.count; from += sliceSlots) {
       const to = Math.min(from + sliceSlots, picture.count)
-      const groups = table.groups(to, range.total)
-      blocks.begin('table', namespace, -1)
-      for (let slot = from; slot < to; slot++)
-        picture.writeSlot(slot, table.keyAt(slot), blocks.writer(groups[slot] ?? 0))
-      yield blocks.take()
+      const groups = picture.table.groups(to, this.#total)
+      this.#sort(to - from, (member) => groups[from + member]!)
+      yield* this.#groups('table', namespace, -1, (member) => {
+        picture.writeSlot(from + member, this.#writer)
+      })
+      picture.written(to)
     }
-    for (let index = 0; index < picture.masks.length; index++)
-      yield* writeSet(namespace, picture, index, blocks, range.total)
   }
-}
 
-function* writeSet(
-  namespace: number,
-  picture: TablePicture,
-  index: number,
-  blocks: GroupedBlocks,
-  total: number,
-): Generator<readonly SnapshotBlock[]> {
-  const set = picture.table.sets[index]
-  const masks = picture.masks[index]
-  const count = picture.entries[index] ?? 0
-  if (set === undefined || masks === undefined) return
-  for (let from = 0; from < count; from += sliceSlots) {
-    const groups = picture.table.groups(picture.count, total)
-    blocks.begin('distinct', namespace, index)
-    const to = Math.min(from + sliceSlots, count)
-    for (let entry = from; entry < to; entry++) {
-      const slot = set.slotAt(entry)
-      const writer = blocks.writer(groups[slot] ?? 0)
-      writer.varint(slot)
-      writer.varint(masks[entry] ?? 0)
-      const block = writer.beginBlock()
-      dynamic.write(set.valueAt(entry), writer)
-      writer.endBlock(block)
+  *#set({ namespace, picture }: Frozen, index: number): Generator<Place> {
+    const set = picture.table.sets[index]
+    const masks = picture.masks[index]
+    const count = picture.entries[index] ?? 0
+    if (set === undefined || masks === undefined) return
+    const groups = picture.table.groups(picture.count, this.#total)
+    for (let from = 0; from < count; from += sliceSlots) {
+      const to = Math.min(from + sliceSlots, count)
+      this.#sort(to - from, (member) => groups[set.slotAt(from + member)]!)
+      yield* this.#groups('distinct', namespace, index, (member) => {
+        const writer = this.#writer
+        writer.varint(set.slotAt(from + member))
+        writer.varint(masks[from + member]!)
+        const block = writer.beginBlock()
+        dynamic.write(set.valueAt(from + member), writer)
+        writer.endBlock(block)
+      })
     }
-    yield blocks.take()
-  }
-}
-
-/** Sorts what one slice writes into one block per key group. Buffers are kept from slice to slice. */
-class GroupedBlocks {
-  readonly #writers: (Writer | undefined)[]
-  #section = ''
-  #namespace = 0
-  #index = 0
-
-  constructor(groups: number) {
-    this.#writers = new Array<Writer | undefined>(groups).fill(undefined)
   }
 
-  begin(section: string, namespace: number, index: number): void {
-    this.#section = section
-    this.#namespace = namespace
-    this.#index = index
+  /** Counting sort of the members 0 to `count` of a slice; those of a group keep their order. */
+  #sort(count: number, groupOf: (member: number) => number): void {
+    const ends = this.#ends
+    const order = this.#order
+    ends.fill(0)
+    for (let member = 0; member < count; member++) ends[groupOf(member)]!++
+    let sum = 0
+    for (let group = 0; group < ends.length; group++) {
+      const members = ends[group]!
+      ends[group] = sum
+      sum += members
+    }
+    for (let member = 0; member < count; member++) order[ends[groupOf(member)]!++] = member
   }
 
-  writer(group: number): Writer {
-    const writer = this.#writers[group]
-    return writer !== undefined && writer.position > 0 ? writer : this.#open(group)
-  }
-
-  /** The blocks since `begin`, in order of key groups. */
-  take(): readonly SnapshotBlock[] {
-    const blocks: SnapshotBlock[] = []
-    this.#writers.forEach((writer, keyGroup) => {
-      if (writer === undefined || writer.position === 0) return
-      blocks.push({ section: this.#section, keyGroup, bytes: writer.finish() })
-      writer.clear()
-    })
-    return blocks
-  }
-
-  #open(group: number): Writer {
-    const writer = this.#writers[group] ?? new Writer()
-    this.#writers[group] = writer
-    writer.f64(this.#namespace)
-    writer.varint(this.#index + 1)
-    return writer
+  *#groups(
+    section: string,
+    namespace: number,
+    index: number,
+    write: (member: number) => void,
+  ): Generator<Place> {
+    const writer = this.#writer
+    for (let keyGroup = 0, at = 0; keyGroup < this.#ends.length; keyGroup++) {
+      const until = this.#ends[keyGroup]!
+      if (at === until) continue
+      const start = writer.position
+      writer.f64(namespace)
+      writer.varint(index + 1)
+      for (; at < until; at++) write(this.#order[at]!)
+      yield { section, keyGroup, start, end: writer.position }
+    }
   }
 }
