@@ -50,11 +50,11 @@ async function against(name: string, style: Style, passes: number, limit: number
 
 /** Runs the chain so many times and gives the count of the last. */
 function counted(style: Style, chain: Chain): (passes: number) => Promise<Counter> {
-  let counter = new Counter()
+  const counter = new Counter()
   const run = style(chain, (row: Slim) => counter.add(row))
   return async (passes) => {
     for (let i = 0; i < passes; i++) {
-      counter = new Counter()
+      counter.reset()
       await run()
     }
     return counter

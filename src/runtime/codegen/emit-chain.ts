@@ -23,6 +23,8 @@ import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
 import type { AggregateKernel } from '../../window/kernel.ts'
 import { readsFieldsOnly } from '../views.ts'
+import type { Frame } from '../../frame/frame.ts'
+import { rampUp } from './ramp-up.ts'
 import {
   type Chain,
   type ChainOutput,
@@ -128,8 +130,12 @@ class ChainEmitter {
     const replay = new Map<number, Emit>()
     for (const node of plan.nodes) {
       if (node.kind === 'source') {
-        const rows = made[`rows${node.id}`] as ChainRoot['rows']
-        const frame = made[`frame${node.id}`] as ChainRoot['frame']
+        const rows = rampUp(made[`rows${node.id}`] as ChainRoot['rows'])
+        const views = rampUp(made[`frame${node.id}`] as ChainRoot['frame'])
+        const frame: ChainRoot['frame'] = (batch, from, to) => {
+          if (batch.layout.columns.rows === 'value') rows(plainRows(batch, from, to), from, to)
+          else views(batch, from, to)
+        }
         roots.set(node.id, { rows, frame, rejected: made.outputs[`n${node.id}x0`] })
       }
       const operator = operators.get(node.id)
@@ -146,7 +152,7 @@ class ChainEmitter {
     for (const { id } of this.#parts.exchanges.stages.exchanges) {
       const batch = made.exchanges[`x${id}`]
       const deliver = made.deliver[`x${id}`]
-      if (batch && deliver) exchanges.set(id, { batch, deliver })
+      if (batch && deliver) exchanges.set(id, { batch: rampUp(batch), deliver })
     }
     return { roots, replay, exchanges, current }
   }
@@ -232,10 +238,6 @@ class ChainEmitter {
       },
       ${name('frame', id)}(frame, from, to) {
         const layout = frame.layout; const View = layout.View; const t = NaN;
-        if (layout.columns.rows === 'value') {
-          const rows = new Array(to); for (let j = from; j < to; j++) rows[j] = layout.plain(frame, j);
-          this.rows(rows, from, to); return;
-        }
         ${loop(viewCounts, code`let plain; const r = new View(frame, i); ${views}`)}
       },`
   }
@@ -578,6 +580,13 @@ class ChainEmitter {
     }
     return known
   }
+}
+
+/** A frame of values that are no objects has no views. */
+function plainRows(frame: Frame, from: number, to: number): readonly unknown[] {
+  const rows: unknown[] = []
+  for (let i = from; i < to; i++) rows[i] = frame.layout.plain(frame, i)
+  return rows
 }
 
 function row(variable: Code): Row {
