@@ -32,6 +32,8 @@ const batchRowsMax = 1024
  */
 export function datagen<Row>(options: DatagenOptions<Row>): Source<Row> {
   const { ratePerSec, count, partitions = 1, schema } = options
+  if (typeof options.row !== 'function')
+    throw badOption('datagen: `row` is the function that makes row n')
   requireWhole('datagen', 'partitions', partitions, 1, 65_536)
   if (count !== undefined) requireWhole('datagen', 'count', count, 0, Number.MAX_SAFE_INTEGER)
   if (ratePerSec !== undefined && !(ratePerSec > 0 && Number.isFinite(ratePerSec))) {

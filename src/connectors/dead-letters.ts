@@ -35,8 +35,8 @@ export function deadLetters(options: DeadLettersOptions = {}): Sink<Letter> {
       openTextOutput<Letter>(context, {
         directory: deadLetterDirectory(context, directory),
         extension: 'jsonl',
-        print: (letter, timestampMs) =>
-          printLetter(letter, timestampMs, context.env.clock.wallMs()),
+        print: (letter, timestampMs, out) =>
+          out.text(printLetter(letter, timestampMs, context.env.clock.wallMs())),
         rollBytes: 1 << 26,
       }),
   })

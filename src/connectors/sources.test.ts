@@ -78,6 +78,8 @@ test('datagen keeps its rate on the clock of the host and refuses batch mode wit
   expect(end.kind === 'done' && Math.abs(end.value - 200) <= 2).toBe(true)
   expect(await codeOf(readAll(datagen({ row: (n) => n })))).toBe('TM1709')
   expect(() => datagen({ row: (n) => n, ratePerSec: 0 })).toThrow('ratePerSec')
+  // From JavaScript, where no type says so.
+  expect(() => datagen(JSON.parse('{"count":1}') as Parameters<typeof datagen>[0])).toThrow('`row`')
 })
 
 test('memorySource refuses a position beyond its rows (F14)', async () => {

@@ -5,12 +5,9 @@ import { badOption } from '../errors.ts'
 import { requireWhole } from '../file/file-source.ts'
 import { rowMaker } from '../file/row-maker.ts'
 import { csvHeader, printCsv } from '../text/csv-print.ts'
-import {
-  checkPrintOptions,
-  type JsonPrintOptions,
-  notPrintable,
-  printJson,
-} from '../text/json-print.ts'
+import { checkPrintOptions, type JsonPrintOptions, notPrintable } from '../text/json-print.ts'
+import { JsonRowPrinter } from '../text/json-rows.ts'
+import type { TextBytes } from '../text/text-bytes.ts'
 import { safeName } from './names.ts'
 import { openTextOutput } from './text-output.ts'
 
@@ -62,7 +59,6 @@ export function fileSink<In = unknown>(options: FileSinkOptions): Sink<In> {
     throw badOption('fileSink: delimiter is one ASCII character, no quote')
   requireWhole('fileSink', 'rollBytes', rollBytes, 1, Number.MAX_SAFE_INTEGER)
   checkPrintOptions('fileSink', options)
-  const print = printer(format, columns, delimiter, options)
   return Object.freeze<Sink<In>>({
     role: 'sink',
     connector: 'fileSink',
@@ -73,7 +69,7 @@ export function fileSink<In = unknown>(options: FileSinkOptions): Sink<In> {
       openTextOutput<In>(context, {
         directory: `${directory.replace(/(?!^)\/+$/, '')}/${safeName(context.name, 'sink')}`,
         extension: format,
-        print,
+        print: printer(format, columns, delimiter, options),
         header: format === 'csv' && header ? csvHeader(columns ?? [], delimiter) : undefined,
         rollBytes,
       }),
@@ -85,14 +81,16 @@ function printer(
   columns: readonly string[] | undefined,
   delimiter: string,
   options: JsonPrintOptions,
-): (row: unknown) => string {
-  if (columns === undefined) return (row) => printJson(row, options)
-  if (format === 'csv') return (row) => printCsv(row, columns, delimiter, options)
+): (row: unknown, timestampMs: number, out: TextBytes) => void {
+  const json = new JsonRowPrinter(options)
+  if (columns === undefined) return (row, _timestampMs, out) => json.print(row, out)
+  if (format === 'csv')
+    return (row, _timestampMs, out) => out.text(printCsv(row, columns, delimiter, options))
   const make = rowMaker(columns)
   const values: unknown[] = new Array<unknown>(columns.length).fill(undefined)
-  return (row) => {
+  return (row, _timestampMs, out) => {
     if (typeof row !== 'object' || row === null) throw notPrintable('', 'not a record')
     for (let i = 0; i < columns.length; i++) values[i] = readField(row, columns[i]!)
-    return printJson(make(values), options)
+    json.print(make(values), out)
   }
 }

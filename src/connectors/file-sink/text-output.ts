@@ -1,7 +1,7 @@
 /**
  * A transactional writer of text files: the engine of `fileSink` and `deadLetters`.
  *
- * 1. `write` adds a line to the text of the current epoch. `flush` takes that text and puts it into the epoch's last
+ * 1. `write` adds a line to the bytes of the current epoch. `flush` takes them and puts them into the epoch's last
  *    file, beginning another one when it is large enough.
  * 2. `prepare` cuts at once: what is written from then on belongs to the next epoch, also while the promise is
  *    pending. The files of the cut epoch are synced, then their directory; the list of them is what was prepared. An
@@ -16,6 +16,7 @@ import type { PreparedEpoch, SinkContext, SinkCounts, SinkWriter } from '../cont
 import { connectorErrors, outputError } from '../errors.ts'
 import { makeDirectory } from './directory.ts'
 import { finalName } from './names.ts'
+import { TextBytes } from '../text/text-bytes.ts'
 import { PendingFile } from './pending-file.ts'
 import { decodePrepared, encodePrepared, type PreparedFile } from './prepared.ts'
 import { publish, removeUnfinished, verifyPrepared } from './publish.ts'
@@ -24,21 +25,25 @@ export interface TextOutput<In> {
   /** Where the files go; made when it does not exist. */
   readonly directory: string
   readonly extension: string
-  /** One line without its break. */
-  readonly print: (row: In, timestampMs: number) => string
+  /** Adds one line without its break, or throws and adds nothing. */
+  readonly print: (row: In, timestampMs: number, out: TextBytes) => void
   /** First line of every file. */
   readonly header?: string | undefined
   readonly rollBytes: number
 }
 
-/** Characters that wait before the writer calls itself full. */
+/** Bytes that wait before the writer calls itself full. */
 const waitingMax = 1 << 20
+/** Of a buffer at its start; one that has grown beyond `spareBytesMax` is not used again. */
+const bufferBytes = 1 << 14
+const spareBytesMax = 4 * waitingMax
+const lineFeed = 10
 
 /** Bounds the list of prepared files to 64 KiB: beyond it the last file of an epoch grows. */
 const filesPerEpochMax = 500
 
 interface EpochOutput {
-  text: string
+  text: TextBytes
   readonly files: PendingFile[]
 }
 
@@ -72,9 +77,11 @@ const encoder = new TextEncoder()
 class TextWriter<In> implements SinkWriter<In> {
   readonly #context: SinkContext
   readonly #output: TextOutput<In>
-  readonly #print: (row: In, timestampMs: number) => string
-  #current: EpochOutput = { text: '', files: [] }
-  /** Characters taken by `flush` and not yet written. */
+  readonly #print: (row: In, timestampMs: number, out: TextBytes) => void
+  #current: EpochOutput = { text: new TextBytes(bufferBytes), files: [] }
+  /** A buffer whose text was written. */
+  #spare: TextBytes | undefined
+  /** Bytes taken by `flush` and not yet written. */
   #inFlight = 0
   #received = 0
   #serial = 0
@@ -89,8 +96,9 @@ class TextWriter<In> implements SinkWriter<In> {
   }
 
   write(row: In, timestampMs: number): void {
-    const current = this.#current
-    current.text += `${this.#print(row, timestampMs)}\n`
+    const { text } = this.#current
+    this.#print(row, timestampMs, text)
+    text.byte(lineFeed)
     this.#received++
   }
 
@@ -100,14 +108,15 @@ class TextWriter<In> implements SinkWriter<In> {
 
   flush(): Promise<void> {
     const current = this.#current
-    const text = takeText(current)
+    const { text } = current
+    current.text = this.#buffer()
     return this.#run('write', () => this.#append(current, text), text.length)
   }
 
   prepare(epoch: number): Promise<Uint8Array> {
     const cut = this.#current
-    const text = takeText(cut)
-    this.#current = { text: '', files: [] }
+    const { text } = cut
+    this.#current = { text: this.#buffer(), files: [] }
     return this.#run(
       `prepare epoch ${epoch}`,
       () => this.#makeDurable(cut, text, epoch),
@@ -149,8 +158,14 @@ class TextWriter<In> implements SinkWriter<In> {
     this.#open.clear()
   }
 
-  async #append(epoch: EpochOutput, text: string): Promise<void> {
-    if (text === '') return
+  #buffer(): TextBytes {
+    const buffer = this.#spare ?? new TextBytes(bufferBytes)
+    this.#spare = undefined
+    return buffer
+  }
+
+  async #append(epoch: EpochOutput, text: TextBytes): Promise<void> {
+    if (text.length === 0) return
     const { env } = this.#context
     const { header, rollBytes } = this.#output
     let file = epoch.files.at(-1)
@@ -169,11 +184,13 @@ class TextWriter<In> implements SinkWriter<In> {
       epoch.files.push(file)
       if (header !== undefined) await file.append(encoder.encode(`${header}\n`))
     }
-    await file.append(encoder.encode(text))
+    await file.append(text.bytes.subarray(0, text.length))
     env.host.crashPoint('sink.write')
+    text.length = 0
+    if (text.bytes.length <= spareBytesMax) this.#spare = text
   }
 
-  async #makeDurable(cut: EpochOutput, text: string, epoch: number): Promise<Uint8Array> {
+  async #makeDurable(cut: EpochOutput, text: TextBytes, epoch: number): Promise<Uint8Array> {
     await this.#append(cut, text)
     if (cut.files.length === 0) return encodePrepared([])
     const { env } = this.#context
@@ -192,12 +209,8 @@ class TextWriter<In> implements SinkWriter<In> {
   }
 
   /** Does `step` after everything before it, unless something before it failed. */
-  #run<Result>(
-    doing: string,
-    step: () => Promise<Result>,
-    characters: number = 0,
-  ): Promise<Result> {
-    this.#inFlight += characters
+  #run<Result>(doing: string, step: () => Promise<Result>, bytes: number = 0): Promise<Result> {
+    this.#inFlight += bytes
     const result = this.#work.then(async () => {
       if (this.#failure !== undefined) throw this.#failure
       try {
@@ -209,18 +222,12 @@ class TextWriter<In> implements SinkWriter<In> {
         })
         throw this.#failure
       } finally {
-        this.#inFlight -= characters
+        this.#inFlight -= bytes
       }
     })
     this.#work = result.then(ignore, ignore)
     return result
   }
-}
-
-function takeText(epoch: EpochOutput): string {
-  const { text } = epoch
-  epoch.text = ''
-  return text
 }
 
 /** The result itself tells the caller; the queue only waits. */
