@@ -9,6 +9,12 @@ import type { Codec } from '../schema/types.ts'
 import { type PagePool, pageRows, pageShift } from '../state/accumulators.ts'
 import type { AccumulatorTable } from './accumulator-table.ts'
 
+/** Doubles in a line of a cache. */
+const lineWords = 8
+
+/** Sums that nobody needs: reading is the purpose, and must not be optimised away. */
+const loaded = new Float64Array(1)
+
 export class TablePicture {
   readonly table: AccumulatorTable
   readonly count: number
@@ -52,19 +58,38 @@ export class TablePicture {
     this.#detached = true
   }
 
-  /** Writes number, key, doubles and custom values of one slot. */
-  writeSlot(slot: number, writer: Writer): void {
-    const { kernel } = this.table
-    const { stride } = kernel
-    const key = this.table.keyAt(slot)
-    writer.varint(slot)
-    const block = writer.beginBlock()
-    dynamic.write(key, writer)
-    writer.endBlock(block)
-    const page = this.#copied[slot >> pageShift] === 1 ? this.#pages[slot >> pageShift] : undefined
-    if (page === undefined) writer.f64s(this.#words, slot * stride, stride)
-    else writer.f64s(page, (slot & (pageRows - 1)) * stride, stride)
-    if (kernel.objects === 0) return
+  /** Reads the words of slots `from` to `to` once in order: a sorted slice then finds them in a cache. */
+  load(from: number, to: number): void {
+    const { stride } = this.table.kernel
+    const words = this.#words
+    let sum = 0
+    for (let at = from * stride; at < to * stride; at += lineWords) sum += words[at]!
+    loaded[0] = sum
+  }
+
+  /** Copies the words of the slots `from + order[start, end)` to `target` from `at` on. */
+  copyWords(
+    from: number,
+    order: Uint16Array,
+    start: number,
+    end: number,
+    target: Float64Array,
+    at: number,
+  ): void {
+    const { stride } = this.table.kernel
+    const words = this.#words
+    const copied = this.#copied
+    let to = at
+    for (let i = start; i < end; i++) {
+      const slot = from + order[i]!
+      const page = copied[slot >> pageShift] === 1 ? this.#pages[slot >> pageShift] : undefined
+      const source = page ?? words
+      let word = (page === undefined ? slot : slot & (pageRows - 1)) * stride
+      for (const last = word + stride; word < last; word++) target[to++] = source[word]!
+    }
+  }
+
+  writeObjects(slot: number, writer: Writer): void {
     const values = this.#objects.get(slot) ?? this.#encodeObjects(slot)
     for (const value of values) writer.blob(value)
   }

@@ -1,12 +1,11 @@
 /**
  * Rebuilds accumulator tables from the blocks of a snapshot, with the same numbering.
  *
- * 1. `add` keeps the bytes of a block and notes where each of its rows begins and which number it had. Nothing is
- *    decoded yet: the blocks of a table come cut by key group, so its rows are out of order.
+ * 1. `add` keeps the bytes of a block, and of each row its key, the number it had and where its words are. The blocks of
+ *    a table come cut by key group, so its rows are out of order.
  * 2. `tables` sorts the rows of each writer by their numbers and fills a table that has room for all of them from the
  *    start: keys go in once, words go from the bytes straight to where they stay.
  */
-import { assert } from '../base/assert.ts'
 import { TidemillError } from '../base/errors.ts'
 import { Reader } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
@@ -16,6 +15,7 @@ import { KeyTable } from '../state/key-table.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { windowErrors } from './errors.ts'
 import type { AggregateKernel } from './kernel.ts'
+import { readRows, readWholeRows } from './table-blocks.ts'
 import { codecOf } from './table-picture.ts'
 
 /**
@@ -27,13 +27,17 @@ const chunkBytesMin = 64 << 10
 /** More than a chunk has. */
 const chunkUnit = 2 ** 32
 /** Slots of a table are below this. */
-const ordinalsMax = 2 ** 31
+const ordinalsEnd = 2 ** 31
 
 type DistinctValue = string | number | bigint | boolean
 
 /** What one writer stored of one table. Slots are numbered by whoever wrote them. */
 class Stored {
   readonly slots: Places = new Places()
+  /** By row of `slots`. */
+  readonly keys: Key[] = []
+  /** Where the custom values of a row are; empty for kernels without. */
+  readonly objects: number[] = []
   /** By distinct set of the kernel. */
   readonly entries: Map<number, Places> = new Map()
 }
@@ -60,15 +64,13 @@ export class TableRestore {
       return
     }
     if (block.keyGroup < range.first || block.keyGroup >= range.end) return
-    const namespace = reader.f64()
-    const index = reader.varint() - 1
-    const stored = this.#stored(namespace, writer)
-    if (block.section === 'table') this.#addSlots(stored.slots, reader)
-    else if (block.section === 'distinct' && index >= 0) {
-      const places = stored.entries.get(index) ?? new Places()
-      stored.entries.set(index, places)
-      this.#addEntries(places, reader)
-    } else throw badSnapshot(`unknown section "${block.section}"`)
+    const stored = this.#stored(reader.f64(), writer)
+    if (block.section === 'rows') this.#addRows(stored, reader, false)
+    else if (block.section === 'table') {
+      reader.varint()
+      this.#addRows(stored, reader, true)
+    } else if (block.section === 'distinct') this.#addEntries(stored, reader)
+    else throw badSnapshot(`unknown section "${block.section}"`)
   }
 
   /** The tables in ascending order of their namespaces. Forgets everything that was added. */
@@ -90,22 +92,25 @@ export class TableRestore {
     return stored
   }
 
-  #addSlots(places: Places, reader: Reader): void {
+  #addRows({ slots, keys, objects }: Stored, reader: Reader, whole: boolean): void {
     const base = this.#chunks.keep(reader)
-    const wordBytes = this.#kernel.stride * 8
-    const blobs = this.#kernel.custom.length
-    while (reader.remaining > 0) {
-      places.add(readOrdinal(reader), base + reader.position)
-      reader.skip(reader.varint())
-      reader.skip(wordBytes)
-      for (let i = 0; i < blobs; i++) reader.skip(reader.varint())
+    const { stride, custom } = this.#kernel
+    const take = (ordinal: number, key: Key, wordsAt: number, objectsAt: number): void => {
+      slots.add(ordinal, base + wordsAt)
+      keys.push(key)
+      if (custom.length > 0) objects.push(base + objectsAt)
     }
+    if (whole) readWholeRows(reader, stride, custom.length, take)
+    else readRows(reader, stride, custom.length, take, badSnapshot)
   }
 
-  #addEntries(places: Places, reader: Reader): void {
+  #addEntries({ entries }: Stored, reader: Reader): void {
+    const index = reader.varint() - 1
+    const places = entries.get(index) ?? new Places()
+    entries.set(index, places)
     const base = this.#chunks.keep(reader)
     while (reader.remaining > 0) {
-      places.add(readOrdinal(reader), base + reader.position)
+      places.add(reader.varint(), base + reader.position)
       reader.varint()
       reader.skip(reader.varint())
     }
@@ -115,10 +120,11 @@ export class TableRestore {
     const stored = [...writers].sort(([a], [b]) => a - b).map(([, one]) => one)
     const rows = stored.reduce((sum, { slots }) => sum + slots.count, 0)
     const table = new AccumulatorTable(this.#kernel, rows)
-    for (const { slots, entries } of stored) {
+    for (const one of stored) {
+      const { slots, entries } = one
       const order = slots.order()
       const first = table.size
-      this.#fill(table, slots, order)
+      this.#fill(table, one, order)
       if (entries.size === 0) continue
       // The number that a slot had, to the one it has now.
       const moved = new KeyTable(order.length)
@@ -128,19 +134,25 @@ export class TableRestore {
     return table
   }
 
-  #fill(table: AccumulatorTable, places: Places, order: Int32Array): void {
-    const { stride, objects, custom } = this.#kernel
-    const reader = this.#reader
+  /** Keys by their numbers, words in the order in which they were stored: both where the memory before them was. */
+  #fill(table: AccumulatorTable, { slots, keys, objects }: Stored, order: Int32Array): void {
+    const { stride, custom, objects: width } = this.#kernel
+    const slotOf = new Int32Array(order.length)
     for (let i = 0; i < order.length; i++) {
-      this.#chunks.seek(reader, places.starts[order[i]!]!)
-      const outer = reader.enterBlock()
-      const key = dynamic.read(reader)
-      reader.leaveBlock(outer)
-      const slot = table.restoreSlot(key as Key)
+      const row = order[i]!
+      const slot = table.restoreSlot(keys[row]!)
       if (slot < 0) throw badSnapshot('a key is stored twice')
+      slotOf[row] = slot
+    }
+    const reader = this.#reader
+    for (let row = 0; row < slotOf.length; row++) {
+      const slot = slotOf[row]!
+      this.#chunks.seek(reader, slots.starts[row]!)
       reader.f64s(table.words, slot * stride, stride)
+      if (custom.length === 0) continue
+      this.#chunks.seek(reader, objects[row]!)
       for (let c = 0; c < custom.length; c++)
-        table.objects[slot * objects + c] = codecOf(custom[c]!.accumulator).decode(reader.blob())
+        table.objects[slot * width + c] = codecOf(custom[c]!.accumulator).decode(reader.blob())
     }
   }
 
@@ -204,15 +216,31 @@ class Places {
   count = 0
   ordinals: Int32Array = new Int32Array(256)
   starts: Float64Array = new Float64Array(256)
+  #ordinalMax = 0
 
   add(ordinal: number, start: number): void {
+    if (ordinal >= ordinalsEnd) throw badSnapshot(`${ordinal} is not the number of a slot`)
     if (this.count === this.ordinals.length) this.#grow()
+    if (ordinal > this.#ordinalMax) this.#ordinalMax = ordinal
     this.ordinals[this.count] = ordinal
     this.starts[this.count++] = start
   }
 
-  /** Row numbers by ascending ordinals: a radix sort, eleven bits at a time. */
+  /** Rows by ascending ordinals. */
   order(): Int32Array {
+    // All key groups of a writer: the numbers are 0 to the last without a gap.
+    return this.#ordinalMax === this.count - 1 ? this.#denseOrder() : this.#sparseOrder()
+  }
+
+  #denseOrder(): Int32Array {
+    const order = new Int32Array(this.count).fill(-1)
+    for (let row = 0; row < this.count; row++) order[this.ordinals[row]!] = row
+    if (order.includes(-1)) throw badSnapshot('two keys have the number of one slot')
+    return order
+  }
+
+  /** A radix sort, eleven bits at a time. */
+  #sparseOrder(): Int32Array {
     const { count, ordinals } = this
     let from = new Int32Array(count)
     let to = new Int32Array(count)
@@ -227,7 +255,6 @@ class Places {
         ends[digit] = sum
         sum += rows
       }
-      assert(sum === count, 'every row has a digit')
       for (let i = 0; i < count; i++) {
         const row = from[i]!
         to[ends[(ordinals[row]! >>> shift) & 2_047]!++] = row
@@ -245,12 +272,6 @@ class Places {
     starts.set(this.starts)
     this.starts = starts
   }
-}
-
-function readOrdinal(reader: Reader): number {
-  const ordinal = reader.varint()
-  if (ordinal >= ordinalsMax) throw badSnapshot(`${ordinal} is not the number of a slot`)
-  return ordinal
 }
 
 function badSnapshot(message: string): TidemillError {

@@ -7,11 +7,17 @@
 import { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import { pageRows } from '../state/accumulators.ts'
 import type { AccumulatorTable } from './accumulator-table.ts'
+import { RowBlocks, sliceSlotsMax } from './table-blocks.ts'
 import type { TablePicture } from './table-picture.ts'
 
-/** Slots or entries that are sorted together: enough for blocks of 128 with 128 key groups, in cache for most widths. */
-const sliceSlots = 16_384
+/** Slots are sorted together that have about so many bytes of words: what a cache holds. */
+const sliceBytes = 2 << 20
+/** Wider rows have blocks of a few rows otherwise. */
+const sliceSlotsMin = 2_048
+/** Entries of distinct sets that are sorted together. */
+const sliceEntries = 16_384
 
 interface Frozen {
   readonly namespace: number
@@ -71,8 +77,9 @@ class TablesWriter {
   readonly #header: readonly number[]
   readonly #total: number
   readonly #writer: Writer
+  readonly #rows: RowBlocks
   /** The slice, sorted: `#order` holds its members group after group, `#ends` where each group ends. */
-  readonly #order: Uint16Array = new Uint16Array(sliceSlots)
+  readonly #order: Uint16Array = new Uint16Array(sliceSlotsMax)
   readonly #ends: Int32Array
 
   constructor(frozen: readonly Frozen[], header: readonly number[], total: number, writer: Writer) {
@@ -80,6 +87,7 @@ class TablesWriter {
     this.#header = header
     this.#total = total
     this.#writer = writer
+    this.#rows = new RowBlocks(writer)
     this.#ends = new Int32Array(total)
   }
 
@@ -98,13 +106,18 @@ class TablesWriter {
   }
 
   *#table({ namespace, picture }: Frozen): Generator<Place> {
-    for (let from = 0; from < picture.count; from += sliceSlots) {
-      const to = Math.min(from + sliceSlots, picture.count)
+    const writer = this.#writer
+    const order = this.#order
+    const slots = sliceSlotsOf(picture.table.kernel.stride)
+    for (let from = 0; from < picture.count; from += slots) {
+      const to = Math.min(from + slots, picture.count)
       const groups = picture.table.groups(to, this.#total)
       this.#sort(to - from, (member) => groups[from + member]!)
-      yield* this.#groups('table', namespace, -1, (member) => {
-        picture.writeSlot(from + member, this.#writer)
-      })
+      picture.load(from, to)
+      for (const { keyGroup, first, end } of this.#groups()) {
+        const start = this.#rows.write(namespace, picture, from, order, first, end)
+        yield { section: 'rows', keyGroup, start, end: writer.position }
+      }
       picture.written(to)
     }
   }
@@ -115,17 +128,24 @@ class TablesWriter {
     const count = picture.entries[index] ?? 0
     if (set === undefined || masks === undefined) return
     const groups = picture.table.groups(picture.count, this.#total)
-    for (let from = 0; from < count; from += sliceSlots) {
-      const to = Math.min(from + sliceSlots, count)
+    const writer = this.#writer
+    for (let from = 0; from < count; from += sliceEntries) {
+      const to = Math.min(from + sliceEntries, count)
       this.#sort(to - from, (member) => groups[set.slotAt(from + member)]!)
-      yield* this.#groups('distinct', namespace, index, (member) => {
-        const writer = this.#writer
-        writer.varint(set.slotAt(from + member))
-        writer.varint(masks[from + member]!)
-        const block = writer.beginBlock()
-        dynamic.write(set.valueAt(from + member), writer)
-        writer.endBlock(block)
-      })
+      for (const { keyGroup, first, end } of this.#groups()) {
+        const start = writer.position
+        writer.f64(namespace)
+        writer.varint(index + 1)
+        for (let i = first; i < end; i++) {
+          const entry = from + this.#order[i]!
+          writer.varint(set.slotAt(entry))
+          writer.varint(masks[entry]!)
+          const block = writer.beginBlock()
+          dynamic.write(set.valueAt(entry), writer)
+          writer.endBlock(block)
+        }
+        yield { section: 'distinct', keyGroup, start, end: writer.position }
+      }
     }
   }
 
@@ -144,21 +164,23 @@ class TablesWriter {
     for (let member = 0; member < count; member++) order[ends[groupOf(member)]!++] = member
   }
 
-  *#groups(
-    section: string,
-    namespace: number,
-    index: number,
-    write: (member: number) => void,
-  ): Generator<Place> {
-    const writer = this.#writer
-    for (let keyGroup = 0, at = 0; keyGroup < this.#ends.length; keyGroup++) {
-      const until = this.#ends[keyGroup]!
-      if (at === until) continue
-      const start = writer.position
-      writer.f64(namespace)
-      writer.varint(index + 1)
-      for (; at < until; at++) write(this.#order[at]!)
-      yield { section, keyGroup, start, end: writer.position }
+  /** The groups of the slice that have members: `#order[first, end)`. */
+  *#groups(): Generator<{
+    readonly keyGroup: number
+    readonly first: number
+    readonly end: number
+  }> {
+    let first = 0
+    for (let keyGroup = 0; keyGroup < this.#ends.length; keyGroup++) {
+      const end = this.#ends[keyGroup]!
+      if (end > first) yield { keyGroup, first, end }
+      first = end
     }
   }
+}
+
+/** Whole pages, so that a page is written once. */
+function sliceSlotsOf(stride: number): number {
+  const slots = Math.floor(sliceBytes / (stride * 8))
+  return Math.min(Math.max(slots & ~(pageRows - 1), sliceSlotsMin), sliceSlotsMax)
 }

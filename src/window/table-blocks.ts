@@ -1,0 +1,160 @@
+/**
+ * How rows of an accumulator table lie in a block (docs/formats/state.md): words in one piece, then keys, then slot
+ * numbers, and what has no fixed width at the end. Section `rows` is written; `table`, which has all of a row together,
+ * is what earlier versions wrote and is still read.
+ *
+ * | bytes | content of a block of section `rows` |
+ * | --- | --- |
+ * | 8 | namespace, a double |
+ * | 4, 4, 4 | number of rows n, number of the slice's first slot, words per row |
+ * | 4 | form of keys: 0 doubles, 1 signed 32-bit integers, 2 with their length in front, after the slots |
+ * | 8 n words | the words of the rows |
+ * | 8 n, 4 n, 0 | keys of forms 0 and 1 |
+ * | 2 n | slots, from the slice's first |
+ * | | keys of form 2 |
+ * | | custom values row by row, each with its length in front |
+ */
+import type { Reader, Writer } from '../schema/bytes.ts'
+import { dynamic } from '../schema/dynamic.ts'
+import type { Key } from '../schema/types.ts'
+import type { TablePicture } from './table-picture.ts'
+
+/** A slice has slots of 16 bits. */
+export const sliceSlotsMax = 65_536
+
+const keyForms = { double: 0, integer: 1, other: 2 } as const
+
+/** Writes blocks to one buffer. */
+export class RowBlocks {
+  readonly writer: Writer
+  /** The writer's bytes as doubles, until it grows. */
+  #doubles: Float64Array = new Float64Array(0)
+  readonly #keys: Key[] = []
+
+  constructor(writer: Writer) {
+    this.writer = writer
+  }
+
+  /** One block with the slots `from + order[start, end)`, which ascend; returns where it begins. */
+  write(
+    namespace: number,
+    picture: TablePicture,
+    from: number,
+    order: Uint16Array,
+    start: number,
+    end: number,
+  ): number {
+    const { writer } = this
+    const { stride, objects } = picture.table.kernel
+    const count = end - start
+    const keys = this.#keys
+    const form = this.#collectKeys(picture, from, order, start, end)
+    // Words can be copied as words only where a word begins.
+    writer.position = (writer.position + 7) & ~7
+    const begin = writer.position
+    writer.f64(namespace)
+    writer.u32(count)
+    writer.u32(from)
+    writer.u32(stride)
+    writer.u32(form)
+    writer.reserve(count * (stride * 8 + 10))
+    picture.copyWords(from, order, start, end, this.#words(), writer.position / 8)
+    writer.position += count * stride * 8
+    if (form === keyForms.double) for (let i = 0; i < count; i++) writer.f64(keys[i] as number)
+    else if (form === keyForms.integer)
+      for (let i = 0; i < count; i++) writer.u32(keys[i] as number)
+    for (let i = start; i < end; i++) writer.u16(order[i]!)
+    if (form === keyForms.other) for (let i = 0; i < count; i++) writeKey(keys[i]!, writer)
+    if (objects > 0)
+      for (let i = start; i < end; i++) picture.writeObjects(from + order[i]!, writer)
+    return begin
+  }
+
+  #collectKeys(
+    picture: TablePicture,
+    from: number,
+    order: Uint16Array,
+    start: number,
+    end: number,
+  ): number {
+    const { table } = picture
+    const keys = this.#keys
+    let [numbers, integers] = [true, true]
+    for (let i = start; i < end; i++) {
+      const key = table.keyAt(from + order[i]!)
+      keys[i - start] = key
+      if (typeof key !== 'number') numbers = false
+      else if ((key | 0) !== key) integers = false
+    }
+    return !numbers ? keyForms.other : integers ? keyForms.integer : keyForms.double
+  }
+
+  #words(): Float64Array {
+    const { buffer } = this.writer.bytes
+    if (this.#doubles.buffer !== buffer)
+      this.#doubles = new Float64Array(buffer, 0, buffer.byteLength >> 3)
+    return this.#doubles
+  }
+}
+
+function writeKey(key: Key, writer: Writer): void {
+  const block = writer.beginBlock()
+  dynamic.write(key, writer)
+  writer.endBlock(block)
+}
+
+/** What of a row is known when its block is read: the slot it had, its key, and where its words and values are. */
+export type TakeRow = (ordinal: number, key: Key, words: number, objects: number) => void
+
+/** Reads a block of section `rows` from its number of rows on. Places are positions of `reader`. */
+export function readRows(
+  reader: Reader,
+  stride: number,
+  blobs: number,
+  take: TakeRow,
+  fail: (message: string) => Error,
+): void {
+  const count = reader.u32()
+  const first = reader.u32()
+  const width = reader.u32()
+  const form = reader.u32()
+  if (width !== stride) throw fail(`rows have ${width} words and not ${stride}`)
+  if (form > keyForms.other) throw fail(`${form} is not a form of keys`)
+  const keyBytes = form === keyForms.double ? 8 : form === keyForms.integer ? 4 : 0
+  if (count > sliceSlotsMax || count * (stride * 8 + keyBytes + 2) > reader.remaining)
+    throw fail(`${count} rows in ${reader.remaining} bytes`)
+  const words = reader.position
+  reader.skip(count * stride * 8)
+  const keys: Key[] = []
+  if (form === keyForms.double) for (let i = 0; i < count; i++) keys.push(reader.f64())
+  else if (form === keyForms.integer) for (let i = 0; i < count; i++) keys.push(reader.u32() | 0)
+  const slots = reader.position
+  reader.skip(count * 2)
+  if (form === keyForms.other) for (let i = 0; i < count; i++) keys.push(readKey(reader))
+  const { bytes } = reader
+  for (let i = 0; i < count; i++) {
+    const ordinal = first + bytes[slots + 2 * i]! + 256 * bytes[slots + 2 * i + 1]!
+    take(ordinal, keys[i]!, words + i * stride * 8, reader.position)
+    for (let blob = 0; blob < blobs; blob++) reader.skip(reader.varint())
+  }
+  if (reader.remaining > 0) throw fail(`${reader.remaining} bytes are left over`)
+}
+
+/** Reads the rows of a block of section `table`. */
+export function readWholeRows(reader: Reader, stride: number, blobs: number, take: TakeRow): void {
+  while (reader.remaining > 0) {
+    const ordinal = reader.varint()
+    const key = readKey(reader)
+    const words = reader.position
+    reader.skip(stride * 8)
+    take(ordinal, key, words, reader.position)
+    for (let blob = 0; blob < blobs; blob++) reader.skip(reader.varint())
+  }
+}
+
+function readKey(reader: Reader): Key {
+  const outer = reader.enterBlock()
+  const key = dynamic.read(reader) as Key
+  reader.leaveBlock(outer)
+  return key
+}
