@@ -79,4 +79,32 @@ describe('KeyTable', () => {
     for (let n = 0; n < 200_000; n++) if (table.find(n * 1024) !== n) wrong++
     expect(wrong).toBe(0)
   })
+
+  it.each([
+    ['integers', (i: number): Key => i * 3 - 200_000],
+    ['fractions', (i: number): Key => i + 0.5],
+    ['pairs', (i: number): Key => [i >> 3, i & 7]],
+    ['longer tuples', (i: number): Key => [`text ${i % 1_000}`, i, true]],
+  ])('finds %s while a large index is moved', (_, keyOf) => {
+    // Places double at 5/8 of 2^18 keys, and from that size on bit by bit.
+    const grows = 5 * 2 ** 15
+    const table = new KeyTable()
+    for (let i = 0; i < grows + 50; i++) table.slot(keyOf(i))
+    expect(table.bytes()).toBeGreaterThan(3 * 2 ** 20)
+    for (let i = 0; i < 1_000; i++) {
+      const known = (i * 7_919) % grows
+      expect(table.find(keyOf(known))).toBe(known)
+      expect(table.find(keyOf(grows * 2 + i))).toBe(-1)
+      expect([table.slot(keyOf(known)), table.inserted]).toEqual([known, false])
+      expect([table.slot(keyOf(grows + 50 + i)), table.inserted]).toEqual([grows + 50 + i, true])
+    }
+    table.remove(5)
+    expect(table.find(keyOf(5))).toBe(-1)
+    for (let i = 6; i < grows + 1_050; i++)
+      if (table.find(keyOf(i)) !== i) throw new Error(`key ${i} is lost`)
+    expect(table.size).toBe(grows + 1_049)
+    table.clear()
+    expect(table.find(keyOf(6))).toBe(-1)
+    expect([table.slot(keyOf(6)), table.size]).toEqual([0, 1])
+  })
 })

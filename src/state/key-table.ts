@@ -5,8 +5,9 @@
  *    itself and the slot is stored positive: such a look-up touches one cache line and no key array. For other numbers
  *    and tuples the tag is a hash, the slot is stored negative, and the key is compared. Zero means empty.
  * 2. The place of an entry is the top bits of its hash, so doubling the index moves entries p to about 2p: one
- *    sequential pass, about 10 ns per key (a pause of 10 ms per million keys, which is why keyed state has one table
- *    per key group). Removal shifts entries back; there are no tombstones.
+ *    sequential pass, about 10 ns per key. A large index is moved bit by bit: a key that is not found in the new one is
+ *    looked for in the one before, and every such look-up moves some entries on. Removal shifts entries back; there are
+ *    no tombstones.
  * 3. Texts and bigints as whole keys live in a `Map`; inside tuples they are interned to ids, so that a tuple is a run
  *    of numbers in an arena ({@link TupleArena}) and looking one up builds nothing.
  * 4. Slots of removed keys are used again. Iteration is in the order of insertion all the same: as long as nothing was
@@ -31,6 +32,10 @@ const other = 3
 const tuple = 4
 
 const capacityMin = 16
+/** An index of at most so many words is moved at once, in a few milliseconds. */
+const movedAtOnce = 1 << 18
+/** Words of the index before that a look-up moves on: all have moved long before the new index is full. */
+const movedTogether = 256
 /** The top bit of `slot + 1` tells the two kinds of entries apart. */
 const slotsMax = 2 ** 31 - 2
 
@@ -47,6 +52,9 @@ export class KeyTable {
   private index: Int32Array
   private mask: number
   private shift: number
+  /** The index before, whose words from `moved` on are not all in the new one. It does not change any more. */
+  private before: Int32Array | undefined
+  private moved = 0
   /** Entries in the index: integers, doubles and tuples. */
   private indexed = 0
   private kinds: Uint8Array = new Uint8Array(capacityMin)
@@ -120,8 +128,10 @@ export class KeyTable {
       default: {
         const { tuples } = this
         if (tuples === undefined || !tuples.load(key, false)) return -1
-        const at = this.probeTuple(tuples, tuples.hash)
-        return at < 0 ? -1 : -this.index[at + 1]! - 1
+        const { index, before } = this
+        const at = this.probeTuple(index, this.shift, tuples, tuples.hash)
+        if (at >= 0) return -index[at + 1]! - 1
+        return before === undefined ? -1 : this.tupleBefore(before, tuples, tuples.hash)
       }
     }
   }
@@ -168,6 +178,7 @@ export class KeyTable {
   /** Forgets all keys and keeps the memory. */
   clear(): void {
     if (this.indexed > 0) this.index.fill(0)
+    this.before = undefined
     this.indexed = 0
     this.kinds.fill(free, 0, this.slotEnd)
     this.values.length = 0
@@ -198,19 +209,47 @@ export class KeyTable {
 
   /** Bytes held outside the garbage-collected heap, and a guess of those inside. */
   bytes(): number {
-    const { index, kinds, values, texts, bigints, tuples } = this
+    const { index, before, kinds, values, texts, bigints, tuples } = this
     const heap = values.length * 8 + texts.size * 80 + bigints.size * 64
-    return index.byteLength + kinds.length * 9 + heap + (tuples?.bytes() ?? 0)
+    return (
+      index.byteLength +
+      (before?.byteLength ?? 0) +
+      kinds.length * 9 +
+      heap +
+      (tuples?.bytes() ?? 0)
+    )
   }
 
   private findNumber(n: number): number {
-    const { index, mask } = this
+    const { index, before } = this
     const tag = n | 0
     if (tag !== n) {
-      const at = this.probeDouble(n, hashDouble(n))
-      return at < 0 ? -1 : -index[at + 1]! - 1
+      const hash = hashDouble(n)
+      const at = this.probeDouble(index, this.shift, n, hash)
+      if (at >= 0) return -index[at + 1]! - 1
+      return before === undefined ? -1 : this.numberBefore(before, n, double, hash)
     }
-    let at = (hashInteger(tag) >>> this.shift) << 1
+    const slot = this.probeInteger(index, this.shift, tag)
+    return slot >= 0 || before === undefined ? slot : this.numberBefore(before, n, integer, tag)
+  }
+
+  /** The slot of a number that the index before has, or -1. */
+  private numberBefore(before: Int32Array, n: number, kind: number, tag: number): number {
+    const shift = this.shift + 1
+    if (kind === integer) return this.probeInteger(before, shift, tag)
+    const at = this.probeDouble(before, shift, n, tag)
+    return at < 0 ? -1 : -before[at + 1]! - 1
+  }
+
+  /** The slot of the current tuple in the index before, or -1. */
+  private tupleBefore(before: Int32Array, tuples: TupleArena, hash: number): number {
+    const at = this.probeTuple(before, this.shift + 1, tuples, hash)
+    return at < 0 ? -1 : -before[at + 1]! - 1
+  }
+
+  private probeInteger(index: Int32Array, shift: number, tag: number): number {
+    const mask = index.length - 1
+    let at = (hashInteger(tag) >>> shift) << 1
     for (;;) {
       const entry = index[at + 1]!
       if (entry === 0) return -1
@@ -221,16 +260,17 @@ export class KeyTable {
 
   private doubleSlot(n: number): number {
     const hash = hashDouble(n)
-    const at = this.probeDouble(n, hash)
+    const at = this.probeDouble(this.index, this.shift, n, hash)
     if (at < 0) return this.insertNumber(hash, n, double, ~at)
     this.inserted = false
     return -this.index[at + 1]! - 1
   }
 
   /** Where the entry of `n` is, or ~place where it belongs. */
-  private probeDouble(n: number, hash: number): number {
-    const { index, mask, numbers, kinds } = this
-    let at = (hash >>> this.shift) << 1
+  private probeDouble(index: Int32Array, shift: number, n: number, hash: number): number {
+    const { numbers, kinds } = this
+    const mask = index.length - 1
+    let at = (hash >>> shift) << 1
     for (;;) {
       const entry = index[at + 1]!
       if (entry === 0) return ~at
@@ -255,15 +295,12 @@ export class KeyTable {
     // An atom that gets its id here is in no stored tuple, so this one is new and will be stored.
     tuples.load(key, true)
     const { hash } = tuples
-    const at = this.probeTuple(tuples, hash)
+    const at = this.probeTuple(this.index, this.shift, tuples, hash)
     if (at >= 0) {
       this.inserted = false
       return -this.index[at + 1]! - 1
     }
-    const slot = this.takeSlot(tuple)
-    this.numbers[slot] = tuples.store()
-    this.putEntry(~at, hash, -slot - 1)
-    return slot
+    return this.insertTuple(tuples, hash, ~at)
   }
 
   /** Two numbers, the most frequent tuple: compared where they are, without being copied first. */
@@ -283,16 +320,14 @@ export class KeyTable {
       }
       at = (at + 2) & mask
     }
-    const slot = this.takeSlot(tuple)
     tuples.load([first, second], true)
-    this.numbers[slot] = tuples.store()
-    this.putEntry(at, hash, -slot - 1)
-    return slot
+    return this.insertTuple(tuples, hash, at)
   }
 
-  private probeTuple(tuples: TupleArena, hash: number): number {
-    const { index, mask, numbers, kinds } = this
-    let at = (hash >>> this.shift) << 1
+  private probeTuple(index: Int32Array, shift: number, tuples: TupleArena, hash: number): number {
+    const { numbers, kinds } = this
+    const mask = index.length - 1
+    let at = (hash >>> shift) << 1
     for (;;) {
       const entry = index[at + 1]!
       if (entry === 0) return ~at
@@ -304,7 +339,23 @@ export class KeyTable {
     }
   }
 
+  /** The current tuple is not in the index, where it belongs at `at`. */
+  private insertTuple(tuples: TupleArena, hash: number, at: number): number {
+    if (this.before !== undefined) {
+      const known = this.tupleBefore(this.before, tuples, hash)
+      if (known >= 0) return this.foundBefore(known)
+    }
+    const slot = this.takeSlot(tuple)
+    this.numbers[slot] = tuples.store()
+    this.putEntry(at, hash, -slot - 1)
+    return slot
+  }
+
   private insertNumber(tag: number, n: number, kind: number, at: number): number {
+    if (this.before !== undefined) {
+      const known = this.numberBefore(this.before, n, kind, tag)
+      if (known >= 0) return this.foundBefore(known)
+    }
     const slot = this.takeSlot(kind)
     this.numbers[slot] = n
     this.putEntry(at, tag, kind === integer ? slot + 1 : -slot - 1)
@@ -351,8 +402,15 @@ export class KeyTable {
   private putEntry(at: number, tag: number, entry: number): void {
     this.index[at] = tag
     this.index[at + 1] = entry
+    if (this.before !== undefined) this.moveEntries(this.before, movedTogether)
     // At most 5/8 full: linear probing then looks at about 1.8 places for a hit.
     if (++this.indexed * 16 > (this.mask + 1) * 5) this.growIndex()
+  }
+
+  private foundBefore(slot: number): number {
+    this.moveEntries(this.before!, movedTogether)
+    this.inserted = false
+    return slot
   }
 
   private growSlots(): void {
@@ -367,22 +425,35 @@ export class KeyTable {
   }
 
   private growIndex(): void {
-    const from = this.index
-    const to = new Int32Array(from.length * 2)
-    const mask = to.length - 1
-    const shift = this.shift - 1
-    for (let i = 0; i < from.length; i += 2) {
+    this.moveAll()
+    const { index } = this
+    this.index = new Int32Array(index.length * 2)
+    this.mask = this.index.length - 1
+    this.shift--
+    this.before = index
+    this.moved = 0
+    if (index.length <= movedAtOnce) this.moveAll()
+  }
+
+  private moveAll(): void {
+    if (this.before !== undefined) this.moveEntries(this.before, this.before.length)
+  }
+
+  /** Moves the entries in the next `words` words of the index before. */
+  private moveEntries(from: Int32Array, words: number): void {
+    const { index, mask, shift } = this
+    const end = Math.min(this.moved + words, from.length)
+    for (let i = this.moved; i < end; i += 2) {
       const entry = from[i + 1]!
       if (entry === 0) continue
       const tag = from[i]!
       let at = ((entry > 0 ? hashInteger(tag) : tag) >>> shift) << 1
-      while (to[at + 1] !== 0) at = (at + 2) & mask
-      to[at] = tag
-      to[at + 1] = entry
+      while (index[at + 1] !== 0) at = (at + 2) & mask
+      index[at] = tag
+      index[at + 1] = entry
     }
-    this.index = to
-    this.mask = mask
-    this.shift = shift
+    this.moved = end
+    if (end === from.length) this.before = undefined
   }
 
   private removeValue(slot: number): void {
@@ -395,6 +466,7 @@ export class KeyTable {
   }
 
   private removeIndexed(slot: number, kind: number): void {
+    this.moveAll()
     const n = this.numbers[slot]!
     const hash =
       kind === integer ? hashInteger(n) : kind === double ? hashDouble(n) : this.tuples!.hashAt(n)

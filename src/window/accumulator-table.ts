@@ -15,6 +15,8 @@ import { DistinctSet } from './distinct.ts'
 import type { AggregateKernel } from './kernel.ts'
 import { TablePicture } from './table-picture.ts'
 
+/** Not a power of two, so that words and the key table grow at different numbers of keys: two shorter pauses. */
+const capacityMin = 24
 /** Buffers for copied pages that a table keeps from one picture to the next. */
 const pagesKept = 64
 
@@ -25,7 +27,7 @@ export class AccumulatorTable {
   readonly sets: readonly DistinctSet[]
   readonly kernel: AggregateKernel
   readonly #keys: KeyTable
-  #capacity = 16
+  #capacity = capacityMin
   #picture: TablePicture | undefined
   #pool: PagePool | undefined
   /** Key groups of the first slots, worked out by the snapshot that first wrote them. */
