@@ -108,6 +108,8 @@ export type ErrorKind = 'user' | 'transient' | 'fatal' | 'bug';
 export interface EventTime<Row> {
     readonly timestamp: (row: Row) => Timestamp;
     readonly maxOutOfOrderness: Duration;
+    readonly maxFuture?: Duration | 'unlimited';
+    readonly notAfter?: Timestamp;
     readonly idleAfter?: Duration;
 }
 
@@ -152,6 +154,7 @@ export interface FileSinkOptions extends JsonPrintOptions {
 export interface FrameBatch {
     readonly kind: 'frame';
     readonly frame: Frame;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 
@@ -456,6 +459,7 @@ export interface RowBatch<Out> {
     readonly rows: readonly Out[];
     readonly rejected: readonly RejectedInput[];
     readonly timestamps?: ArrayLike<number>;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 
@@ -1089,6 +1093,8 @@ export interface EventTimeNode extends NodeBase {
     readonly kind: 'event-time';
     readonly timestamp: (row: unknown) => Timestamp;
     readonly maxOutOfOrderness: Duration;
+    readonly maxFuture: Duration | undefined;
+    readonly notAfter: Timestamp | undefined;
     readonly idleAfter: Duration;
     readonly rejects: boolean;
     readonly onError: DecodePolicy | undefined;
@@ -1264,6 +1270,8 @@ export interface NodeDetailJson {
     readonly rejects?: boolean;
     readonly onError?: string;
     readonly maxOutOfOrdernessMs?: number;
+    readonly maxFutureMs?: number;
+    readonly notAfterMs?: number;
     readonly idleAfterMs?: number;
     readonly state?: Readonly<Record<string, StateJson>>;
     readonly timers?: Readonly<Record<string, TimerKind>>;

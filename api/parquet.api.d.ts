@@ -144,6 +144,7 @@ export declare abstract class Frame {
 export interface FrameBatch {
     readonly kind: 'frame';
     readonly frame: Frame;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 
@@ -278,6 +279,7 @@ export interface RowBatch<Out> {
     readonly rows: readonly Out[];
     readonly rejected: readonly RejectedInput[];
     readonly timestamps?: ArrayLike<number>;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 

@@ -354,6 +354,8 @@ export interface ErrorPolicies {
 export interface EventTime<Row> {
     readonly timestamp: (row: Row) => Timestamp;
     readonly maxOutOfOrderness: Duration;
+    readonly maxFuture?: Duration | 'unlimited';
+    readonly notAfter?: Timestamp;
     readonly idleAfter?: Duration;
 }
 
@@ -361,6 +363,8 @@ export interface EventTimeNode extends NodeBase {
     readonly kind: 'event-time';
     readonly timestamp: (row: unknown) => Timestamp;
     readonly maxOutOfOrderness: Duration;
+    readonly maxFuture: Duration | undefined;
+    readonly notAfter: Timestamp | undefined;
     readonly idleAfter: Duration;
     readonly rejects: boolean;
     readonly onError: DecodePolicy | undefined;
@@ -431,6 +435,7 @@ export declare abstract class Frame {
 export interface FrameBatch {
     readonly kind: 'frame';
     readonly frame: Frame;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 
@@ -925,6 +930,7 @@ export interface RowBatch<Out> {
     readonly rows: readonly Out[];
     readonly rejected: readonly RejectedInput[];
     readonly timestamps?: ArrayLike<number>;
+    readonly appendedMs?: number;
     locate(index: number): string;
 }
 

@@ -87,6 +87,8 @@ export interface RowBatch<Out> {
   readonly rejected: readonly RejectedInput[]
   /** Event times that came with the rows, NaN where there is none; absent when the source knows none. */
   readonly timestamps?: ArrayLike<number>
+  /** As of a frame. */
+  readonly appendedMs?: number
   /** Human-readable place of row `index`, for errors and dead letters; called rarely. */
   locate(index: number): string
 }
@@ -95,6 +97,11 @@ export interface FrameBatch {
   readonly kind: 'frame'
   /** May lie in memory that the reader uses again: rows are taken from it before the reader is asked for more. */
   readonly frame: Frame
+  /**
+   * The wall clock when a store took these rows, if it has kept that: the same for every reader, and never going back
+   * within a partition.
+   */
+  readonly appendedMs?: number
   locate(index: number): string
 }
 

@@ -55,6 +55,8 @@ export interface NodeDetailJson {
   readonly rejects?: boolean
   readonly onError?: string
   readonly maxOutOfOrdernessMs?: number
+  readonly maxFutureMs?: number
+  readonly notAfterMs?: number
   readonly idleAfterMs?: number
   readonly state?: Readonly<Record<string, StateJson>>
   readonly timers?: Readonly<Record<string, TimerKind>>
@@ -137,6 +139,8 @@ function detailJson(plan: Plan, node: PlanNode): NodeDetailJson {
       return {
         maxOutOfOrdernessMs: node.maxOutOfOrderness,
         idleAfterMs: node.idleAfter,
+        ...(node.maxFuture === undefined ? {} : { maxFutureMs: node.maxFuture }),
+        ...(node.notAfter === undefined ? {} : { notAfterMs: node.notAfter }),
         rejects: node.rejects,
         ...(node.onError === undefined ? {} : { onError: node.onError }),
       }

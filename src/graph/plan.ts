@@ -107,6 +107,10 @@ export interface EventTimeNode extends NodeBase {
   readonly kind: 'event-time'
   readonly timestamp: (row: unknown) => Timestamp
   readonly maxOutOfOrderness: Duration
+  /** Times later than this after the record was appended to its log are unusable. */
+  readonly maxFuture: Duration | undefined
+  /** Times after this one are unusable, whatever the source. */
+  readonly notAfter: Timestamp | undefined
   /** A partition without unread data for this long no longer holds the watermark back. */
   readonly idleAfter: Duration
   /** Rows without a usable time: the job-wide policy `time`, or output `rejected` when true. */

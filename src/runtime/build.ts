@@ -91,7 +91,12 @@ export function buildParts(options: BuildOptions): BuiltParts {
     if (node.kind === 'event-time') {
       // With exchanges it is they who collect the rows of batch mode.
       const collects = options.batch && stages.exchanges.length === 0
-      const origin = new EventTimeOrigin(node.id, node.maxOutOfOrderness, collects)
+      const { maxOutOfOrderness, notAfter } = node
+      const maxFuture = readsSource(plan, node) ? node.maxFuture : undefined
+      const origin = new EventTimeOrigin(node.id, maxOutOfOrderness, collects, {
+        maxFuture,
+        notAfter,
+      })
       origins.set(node.id, origin)
       reaching.set(node.id, [{ origin, delayMs: 0 }])
       depth.set(node.id, Math.max(-1, ...upstream.map(({ origin: o }) => depth.get(o.id) ?? 0)) + 1)
@@ -122,6 +127,27 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const fed = channels(plan, origins, stages)
   return { operators, origins, ...fed, exchangeOrigins, exchangeClocks, locals, depth }
 }
+
+/**
+ * When a store took a row is known up to the first step that may give it to another subtask: by the plan and not by the
+ * number of subtasks, so that results do not depend on that.
+ */
+function readsSource(plan: Plan, node: PlanNode): boolean {
+  return node.inputs.every((input) => {
+    const before = plan.nodes[input.node]
+    if (before === undefined || !passesOn.has(before.kind)) return before?.kind === 'source'
+    return readsSource(plan, before)
+  })
+}
+
+const passesOn: ReadonlySet<PlanNode['kind']> = new Set([
+  'map',
+  'filter',
+  'flat-map',
+  'try',
+  'union',
+  'event-time',
+] as const)
 
 /** An exchange fires nothing itself: rows carry the watermark before them to whoever does. Partials leave when due. */
 const sends: Downstream['operator'] = {

@@ -30,14 +30,26 @@ interface Channel {
   state: 'active' | 'idle' | 'ended'
 }
 
+/** What a timestamp may be at most. */
+export interface TimeLimits {
+  /** After the time when the source's store took the row; ms, default no limit. */
+  readonly maxFuture?: number | undefined
+  /** Of any row; epoch ms, default no limit. */
+  readonly notAfter?: number | undefined
+}
+
 export class EventTimeOrigin {
   /** Largest timestamp of the current channel. Read and written by generated code. */
   max: number = timestampMin
   /** `fireAt` is called when the current channel's `max - lag` reaches this. Read by generated code. */
   gate: number = Number.POSITIVE_INFINITY
+  /** Timestamps from here on are none. Read by generated code. */
+  bound: number
   /** Watermark = max - lag. */
   readonly lag: number
   readonly id: number
+  readonly #maxFuture: number
+  readonly #notAfter: number
   #operators: readonly Downstream[] = []
   #channels: Channel[] = []
   #current: Channel | undefined
@@ -49,9 +61,12 @@ export class EventTimeOrigin {
   /** In batch mode the watermark is set, not derived. */
   #batch: number | undefined
 
-  constructor(id: number, maxOutOfOrderness: number, batch: boolean) {
+  constructor(id: number, maxOutOfOrderness: number, batch: boolean, limits: TimeLimits = {}) {
     this.id = id
     this.lag = maxOutOfOrderness + 1
+    this.#maxFuture = limits.maxFuture ?? Number.POSITIVE_INFINITY
+    this.#notAfter = Math.min(limits.notAfter ?? timestampMax - 1, timestampMax - 1)
+    this.bound = this.#notAfter + 1
     if (batch) this.#batch = timestampMin
   }
 
@@ -89,6 +104,12 @@ export class EventTimeOrigin {
     this.#current = next
     this.max = next.max
     this.#recompute()
+  }
+
+  /** Rows follow that a store took at this time, undefined when nobody knows. */
+  limit(appendedMs: number | undefined): void {
+    const newest = appendedMs === undefined ? this.#notAfter : appendedMs + this.#maxFuture
+    this.bound = Math.min(newest, this.#notAfter) + 1
   }
 
   /** The channel has nothing to read for a while (or no longer). */

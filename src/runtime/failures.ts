@@ -16,7 +16,7 @@ import {
 } from './chain.ts'
 import { runtimeErrors } from './errors.ts'
 import { keyCheck } from './key-check.ts'
-import { messageOf, rejectedRow } from './rejected.ts'
+import { farTime, messageOf, rejectedRow } from './rejected.ts'
 
 export class FailurePolicies implements ChainHooks {
   /** Present when letters may be written about rows: they name the place. */
@@ -86,9 +86,8 @@ export class FailurePolicies implements ChainHooks {
   }
 
   badTime(node: PlanNode, row: unknown, value: unknown): void {
-    const error = new TidemillError(runtimeErrors.badTime, {
-      message: `${describe(value)} is not a time`,
-    })
+    const message = farTime(node, value) ?? `${describe(value)} is not a time`
+    const error = new TidemillError(runtimeErrors.badTime, { message })
     const policy =
       (node.kind === 'event-time' ? node.onError : undefined) ?? this.#plan.options.onError.time
     if (policy === 'fail') throw error

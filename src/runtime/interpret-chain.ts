@@ -186,7 +186,8 @@ export function interpretChain(parts: ChainParts): Chain {
     return (row, _) => {
       at = node.id
       const t = node.rejects ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
-      if (!(typeof t === 'number' && t > timestampMin && t < timestampMax)) {
+      const bound = origin?.bound ?? timestampMax
+      if (!(typeof t === 'number' && t > timestampMin && t < bound)) {
         if (!node.rejects) return hooks.badTime(node, row, t)
         count(node.id, countAside)
         return rejected(rejectedTime(node, row, t, hooks.position?.()), Number.NaN)

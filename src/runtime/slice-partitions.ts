@@ -93,7 +93,10 @@ export class PartitionReading {
     const { chain, policies, sinks, built, stages, env } = this.#slice
     const root = chain?.roots.get(input.source)
     if (root === undefined) return
-    for (const origin of built.originsOfSource.get(input.source) ?? []) origin.select(input.channel)
+    for (const origin of built.originsOfSource.get(input.source) ?? []) {
+      origin.select(input.channel)
+      origin.limit(batch.appendedMs)
+    }
     for (const output of stages[0]?.outputs ?? []) output.rank = input.rank
     input.idleSinceMs = Number.NaN
     const place = (index: number): string =>

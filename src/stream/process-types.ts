@@ -119,6 +119,15 @@ export interface EventTime<Row> {
    * timestamp so far minus this and 1 ms, so a record that is exactly this far behind is on time.
    */
   readonly maxOutOfOrderness: Duration
+  /**
+   * How far a time may lie after the moment when the log took the record; default 1 day, `'unlimited'` for none. One
+   * device with a wrong clock would else drive the watermark away and make the records of all others late. What is beyond
+   * follows the policy `onError.time`. Only topics know that moment, and only up to the first step that gives rows to
+   * other workers; for other sources see `notAfter`.
+   */
+  readonly maxFuture?: Duration | 'unlimited'
+  /** Times after this one follow the policy `onError.time`, whatever the source. Default: none are too late. */
+  readonly notAfter?: Timestamp
   /** A partition with nothing to read for this long stops holding the watermark back. Default 5 minutes. */
   readonly idleAfter?: Duration
 }

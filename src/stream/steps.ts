@@ -4,7 +4,7 @@
  * here rows are `unknown`, and the one cast per method is the place where the compiler hands over to the plan.
  */
 import { TidemillError } from '../base/errors.ts'
-import { minutes, type Timestamp } from '../base/time.ts'
+import { days, minutes, type Timestamp } from '../base/time.ts'
 import type { Sink } from '../connectors/contract.ts'
 import { functionOf } from '../expression/function.ts'
 import type { AggregateSpec } from '../graph/aggregate.ts'
@@ -31,6 +31,7 @@ import type { Duration } from '../base/time.ts'
 
 /** Default of `idleAfter`. */
 const idleAfterDefault = minutes(5)
+const maxFutureDefault = days(1)
 
 type Row = unknown
 type Fn = (row: Row) => unknown
@@ -262,6 +263,10 @@ class NodeStream {
     durationMs(time.maxOutOfOrderness, 'maxOutOfOrderness', 0)
     const idleAfter = time.idleAfter ?? idleAfterDefault
     durationMs(idleAfter, 'idleAfter', 1)
+    const { maxFuture = maxFutureDefault, notAfter } = time
+    if (maxFuture !== 'unlimited') durationMs(maxFuture, 'maxFuture', 0)
+    if (notAfter !== undefined && !Number.isFinite(notAfter))
+      throw wrongArgument(`notAfter is ${String(notAfter)}, expected epoch milliseconds`)
     const { builder, input, schema } = this.#origin
     // A step that rejects must be named, also when the program forgot it: the empty name is reported.
     return builder.add({
@@ -271,6 +276,8 @@ class NodeStream {
       schema,
       timestamp: time.timestamp as (row: Row) => Timestamp, // only rows of this stream reach it
       maxOutOfOrderness: time.maxOutOfOrderness,
+      maxFuture: maxFuture === 'unlimited' ? undefined : maxFuture,
+      notAfter,
       idleAfter,
       rejects,
       onError: undefined,

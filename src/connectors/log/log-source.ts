@@ -151,7 +151,8 @@ class TopicReader<Value> implements PartitionReader<Value> {
     }
     const frame = decodeFrame(this.#layout, batch.payload)
     if (batch.skip === 0) {
-      return { kind: 'frame', frame, locate: (i) => `${place}@${batch.baseOffset + i}` }
+      const locate = (i: number): string => `${place}@${batch.baseOffset + i}`
+      return { kind: 'frame', frame, appendedMs: batch.appendTime, locate }
     }
     const rows: Value[] = []
     const timestamps: number[] = []
@@ -160,7 +161,8 @@ class TopicReader<Value> implements PartitionReader<Value> {
       timestamps.push(frame.timestampAt(i))
     }
     const first = batch.baseOffset + batch.skip
-    return { kind: 'rows', rows, timestamps, rejected: [], locate: (i) => `${place}@${first + i}` }
+    const locate = (i: number): string => `${place}@${first + i}`
+    return { kind: 'rows', rows, timestamps, rejected: [], appendedMs: batch.appendTime, locate }
   }
 
   #decodeRecords(batch: LogBatch, place: string): SourceBatch<Value> {
@@ -199,6 +201,7 @@ class TopicReader<Value> implements PartitionReader<Value> {
       rows,
       timestamps,
       rejected,
+      appendedMs: batch.appendTime,
       locate: (i) => `${place}@${offsets[i] ?? batch.baseOffset}`,
     }
   }

@@ -14,7 +14,7 @@
  * Nothing of the plan enters the text: functions, operators and counters are constants passed by value.
  */
 import { type Code, code, compile, empty, join, name } from '../../base/codegen.ts'
-import { timestampMax, timestampMin } from '../../base/time.ts'
+import { timestampMin } from '../../base/time.ts'
 import { emitExpression } from '../../expression/emit.ts'
 import { expressionOf } from '../../expression/function.ts'
 import type { Input, PlanNode } from '../../graph/plan.ts'
@@ -400,7 +400,7 @@ class ChainEmitter {
     const most = name('m', id)
     const origin = this.#constant(this.#parts.origins.get(id))
     const lag = this.#parts.origins.get(id)?.lag ?? 0
-    const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${timestampMax}`
+    const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${origin}.bound`
     const counted = code`${this.#count(id, countOut)} += 1;`
     const rest = this.#collects
       ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
