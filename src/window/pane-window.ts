@@ -64,6 +64,8 @@ export class PaneWindowOperator {
   /** How long after its end a window fires, and how long after that it still takes rows. */
   readonly #fireDelay: number
   readonly #panes: Map<number, AccumulatorTable> = new Map()
+  /** No pane is older than this. */
+  #oldest: number = Number.POSITIVE_INFINITY
   /** Ends of windows that have not fired, ascending. */
   #ends: number[] = []
   /** Ends of windows that fired and still take late rows, ascending (mode `updates`). */
@@ -258,7 +260,7 @@ export class PaneWindowOperator {
     }
     this.#ends = ascending(this.#ends)
     this.#open = ascending(this.#open)
-    for (const [start, table] of this.#restore.tables()) this.#panes.set(start, table)
+    for (const [start, table] of this.#restore.tables()) this.#setPane(start, table)
     const due = this.nextDue()
     if (due !== Number.POSITIVE_INFINITY) this.#options.clock.schedule(due)
   }
@@ -281,7 +283,7 @@ export class PaneWindowOperator {
   #newPane(start: number, watermark: number): AccumulatorTable {
     // As many keys as in the pane before: growing there step by step costs more than a row.
     const table = new AccumulatorTable(this.kernel, Math.min(this.table.size, expectedMax))
-    this.#panes.set(start, table)
+    this.#setPane(start, table)
     const last = this.#lastEnd(start)
     const until = Math.max(start, watermark + 1 - this.#fireDelay)
     this.#expect(last, until)
@@ -294,6 +296,11 @@ export class PaneWindowOperator {
     }
     this.#options.clock.schedule(this.nextDue())
     return table
+  }
+
+  #setPane(start: number, table: AccumulatorTable): void {
+    this.#panes.set(start, table)
+    if (start < this.#oldest) this.#oldest = start
   }
 
   /** A row goes into a pane of the total. Where that happens often, beginning again would cost more than it saves. */
@@ -390,10 +397,19 @@ export class PaneWindowOperator {
     return found
   }
 
-  /** Drops panes that no window ending after `closed` covers. */
+  /**
+   * Drops panes that no window ending after `closed` covers. They lie between the oldest one and the start of the next
+   * window; to look at all panes instead would make a window of thousands of panes cost as much at every slide.
+   */
   #dropBefore(closed: number): void {
     const firstStart = closed - this.#size + this.#slide
-    for (const start of this.#panes.keys()) if (start < firstStart) this.#panes.delete(start)
+    if (firstStart <= this.#oldest) return
+    if ((firstStart - this.#oldest) / this.#pane > this.#panes.size) {
+      for (const start of this.#panes.keys()) if (start < firstStart) this.#panes.delete(start)
+    } else {
+      for (let at = this.#oldest; at < firstStart; at += this.#pane) this.#panes.delete(at)
+    }
+    this.#oldest = firstStart
     // The total would keep the panes of the last window from the collector.
     if (this.#panes.size === 0) this.#total?.clear()
   }
