@@ -39,6 +39,7 @@ describe('explain', () => {
         '  │         ├ key-by *',
         '  │         │ └ keyed-aggregate per-user emits latest',
         '  │         │   │   aggregate orders: count',
+        '  │         │   │   two-phase',
         '  │         │   └ sink per-user (planned, transactional)',
         '  │         └ key-by *',
         '  │           └ keyed-reduce last',
@@ -67,13 +68,14 @@ describe('explain', () => {
       return app.plan()
     }
     const plan = planOf(2)
-    expect(explainText(plan).split('\n').slice(1, 9)).toEqual([
+    expect(explainText(plan).split('\n').slice(1, 10)).toEqual([
       'source rows (rows, bounded)',
       '├ rebalance on at most 2 subtasks',
       '│ └ by-number of 4 partitions on at most 2 subtasks',
       '│   └ key-by on at most 2 subtasks *',
       '│     └ keyed-aggregate n emits every-change',
       '│       │   aggregate count: count',
+      '│       │   one phase: emits every change',
       '│       └ sink counts (rows, at-least-once) on at most 2 subtasks',
       '└ broadcast',
     ])

@@ -136,7 +136,7 @@ function extraLines(node: NodeJson): readonly string[] {
     const mark = node.selfDescribing.includes(`accumulator ${name}`) ? ' *' : ''
     lines.push(`aggregate ${name}: ${what}${mark}`)
   }
-  if (node.kind === 'window')
+  if (node.kind === 'window' || node.kind === 'keyed-aggregate')
     lines.push(onePhase === undefined ? 'two-phase' : `one phase: ${onePhase}`)
   if (node.kind === 'keyed-reduce') {
     lines.push(`value${node.selfDescribing.includes('value') ? ' *' : ''}`)

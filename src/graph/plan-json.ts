@@ -72,7 +72,7 @@ export interface NodeDetailJson {
   readonly partitioning?: Partitioning
   readonly partitions?: number
   readonly parallelism?: number
-  /** Why a window of several subtasks gets rows instead of partial results; absent where it gets partial results. */
+  /** Why a window or running aggregate of several subtasks gets rows instead of partial results; absent where it gets partial results. */
   readonly onePhase?: string
 }
 
@@ -151,8 +151,14 @@ function detailJson(plan: Plan, node: PlanNode): NodeDetailJson {
         ...(node.definition.outputs === undefined ? {} : { outputs: [...node.definition.outputs] }),
         ...(node.definition.onError === undefined ? {} : { onError: node.definition.onError }),
       }
-    case 'keyed-aggregate':
-      return { aggregates: aggregatesJson(node.aggregates), emit: node.emit }
+    case 'keyed-aggregate': {
+      const onePhase = onePhaseReason(plan, node)
+      return {
+        aggregates: aggregatesJson(node.aggregates),
+        emit: node.emit,
+        ...(onePhase === undefined ? {} : { onePhase }),
+      }
+    }
     case 'window': {
       const onePhase = onePhaseReason(plan, node)
       return {

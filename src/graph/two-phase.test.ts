@@ -1,4 +1,4 @@
-/** Which windows are aggregated in two phases, and why the others are not. */
+/** Which windows and running aggregates are aggregated in two phases, and why the others are not. */
 import { describe, expect, it } from 'vitest'
 import { milliseconds, seconds, timestamp } from '../base/time.ts'
 import { memorySink } from '../connectors/memory/memory-sink.ts'
@@ -6,8 +6,8 @@ import { memorySource } from '../connectors/memory/memory-source.ts'
 import { count, countDistinct, mean, sum } from '../stream/aggregates.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
 import { session, sliding, tumbling, tumblingProcessingTime } from '../stream/window-assigners.ts'
-import type { WindowNode } from './plan.ts'
-import { onePhaseReason, twoPhaseWindow } from './two-phase.ts'
+import type { KeyedAggregateNode, WindowNode } from './plan.ts'
+import { onePhaseReason, twoPhaseStep } from './two-phase.ts'
 
 interface Row {
   readonly t: number
@@ -47,14 +47,20 @@ function program() {
   const shared = keyed()
   shared.window(size).aggregate('first', all).dropLate(reason).to('8', sink())
   shared.window(size).aggregate('second', all).dropLate(reason).to('9', sink())
+  keyed().aggregate('totals', all, { emit: 'latest' }).to('10', sink())
+  keyed().aggregate('changes', all).to('11', sink())
+  keyed().aggregate('kinds', distinct, { emit: 'latest' }).to('12', sink())
   return app.plan()
 }
 
 describe('two phases', () => {
-  it('are for windows on slices whose aggregates do not depend on the grouping of rows', () => {
+  it('are for windows on slices and latest totals, whose aggregates do not depend on the grouping of rows', () => {
     const plan = program()
-    const windows = plan.nodes.filter((node): node is WindowNode => node.kind === 'window')
-    expect(windows.map((node) => [node.name, onePhaseReason(plan, node)])).toEqual([
+    const steps = plan.nodes.filter(
+      (node): node is WindowNode | KeyedAggregateNode =>
+        node.kind === 'window' || node.kind === 'keyed-aggregate',
+    )
+    expect(steps.map((node) => [node.name, onePhaseReason(plan, node)])).toEqual([
       ['tumbled', undefined],
       ['slid', undefined],
       ['patient', undefined],
@@ -64,9 +70,12 @@ describe('two phases', () => {
       ['clock', 'processing time'],
       ['first', 'other steps read the same keyed rows'],
       ['second', 'other steps read the same keyed rows'],
+      ['totals', undefined],
+      ['changes', 'emits every change'],
+      ['kinds', 'kinds needs all rows'],
     ])
-    for (const node of windows) {
-      const taken = twoPhaseWindow(plan, node.inputs[0]?.node ?? -1)
+    for (const node of steps) {
+      const taken = twoPhaseStep(plan, node.inputs[0]?.node ?? -1)
       expect(taken?.name).toBe(onePhaseReason(plan, node) === undefined ? node.name : undefined)
     }
   })

@@ -9,14 +9,14 @@ import { ownDynamic } from '../schema/dynamic.ts'
 import type { KeyGroupRange } from '../state/contract.ts'
 import { openKeyedStore } from '../state/keyed-store.ts'
 import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
-import type { LocalAggregate } from '../window/local-aggregate.ts'
+import type { LocalPhase } from '../window/local-phase.ts'
 import { PaneWindowOperator } from '../window/pane-window.ts'
 import { ProcessingWindowOperator } from '../window/processing-window.ts'
 import { SessionWindowOperator } from '../window/session-window.ts'
 import type { ChainHooks, KeyedOperator } from './chain.ts'
 import { type ClockInput, type Downstream, EventTimeOrigin, MergedClock } from './event-time.ts'
 import { runtimeErrors } from './errors.ts'
-import { localAggregateOf } from './partials.ts'
+import { localPhaseOf } from './partials.ts'
 import { collectsInBatch, type ExchangeEdge, type Stages } from './stages.ts'
 
 export interface BuildOptions {
@@ -47,7 +47,7 @@ export interface BuiltParts {
   /** The clock in front of each exchange, by its id. */
   readonly exchangeClocks: ReadonlyMap<number, MergedClock>
   /** What adds rows up in front of an exchange, by its id. */
-  readonly locals: ReadonlyMap<number, LocalAggregate>
+  readonly locals: ReadonlyMap<number, LocalPhase>
   /** How many event-time steps lie upstream of each event-time step; batch mode replays in this order. */
   readonly depth: ReadonlyMap<number, number>
 }
@@ -62,14 +62,14 @@ export function buildParts(options: BuildOptions): BuiltParts {
   const clocks = new Map<number, MergedClock>()
   const exchangeOrigins = new Map<number, EventTimeOrigin>()
   const exchangeClocks = new Map<number, MergedClock>()
-  const locals = new Map<number, LocalAggregate>()
+  const locals = new Map<number, LocalPhase>()
   /** Behind an exchange a step hears the sending subtasks; in batch mode they give it all rows to sort. */
   const across = (edge: ExchangeEdge, inputs: readonly ClockInput[]): readonly ClockInput[] => {
     const clock = new MergedClock(inputs)
     exchangeClocks.set(edge.id, clock)
-    if (inputs.length === 0) return []
-    const local = options.batch ? undefined : localAggregateOf(plan, edge, clock)
+    const local = options.batch ? undefined : localPhaseOf(plan, edge, clock)
     if (local !== undefined) locals.set(edge.id, local)
+    if (inputs.length === 0) return []
     const collects = options.batch && collectsInBatch(edge)
     const origin = new EventTimeOrigin(edge.node, -1, collects)
     exchangeOrigins.set(edge.id, origin)

@@ -9,7 +9,7 @@ import type { Plan, PlanNode } from '../graph/plan.ts'
 import type { Emit, Operator } from '../operators/contract.ts'
 import type { SinkWriter } from '../connectors/contract.ts'
 import type { Key } from '../schema/types.ts'
-import type { LocalAggregate } from '../window/local-aggregate.ts'
+import type { LocalPhase } from '../window/local-phase.ts'
 import type { EventTimeOrigin } from './event-time.ts'
 import { type Stages, stagesOf } from './stages.ts'
 
@@ -104,7 +104,7 @@ export interface ChainOutput {
   /** To whom the exchange chooses. */
   forward(row: unknown, timestampMs: number): void
   /** Takes rows first, when the window behind the exchange is aggregated in two phases. */
-  readonly local: LocalAggregate | undefined
+  readonly local: LocalPhase | undefined
 }
 
 /** The receiving side. */

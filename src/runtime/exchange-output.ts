@@ -6,7 +6,7 @@ import { ExchangeWriter } from '../exchange/exchange-writer.ts'
 import type { MessageWriter } from '../exchange/contract.ts'
 import { keyHash } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
-import type { LocalAggregate } from '../window/local-aggregate.ts'
+import type { LocalPhase } from '../window/local-phase.ts'
 import type { ChainOutput } from './chain.ts'
 import type { MergedClock } from './event-time.ts'
 import type { ExchangeEdge } from './stages.ts'
@@ -28,7 +28,7 @@ export interface ExchangeOutputOptions {
   /** The step that is fed, for messages. */
   readonly where: string
   /** Adds rows up per key before they are sent. */
-  readonly local?: LocalAggregate | undefined
+  readonly local?: LocalPhase | undefined
   /** No receiver's event time is later when everything begins. */
   readonly floorMs?: () => number
 }
@@ -43,7 +43,7 @@ export class ExchangeOutput implements ChainOutput {
   readonly edge: ExchangeEdge
   /** Only known fields are read of a row, so that it may be a lazy view. */
   readonly views: boolean
-  readonly local: LocalAggregate | undefined
+  readonly local: LocalPhase | undefined
   /**
    * Batch mode. In front of the first exchange the rank of the partition whose rows follow, to which the row's own number
    * is added; in later stages that with which the row came, so that rows of one partition find their order again.
@@ -86,8 +86,9 @@ export class ExchangeOutput implements ChainOutput {
     })
     this.local = local
     this.#floorMs = options.floorMs ?? (() => timestampMin)
-    local?.connect((key, start, words, at, rows, watermark) => {
-      this.#writer.sendPartial(key, rows, words, at, start, watermark)
+    local?.connect((key, time, words, at, rows, watermark) => {
+      this.#idle = false
+      this.#writer.sendPartial(key, rows, words, at, time, watermark ?? timestampMin)
     })
   }
 
@@ -230,8 +231,8 @@ export class ExchangeOutput implements ChainOutput {
       this.#writer.watermark(watermark)
     }
     if (!this.#idle && this.#clock.idle) {
-      this.#idle = true
       this.local?.idle()
+      this.#idle = true
       this.#writer.idle()
     }
   }

@@ -5,7 +5,7 @@
 import type { Frame } from '../frame/frame.ts'
 import { timestampMax, timestampMin } from '../base/time.ts'
 import type { PlanNode } from '../graph/plan.ts'
-import { twoPhaseWindow } from '../graph/two-phase.ts'
+import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { Emit } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import {
@@ -129,12 +129,12 @@ export function interpretChain(parts: ChainParts): Chain {
       case 'key-by': {
         const across = outputBehind(id)
         const steps = across === undefined ? keyedSteps(id) : []
-        const window = twoPhaseWindow(plan, id)
+        const step = twoPhaseStep(plan, id)
         const keyOf = keyOfRow(node, node.fn)
         return (row, t) => {
           const key = keyOf(row)
           if (across?.local !== undefined) {
-            at = window?.id ?? id
+            at = step?.id ?? id
             if (across.local.record(key, row, t)) return
             at = id
           }

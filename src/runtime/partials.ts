@@ -1,40 +1,47 @@
-/** The second phase of a window behind an exchange: partial accumulators of the senders are added to those of the keys. */
+/** The second phase behind an exchange: partial accumulators of the senders are added to those of the keys. */
 import { assert, present } from '../base/assert.ts'
 import type { RowBatch } from '../exchange/contract.ts'
 import { partialFields } from '../exchange/exchange-writer.ts'
-import { twoPhaseWindow } from '../graph/two-phase.ts'
+import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { EventClock } from '../operators/contract.ts'
 import type { Plan } from '../graph/plan.ts'
+import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
 import { LocalAggregate } from '../window/local-aggregate.ts'
+import type { LocalPhase } from '../window/local-phase.ts'
+import { LocalTotals } from '../window/local-totals.ts'
 import { PaneWindowOperator } from '../window/pane-window.ts'
 import type { BuiltParts } from './build.ts'
 import { countersPerNode, countIn } from './chain.ts'
 import type { EventTimeOrigin } from './event-time.ts'
 import type { ExchangeEdge } from './stages.ts'
 
-/** The first phase in front of an exchange, where the window behind it allows one. */
-export function localAggregateOf(
+/** The first phase in front of an exchange, where the step behind it allows one. */
+export function localPhaseOf(
   plan: Plan,
   edge: ExchangeEdge,
   clock: EventClock,
-): LocalAggregate | undefined {
-  const node = edge.kind === 'hash' ? twoPhaseWindow(plan, edge.node) : undefined
+): LocalPhase | undefined {
+  const node = edge.kind === 'hash' ? twoPhaseStep(plan, edge.node) : undefined
   if (node === undefined) return undefined
+  if (node.kind === 'keyed-aggregate') return new LocalTotals({ aggregates: node.aggregates })
   const { window, allowedLatenessMs, aggregates } = node
   return new LocalAggregate({ window, allowedLatenessMs, aggregates, clock })
 }
 
+type TakesPartials = PaneWindowOperator | KeyedAggregateOperator
+
 export class PartialInput {
-  readonly #operator: PaneWindowOperator
-  readonly #origin: EventTimeOrigin
+  readonly #operator: TakesPartials
+  /** Event time behind the exchange, when there is any. */
+  readonly #origin: EventTimeOrigin | undefined
   readonly #received: number
   readonly #counters: Float64Array
   readonly #fields: readonly string[]
   readonly #words: Float64Array
 
   constructor(
-    operator: PaneWindowOperator,
-    origin: EventTimeOrigin,
+    operator: TakesPartials,
+    origin: EventTimeOrigin | undefined,
     node: number,
     counters: Float64Array,
   ) {
@@ -56,7 +63,7 @@ export class PartialInput {
     const fields = this.#fields
     for (let i = 0; i < length; i++) {
       const mark = marks[i]!
-      if (mark > origin.max) {
+      if (origin !== undefined && mark > origin.max) {
         if (mark >= origin.gate) origin.fireAt(mark)
         else origin.max = mark
       }
@@ -83,11 +90,14 @@ export function partialInputs(
 ): ReadonlyMap<number, PartialInput> {
   const inputs = new Map<number, PartialInput>()
   for (const edge of exchanges) {
-    const node = edge.kind === 'hash' ? twoPhaseWindow(plan, edge.node) : undefined
+    const node = edge.kind === 'hash' ? twoPhaseStep(plan, edge.node) : undefined
     if (node === undefined) continue
-    const operator = present(built.operators.get(node.id), 'the window behind an exchange')
-    assert(operator instanceof PaneWindowOperator, 'partials are for windows on slices')
-    const origin = present(built.exchangeOrigins.get(edge.id), 'event time behind an exchange')
+    const operator = present(built.operators.get(node.id), 'the step behind an exchange')
+    assert(
+      operator instanceof PaneWindowOperator || operator instanceof KeyedAggregateOperator,
+      'partials are for windows on slices and running aggregates',
+    )
+    const origin = built.exchangeOrigins.get(edge.id)
     inputs.set(edge.id, new PartialInput(operator, origin, node.id, counters))
   }
   return inputs

@@ -1,4 +1,4 @@
-/** Windows in two phases give what one subtask gives, late rows included, whatever fits into the table of partials. */
+/** Steps in two phases give what one subtask gives, late rows included, whatever fits into the table of partials. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,6 +14,7 @@ import { count, max, mean, min, sum } from '../stream/aggregates.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
 import { sliding, tumbling } from '../stream/window-assigners.ts'
 import { LocalAggregate } from '../window/local-aggregate.ts'
+import { LocalTotals } from '../window/local-totals.ts'
 import { PartialInput } from './partials.ts'
 
 const env = createNodeEnv({ logLevel: 'error' })
@@ -159,5 +160,152 @@ describe('windows in two phases', () => {
       )
       expect(counted + late.length).toBe(6_000)
     }
+  })
+})
+
+interface Total {
+  readonly key: string | number
+  readonly rows: number
+  readonly odd: number
+  readonly total: number
+  readonly least: number
+  readonly most: number
+  readonly average: number | undefined
+}
+
+/** What a running aggregate has shown of each key, in the order in which it was shown. */
+async function runTotals(
+  rows: readonly Row[],
+  { partitions = 1, workers }: Shape,
+  timed: boolean,
+): Promise<ReadonlyMap<string | number, readonly Total[]>> {
+  const app = pipelineOn(inlineExecutor(() => env))('totals')
+  const out = memorySink<Total>()
+  const source = app.from('rows', memorySource(rows, { partitions }))
+  const time = { timestamp: (row: Row) => timestamp(row.t), maxOutOfOrderness: milliseconds(10) }
+  const totals = {
+    rows: count<Row>(),
+    odd: count({ where: (row: Row) => row.n % 2 === 1 }),
+    total: sum((row: Row) => row.n),
+    least: min((row: Row) => row.n),
+    most: max((row: Row) => row.n),
+    average: mean((row: Row) => row.n, { where: (row) => row.n > 3 }),
+  }
+  const keyed = (timed ? source.withEventTime(time) : source).keyBy((row) => row.key)
+  keyed.aggregate('totals', totals, { emit: 'latest' }).to('out', out)
+  const state = mkdtempSync(join(folder, 'state-'))
+  await app.run({ state, workers, checkpointInterval: milliseconds(5) })
+  const shown = new Map<string | number, Total[]>()
+  for (const row of out.records) {
+    const before = shown.get(row.key) ?? []
+    before.push(row)
+    shown.set(row.key, before)
+  }
+  return shown
+}
+
+function lastOf(shown: ReadonlyMap<string | number, readonly Total[]>): readonly string[] {
+  return [...shown.values()].map((rows) => JSON.stringify(rows.at(-1))).sort()
+}
+
+/** The results of a key go on from each other, as those of its rows would. */
+function expectProgress(shown: ReadonlyMap<string | number, readonly Total[]>): void {
+  for (const rows of shown.values()) {
+    for (let i = 1; i < rows.length; i++) {
+      const [before, now] = [rows[i - 1]!, rows[i]!]
+      expect(now.rows).toBeGreaterThan(before.rows)
+      expect(now.least).toBeLessThanOrEqual(before.least)
+      expect(now.most).toBeGreaterThanOrEqual(before.most)
+    }
+  }
+}
+
+describe.each([
+  ['timed', true],
+  ['untimed', false],
+])('running aggregates in two phases, %s', (_, timed) => {
+  it('come to the totals of one subtask, and send fewer rows', async () => {
+    const rows = rowsOf(8_000)
+    const one = lastOf(await runTotals(rows, { workers: 1 }, timed))
+    const sent = vi.spyOn(ExchangeWriter.prototype, 'send')
+    const partials = vi.spyOn(ExchangeWriter.prototype, 'sendPartial')
+    for (const workers of [2, 3, 4]) {
+      const shown = await runTotals(rows, { workers, partitions: workers }, timed)
+      expectProgress(shown)
+      expect(lastOf(shown), `${workers}`).toEqual(one)
+    }
+    expect(partials.mock.calls.length + sent.mock.calls.length).toBeLessThan(3 * 8_000 * 0.4)
+    const standingFor = partials.mock.calls.reduce((all, [, many]) => all + many, 0)
+    expect(standingFor + sent.mock.calls.length).toBe(3 * 8_000)
+  })
+
+  it('send rows themselves from the first fraction on', async () => {
+    const rows = rowsOf(4_000, 0.1)
+    const partials = vi.spyOn(PartialInput.prototype, 'take')
+    const two = lastOf(await runTotals(rows, { workers: 2 }, timed))
+    expect(partials).toHaveBeenCalled()
+    expect(two).toEqual(lastOf(await runTotals(rows, { workers: 1 }, timed)))
+  })
+
+  it.each([1, 2, 7])('hold %i keys', async (keys) => {
+    const rows = rowsOf(2_000)
+    const one = lastOf(await runTotals(rows, { workers: 1 }, timed))
+    const grew = vi.spyOn(LocalTotals.prototype, 'grew').mockImplementation(function (
+      this: LocalTotals,
+    ) {
+      if (this.table.size >= keys) this.flush()
+    })
+    const shown = await runTotals(rows, { workers: 3 }, timed)
+    expect(grew).toHaveBeenCalled()
+    expectProgress(shown)
+    expect(lastOf(shown)).toEqual(one)
+  })
+})
+
+describe('the first phase of a running aggregate', () => {
+  type Sent = readonly [key: unknown, time: number, words: readonly number[], rows: number]
+
+  function phase(pauseRows: number): { readonly local: LocalTotals; readonly sent: Sent[] } {
+    const local = new LocalTotals({
+      aggregates: { total: { kind: 'sum', of: (row: Row) => row.n, where: undefined } },
+      limits: { entriesMax: 4, sampleRows: 4, pauseRows },
+    })
+    const sent: Sent[] = []
+    local.connect((key, time, words, at, rows) =>
+      sent.push([key, time, [...words.slice(at, at + 1)], rows]),
+    )
+    return { local, sent }
+  }
+  const row = (n: number): Row => ({ t: 0, key: 0, n })
+
+  it('gives keys in the order in which they came, each with the time of its last row', () => {
+    const { local, sent } = phase(10)
+    local.record('b', row(1), 5)
+    local.record('a', row(2), 6)
+    local.record('b', row(3), 7)
+    local.record('b', row(3), 4)
+    expect(local.empty).toBe(false)
+    local.flush()
+    expect(sent).toEqual([
+      ['b', 4, [7], 3],
+      ['a', 6, [2], 1],
+    ])
+    expect(local.empty).toBe(true)
+  })
+
+  it('leaves rows alone for a while where nearly every row has a key of its own', () => {
+    const { local, sent } = phase(3)
+    for (let key = 0; key < 4; key++) expect(local.record(key, row(key), key)).toBe(true)
+    expect(sent).toHaveLength(4)
+    for (let key = 0; key < 3; key++) expect(local.record(key, row(key), key)).toBe(false)
+    expect(local.record(0, row(0), 0)).toBe(true)
+  })
+
+  it('sends what was added up before a row that is no whole number', () => {
+    const { local, sent } = phase(10)
+    local.record('a', row(2), 1)
+    expect(local.record('b', row(0.5), 2)).toBe(false)
+    expect(sent).toEqual([['a', 1, [2], 1]])
+    expect(local.record('a', row(2), 3)).toBe(false)
   })
 })

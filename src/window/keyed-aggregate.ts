@@ -63,6 +63,18 @@ export class KeyedAggregateOperator {
     this.added(key, slot, t)
   }
 
+  /**
+   * Adds what another subtask has already added up for a key; its last row has time `t`. The accumulators are at the start
+   * of `from`. Nothing is ever too late here.
+   */
+  addPartial(key: Key, t: number, from: Float64Array): boolean {
+    const { table, kernel } = this
+    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    kernel.merge(table.words, slot * kernel.stride, table.objects, 0, from, 0, table.objects, 0)
+    this.added(key, slot, t)
+    return true
+  }
+
   // hot: once per record
   added(key: Key, slot: number, t: number): void {
     if (this.#every) {

@@ -22,6 +22,15 @@ import type { EventClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import { AccumulatorTable } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
+import {
+  GroupingGauge,
+  type LocalLimits,
+  type LocalPhase,
+  localLimits,
+  sumsOf,
+  type TakePartial,
+  withRows,
+} from './local-phase.ts'
 import { paneOf } from './pane-window.ts'
 
 export interface LocalAggregateOptions {
@@ -39,31 +48,6 @@ export interface LocalAggregateOptions {
   readonly limits?: Partial<LocalLimits>
 }
 
-/** When partials leave although no window is due. */
-export interface LocalLimits {
-  /** Keys and slices together. A partial takes about 100 bytes here and at most as much in the channels. */
-  readonly entriesMax: number
-  /** Rows after which it is decided whether adding up is worth it. */
-  readonly sampleRows: number
-  /** Rows sent as themselves after it was not. */
-  readonly pauseRows: number
-}
-
-const defaults: LocalLimits = { entriesMax: 8_192, sampleRows: 4_096, pauseRows: 100_000 }
-
-/** More partials per row than this and adding up costs more than it saves. */
-const worthwhileRatio = 0.5
-
-/** Takes one partial: accumulators from `at` on, standing for `rows` rows. */
-export type TakePartial = (
-  key: Key,
-  start: number,
-  words: Float64Array,
-  at: number,
-  rows: number,
-  watermark: number,
-) => void
-
 interface Pane {
   readonly table: AccumulatorTable
   /** The watermark that its first row saw; the same windows were closed for the later ones. */
@@ -74,13 +58,14 @@ interface Pane {
 
 const noTime = 1
 
-export class LocalAggregate {
+export class LocalAggregate implements LocalPhase {
   /** Like the window's, with one more accumulator: the rows. */
   readonly kernel: AggregateKernel
   /** Bounds of the current slice; empty when there is none. */
   from: number = noTime
   to = 0
   table: AccumulatorTable
+  readonly afterAdd = false
   readonly #size: number
   readonly #slide: number
   readonly #offset: number
@@ -88,6 +73,7 @@ export class LocalAggregate {
   readonly #delay: number
   readonly #clock: EventClock
   readonly #limits: LocalLimits
+  readonly #gauge: GroupingGauge
   readonly #sums: readonly ((row: unknown) => boolean)[]
   readonly #panes: Map<number, Pane> = new Map()
   readonly #spare: AccumulatorTable[] = []
@@ -98,8 +84,6 @@ export class LocalAggregate {
   #reached: number = Number.NEGATIVE_INFINITY
   /** Rows that still travel as themselves. */
   #pause = 0
-  #rows = 0
-  #partials = 0
 
   constructor(options: LocalAggregateOptions) {
     const { window } = options
@@ -109,7 +93,8 @@ export class LocalAggregate {
     this.#pane = paneOf(this.#size, this.#slide)
     this.#delay = options.allowedLatenessMs - 1
     this.#clock = options.clock
-    this.#limits = { ...defaults, ...options.limits }
+    this.#limits = localLimits(options.limits)
+    this.#gauge = new GroupingGauge(this.#limits)
     this.kernel = aggregateKernel(withRows(options.aggregates), true)
     this.#sums = sumsOf(options.aggregates)
     this.table = new AccumulatorTable(this.kernel)
@@ -154,6 +139,8 @@ export class LocalAggregate {
     this.to = start + this.#pane
     return true
   }
+
+  added(): void {}
 
   /** A new key came into the current slice. */
   grew(): void {
@@ -236,8 +223,7 @@ export class LocalAggregate {
       const rows = table.words[at + stride - 1] ?? 0
       // A key whose first row was refused has none.
       if (rows === 0) continue
-      this.#rows += rows
-      this.#partials++
+      this.#gauge.count(rows)
       this.#send(table.keyAt(slot), start, table.words, at, rows, watermark)
     }
     this.#entries -= table.size
@@ -248,34 +234,12 @@ export class LocalAggregate {
 
   /** Where nearly every row has a key and slice of its own, rows travel as themselves for a while. */
   #judge(): void {
-    if (this.#rows < this.#limits.sampleRows) return
-    if (this.#partials > this.#rows * worthwhileRatio && this.#pause === 0) {
-      this.#pause = this.#limits.pauseRows
-      this.flush()
-    }
-    this.#rows = 0
-    this.#partials = 0
+    if (!this.#gauge.tooMany() || this.#pause > 0) return
+    this.#pause = this.#limits.pauseRows
+    this.flush()
   }
 
   #align(t: number, unit: number): number {
     return Math.floor((t - this.#offset) / unit) * unit + this.#offset
   }
-}
-
-/** The aggregates of a window and, last, the number of all rows. */
-function withRows(aggregates: AggregateSpec): AggregateSpec {
-  let name = 'rows'
-  while (name in aggregates) name += '_'
-  return { ...aggregates, [name]: { kind: 'count', where: undefined } }
-}
-
-/** Whether each sum takes a whole number of a row, or nothing. */
-function sumsOf(aggregates: AggregateSpec): readonly ((row: unknown) => boolean)[] {
-  return Object.values(aggregates).flatMap((one) => {
-    if (one.kind !== 'sum' && one.kind !== 'mean') return []
-    // `as`: the typed constructors of the API have checked the functions against the rows.
-    const of = one.of as (row: unknown) => number
-    const where = one.where as ((row: unknown) => boolean) | undefined
-    return [(row: unknown) => where?.(row) === false || Number.isSafeInteger(of(row))]
-  })
 }

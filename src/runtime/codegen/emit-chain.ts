@@ -18,7 +18,7 @@ import { timestampMin } from '../../base/time.ts'
 import { emitExpression } from '../../expression/emit.ts'
 import { expressionOf } from '../../expression/function.ts'
 import type { Input, PlanNode } from '../../graph/plan.ts'
-import { twoPhaseWindow } from '../../graph/two-phase.ts'
+import { twoPhaseStep } from '../../graph/two-phase.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
 import type { AggregateKernel } from '../../window/kernel.ts'
@@ -480,21 +480,22 @@ class ChainEmitter {
     if (output.local === undefined) return send
     const local = this.#constant(output.local)
     const { kernel } = output.local
-    const window = twoPhaseWindow(this.#parts.plan, keyBy.id)?.id ?? keyBy.id
+    const step = twoPhaseStep(this.#parts.plan, keyBy.id)?.id ?? keyBy.id
     const views = kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
     const table = name('p', keyBy.id)
     const slot = name('s', keyBy.id)
     const added = name('b', keyBy.id)
     const alone = name('x', keyBy.id)
     const inexact = code`${local}.inexact(); break ${alone};`
+    const after = output.local.afterAdd ? code`${local}.added(${slot}, ${t});` : empty
     return code`${added}: { ${alone}: {
       if (!(${t} >= ${local}.from && ${t} < ${local}.to) && !${local}.roll(${t})) break ${alone};
-      at = ${window};
+      at = ${step};
       const ${table} = ${local}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
       const ${name('i', keyBy.id)} = ${table}.inserted;
       ${this.#add(kernel, table, slot, this.#plain(r, views), inexact)}
-      if (${name('i', keyBy.id)}) ${local}.grew();
+      ${after} if (${name('i', keyBy.id)}) ${local}.grew();
       break ${added}; }
       at = ${keyBy.id}; ${send} }`
   }

@@ -42,9 +42,9 @@ export const exchangeBugs: readonly PlantedBug[] = [
       }
     }),
   },
-  {
-    name: 'partial aggregates are not sent before the barrier',
-    job: 'sales',
+  ...(['sales', 'spread'] as const).map((job) => ({
+    name: `partial aggregates of ${job} are not sent before the barrier`,
+    job,
     budget: 100,
     plant: onMethod(ExchangeOutput.prototype, 'barrier', (original) => {
       return function (this: ExchangeOutput, epoch) {
@@ -54,5 +54,5 @@ export const exchangeBugs: readonly PlantedBug[] = [
         if (kept !== undefined) Reflect.deleteProperty(kept, 'flush')
       }
     }),
-  },
+  })),
 ]

@@ -5,7 +5,8 @@ import { milliseconds, timestamp } from '../../../src/base/time.ts'
 import { count, sum } from '../../../src/stream/aggregates.ts'
 import { pipelineOn } from '../../../src/stream/pipeline.ts'
 import { tumbling } from '../../../src/stream/window-assigners.ts'
-import { compareLines, type JobMaker, paced } from './support.ts'
+import type { Violation } from '../../../src/testing/simulate/violation.ts'
+import { compareLines, compareTexts, type JobMaker, linesOf, paced } from './support.ts'
 
 interface Call {
   readonly at: number
@@ -36,11 +37,16 @@ export const spread: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       seconds: before.seconds + seconds,
     })
   }
+  const running = new Map<number, { cell: number; calls: number; seconds: number }>()
+  for (const { cell, seconds } of calls) {
+    const before = running.get(cell) ?? { cell, calls: 0, seconds: 0 }
+    running.set(cell, { cell, calls: before.calls + 1, seconds: before.seconds + seconds })
+  }
   const asLines = (rows: Iterable<unknown>): string[] => [...rows].map((row) => JSON.stringify(row))
   return {
     name: 'spread',
     files: { '/in/calls.jsonl': calls.map((call) => `${JSON.stringify(call)}\n`).join('') },
-    outputs: ['totals', 'long', 'all'].map((sink) => ({
+    outputs: ['totals', 'running', 'long', 'all'].map((sink) => ({
       sink,
       directory: `/out/${sink}`,
       extension: '.jsonl',
@@ -68,6 +74,15 @@ export const spread: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
         .map(({ key, window, ...rest }) => ({ cell: key, from: window.start, ...rest }))
         .to('totals', fileSink({ directory: '/out' }), { parallelism: 1 })
       parsed
+        .keyBy((call) => call.cell, { parallelism: 2 })
+        .aggregate(
+          'running',
+          { calls: count(), seconds: sum((call) => call.seconds) },
+          { emit: 'latest' },
+        )
+        .map(({ key, ...rest }) => ({ cell: key, ...rest }))
+        .to('running', fileSink({ directory: '/out' }))
+      parsed
         .partitionBy((call) => call.seconds % 4, { partitions: 4 })
         .filter((call) => call.seconds > 300)
         .to('long', fileSink({ directory: '/out' }))
@@ -80,7 +95,35 @@ export const spread: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
     },
     check: ({ outputs }) =>
       compareLines('totals', outputs, asLines(windows.values())) ??
+      repeated('running', linesOf(outputs, 'running')) ??
+      compareTexts('running', latest(linesOf(outputs, 'running')), asLines(running.values())) ??
       compareLines('long', outputs, asLines(calls.filter(({ seconds }) => seconds > 300))) ??
       compareLines('all', outputs, asLines(calls)),
   }
+}
+
+/** No two epochs show the same number of calls of one cell: each has taken rows that the other has not. */
+function repeated(sink: string, lines: readonly string[]): Violation | undefined {
+  const seen = new Set<string>()
+  for (const line of lines) {
+    const { cell, calls } = JSON.parse(line) as { cell: number; calls: number }
+    if (seen.has(`${cell} ${calls}`))
+      return {
+        oracle: 'O02',
+        title: 'a result was given twice',
+        message: `sink "${sink}": ${line}`,
+      }
+    seen.add(`${cell} ${calls}`)
+  }
+  return undefined
+}
+
+/** The last line of each cell, which has counted the most calls. */
+function latest(lines: readonly string[]): readonly string[] {
+  const last = new Map<number, { readonly calls: number; readonly line: string }>()
+  for (const line of lines) {
+    const { cell, calls } = JSON.parse(line) as { cell: number; calls: number }
+    if (calls > (last.get(cell)?.calls ?? 0)) last.set(cell, { calls, line })
+  }
+  return [...last.values()].map(({ line }) => line)
 }

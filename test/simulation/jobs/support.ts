@@ -75,9 +75,18 @@ export function compareLines(
   outputs: ReadonlyMap<string, readonly OutputFile[]>,
   expected: readonly string[],
 ): Violation | undefined {
+  return compareTexts(sink, linesOf(outputs, sink), expected)
+}
+
+/** The same of lines that are not all a sink has written. */
+export function compareTexts(
+  sink: string,
+  found: readonly string[],
+  expected: readonly string[],
+): Violation | undefined {
   const left = new Map<string, number>()
   for (const line of expected) left.set(line, (left.get(line) ?? 0) + 1)
-  for (const line of linesOf(outputs, sink)) left.set(line, (left.get(line) ?? 0) - 1)
+  for (const line of found) left.set(line, (left.get(line) ?? 0) - 1)
   const lost = [...left].filter(([, count]) => count > 0)
   const extra = [...left].filter(([, count]) => count < 0)
   if (lost.length === 0 && extra.length === 0) return undefined
