@@ -165,7 +165,7 @@ class Reader implements DataObjectReader {
   readonly #file: string
   readonly #identity: number
   readonly #places: readonly BlockPlace[]
-  #buffer: Uint8Array = new Uint8Array(0)
+  readonly #buffers: Uint8Array[] = []
 
   constructor(
     source: ObjectReader,
@@ -191,27 +191,25 @@ class Reader implements DataObjectReader {
     accept: (block: BlockInfo) => boolean,
     visit: (operator: string, block: SnapshotBlock) => void | Promise<void>,
   ): Promise<void> {
-    const blocks = this.blocks
-    let at = 0
-    while (at < blocks.length) {
-      if (!accept(blocks[at]!)) {
-        at++
-        continue
+    const runs = this.#runs(accept)
+    let next = this.#readRun(runs, 0)
+    try {
+      for (const [i, { first, end }] of runs.entries()) {
+        const bytes = await next
+        // The disk is busy with the next run while this one is visited.
+        next = this.#readRun(runs, i + 1)
+        // A failure is met where the run is awaited, which an asynchronous visit may put off.
+        next.catch(() => {})
+        const start = this.#places[first]!.offset
+        for (let at = first; at < end; at++) {
+          const block = this.#check(at, bytes, this.#places[at]!.offset - start)
+          const pending = visit(this.blocks[at]!.operator, block)
+          if (pending !== undefined) await pending
+        }
       }
-      const start = this.#places[at]!.offset
-      let end = at
-      do end++
-      while (
-        end < blocks.length &&
-        endOf(this.#places[end]!) - start <= readBytesMax &&
-        accept(blocks[end]!)
-      )
-      const bytes = await this.#readRange(start, endOf(this.#places[end - 1]!))
-      for (; at < end; at++) {
-        const block = this.#check(at, bytes, this.#places[at]!.offset - start)
-        const pending = visit(blocks[at]!.operator, block)
-        if (pending !== undefined) await pending
-      }
+    } finally {
+      // Whoever stops early closes the file next; what the last read says does not matter any more.
+      await next.catch(() => {})
     }
   }
 
@@ -231,6 +229,28 @@ class Reader implements DataObjectReader {
 
   close(): Promise<void> {
     return this.#source.close()
+  }
+
+  /** Neighbouring blocks that are wanted, as far as they are read together. */
+  #runs(accept: (block: BlockInfo) => boolean): readonly Run[] {
+    const runs: Run[] = []
+    const wanted = this.blocks.map(accept)
+    for (let at = 0; at < wanted.length; ) {
+      const first = at++
+      if (!wanted[first]) continue
+      const start = this.#places[first]!.offset
+      while (wanted[at] && endOf(this.#places[at]!) - start <= readBytesMax) at++
+      runs.push({ first, end: at })
+    }
+    return runs
+  }
+
+  /** Reads a run into one of two buffers in turn; nothing when there is no such run. */
+  async #readRun(runs: readonly Run[], index: number): Promise<Uint8Array> {
+    const run = runs[index]
+    if (run === undefined) return new Uint8Array(0)
+    const { first, end } = run
+    return this.#readRange(this.#places[first]!.offset, endOf(this.#places[end - 1]!), index & 1)
   }
 
   #check(index: number, bytes: Uint8Array, at: number): SnapshotBlock {
@@ -264,14 +284,25 @@ class Reader implements DataObjectReader {
     return { section: info.section, keyGroup: info.keyGroup, bytes: payload }
   }
 
-  async #readRange(start: number, end: number): Promise<Uint8Array> {
+  async #readRange(start: number, end: number, into: number = 0): Promise<Uint8Array> {
     const length = end - start
-    if (this.#buffer.length < length) this.#buffer = new Uint8Array(Math.max(length, readBytesMax))
-    const target = this.#buffer.subarray(0, length)
+    let buffer = this.#buffers[into]
+    if (buffer === undefined || buffer.length < length) {
+      const size = Math.min(Math.max(length, readBytesMax), this.ref.sizeBytes)
+      buffer = new Uint8Array(size)
+      this.#buffers[into] = buffer
+    }
+    const target = buffer.subarray(0, length)
     const count = await this.#source.read(target, start)
     if (count < length) throw corrupt(this.#file, start + count, 'the file ends early')
     return target
   }
+}
+
+/** Blocks from `first` to before `end`. */
+interface Run {
+  readonly first: number
+  readonly end: number
 }
 
 function endOf(place: BlockPlace): number {
