@@ -1,20 +1,24 @@
-/** How sessions are written to and read from a snapshot. */
-import { Reader, Writer } from '../schema/bytes.ts'
+/**
+ * How sessions are written to and read from a snapshot.
+ *
+ * Sessions end while a snapshot is written and their places are used again, so all of them are copied at the barrier:
+ * in columns, a few words per session. Only custom values and distinct sets cost objects.
+ */
+import { assert } from '../base/assert.ts'
+import { type Reader, Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
-import type { Codec, Key } from '../schema/types.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import type { Key } from '../schema/types.ts'
+import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
 import type { DistinctSet } from './distinct.ts'
+import { frozenBlocks, GroupSort, type Place } from './frozen-blocks.ts'
 import type { AggregateKernel } from './kernel.ts'
+import { codecOf } from './table-picture.ts'
 
-/** A session as it was at the barrier. Custom values are encoded there and then. */
-export interface StoredSession {
-  readonly key: Key
-  readonly start: number
-  readonly end: number
-  readonly fired: number
-  readonly words: Float64Array
-  readonly objects: readonly unknown[]
+/** What a session has beside its words. */
+interface Extras {
+  /** Encoded at the barrier, since user functions may change them with the next row. */
+  readonly objects: readonly Uint8Array[]
   readonly sets: readonly {
     readonly set: DistinctSet
     readonly count: number
@@ -22,104 +26,137 @@ export interface StoredSession {
   }[]
 }
 
-export interface RestoredSession extends Omit<StoredSession, 'sets'> {
-  readonly entries: readonly (readonly {
-    readonly value: string | number | bigint | boolean
-    readonly mask: number
-  }[])[]
-}
+/** Sessions as they were at the barrier. */
+export class SessionPicture {
+  readonly #kernel: AggregateKernel
+  readonly #keys: Key[] = []
+  readonly #starts: Float64Array
+  readonly #ends: Float64Array
+  readonly #fired: Uint8Array
+  readonly #words: Float64Array
+  /** Empty for kernels without custom values and distinct sets. */
+  readonly #extras: Extras[] = []
 
-/** Sessions per slice, before blocks are cut by key group. */
-const sliceSessions = 8_192
-
-export function freezeSessions(
-  sessions: readonly StoredSession[],
-  kernel: AggregateKernel,
-  range: KeyGroupRange,
-): FrozenState {
-  // User functions may change custom values in place, so they are encoded before the next row.
-  const encoded = sessions.map((s) =>
-    s.objects.map((value, index) => codec(kernel, index).encode(value)),
-  )
-  let at = 0
-  return {
-    next(budgetBytes) {
-      if (at >= sessions.length) return undefined
-      const writers = new Map<number, Writer>()
-      let bytes = 0
-      for (
-        const limit = at + sliceSessions;
-        at < sessions.length && at < limit && bytes < budgetBytes;
-        at++
-      ) {
-        const session = sessions[at]!
-        const group = keyGroupOf(keyHash(session.key), range.total)
-        const writer = writers.get(group) ?? new Writer()
-        writers.set(group, writer)
-        const before = writer.position
-        write(session, encoded[at] ?? [], writer)
-        bytes += writer.position - before
-      }
-      return [...writers]
-        .sort(([a], [b]) => a - b)
-        .map(([keyGroup, writer]) => ({
-          section: 'sessions',
-          keyGroup,
-          bytes: writer.finish().slice(),
-        }))
-    },
-    abandon() {
-      at = sessions.length
-    },
+  /** For exactly `count` sessions. */
+  constructor(kernel: AggregateKernel, count: number) {
+    this.#kernel = kernel
+    this.#starts = new Float64Array(count)
+    this.#ends = new Float64Array(count)
+    this.#fired = new Uint8Array(count)
+    this.#words = new Float64Array(count * kernel.stride)
   }
-}
 
-function write(session: StoredSession, objects: readonly Uint8Array[], writer: Writer): void {
-  writer.blob(dynamic.encode(session.key))
-  writer.f64(session.start)
-  writer.f64(session.end)
-  writer.u8(session.fired)
-  for (const word of session.words) writer.f64(word)
-  for (const object of objects) writer.blob(object)
-  for (const { set, count, masks } of session.sets) {
-    writer.varint(count)
-    for (let entry = 0; entry < count; entry++) {
-      writer.varint(masks[entry] ?? 0)
-      writer.blob(dynamic.encode(set.valueAt(entry)))
+  // hot: once per session at a barrier, while nothing else goes on
+  add(
+    key: Key,
+    start: number,
+    end: number,
+    fired: number,
+    words: Float64Array,
+    at: number,
+    objects: readonly unknown[],
+    objectAt: number,
+    sets: readonly DistinctSet[],
+  ): void {
+    const { stride, custom, distincts } = this.#kernel
+    const i = this.#keys.length
+    this.#keys.push(key)
+    this.#starts[i] = start
+    this.#ends[i] = end
+    this.#fired[i] = fired
+    for (let word = 0; word < stride; word++) this.#words[i * stride + word] = words[at + word]!
+    if (custom.length === 0 && distincts.length === 0) return
+    this.#extras.push({
+      objects: custom.map((definition, index) =>
+        codecOf(definition.accumulator).encode(objects[objectAt + index]),
+      ),
+      sets: sets.map((set) => ({ set, count: set.size, masks: set.copyMasks() })),
+    })
+  }
+
+  frozen(range: KeyGroupRange): FrozenState {
+    assert(this.#keys.length === this.#fired.length, 'a picture has all sessions')
+    const writer = new Writer()
+    return frozenBlocks(writer, this.#places(range.total, writer), () => {})
+  }
+
+  *#places(total: number, writer: Writer): Generator<Place> {
+    const count = this.#keys.length
+    const slice = new GroupSort(Math.min(sliceSessions, count), total)
+    const groups = new Uint16Array(slice.order.length)
+    for (let from = 0; from < count; from += sliceSessions) {
+      const members = Math.min(sliceSessions, count - from)
+      for (let i = 0; i < members; i++)
+        groups[i] = keyGroupOf(keyHash(this.#keys[from + i]!), total)
+      slice.sort(members, (member) => groups[member]!)
+      for (const { keyGroup, first, end } of slice.groups()) {
+        const start = writer.position
+        for (let i = first; i < end; i++) this.#write(from + slice.order[i]!, writer)
+        yield { section: 'sessions', keyGroup, start, end: writer.position }
+      }
+    }
+  }
+
+  #write(i: number, writer: Writer): void {
+    const { stride } = this.#kernel
+    const block = writer.beginBlock()
+    dynamic.write(this.#keys[i], writer)
+    writer.endBlock(block)
+    writer.f64(this.#starts[i]!)
+    writer.f64(this.#ends[i]!)
+    writer.u8(this.#fired[i]!)
+    writer.f64s(this.#words, i * stride, stride)
+    const extras = this.#extras[i]
+    if (extras === undefined) return
+    for (const object of extras.objects) writer.blob(object)
+    for (const { set, count, masks } of extras.sets) {
+      writer.varint(count)
+      for (let entry = 0; entry < count; entry++) {
+        writer.varint(masks[entry]!)
+        const value = writer.beginBlock()
+        dynamic.write(set.valueAt(entry), writer)
+        writer.endBlock(value)
+      }
     }
   }
 }
 
-export function readSessions(
-  block: SnapshotBlock,
-  kernel: AggregateKernel,
-): readonly RestoredSession[] {
-  const reader = new Reader(block.bytes)
-  const sessions: RestoredSession[] = []
-  while (reader.remaining > 0) {
-    const key = dynamic.decode(reader.blob()) as Key
-    const start = reader.f64()
-    const end = reader.f64()
-    const fired = reader.u8()
-    const words = new Float64Array(kernel.stride)
-    for (let i = 0; i < words.length; i++) words[i] = reader.f64()
-    const objects = kernel.custom.map((_, index) => codec(kernel, index).decode(reader.blob()))
-    const entries = kernel.distincts.map(() => {
-      const list: { value: string | number | bigint | boolean; mask: number }[] = []
-      for (let left = reader.varint(); left > 0; left--) {
-        const mask = reader.varint()
-        list.push({
-          mask,
-          value: dynamic.decode(reader.blob()) as string | number | bigint | boolean,
-        })
-      }
-      return list
-    })
-    sessions.push({ key, start, end, fired, words, objects, entries })
-  }
-  return sessions
+/** Sessions that are sorted together. */
+const sliceSessions = 16_384
+
+/** What a session begins with; its words, custom values and sets follow. */
+export interface StoredBounds {
+  readonly key: Key
+  readonly start: number
+  readonly end: number
+  readonly fired: number
 }
 
-function codec(kernel: AggregateKernel, index: number): Codec<unknown> {
-  return kernel.custom[index]?.accumulator ?? (dynamic as Codec<unknown>)
+export function readBounds(reader: Reader): StoredBounds {
+  const outer = reader.enterBlock()
+  const key = dynamic.read(reader) as Key
+  reader.leaveBlock(outer)
+  return { key, start: reader.f64(), end: reader.f64(), fired: reader.u8() }
+}
+
+/** Reads the custom values of a session to `objects` and the entries of its sets. */
+export function readExtras(
+  reader: Reader,
+  kernel: AggregateKernel,
+  objects: unknown[],
+  objectAt: number,
+  sets: readonly DistinctSet[],
+): void {
+  kernel.custom.forEach((definition, index) => {
+    objects[objectAt + index] = codecOf(definition.accumulator).decode(reader.blob())
+  })
+  kernel.distincts.forEach((_, index) => {
+    for (let left = reader.varint(); left > 0; left--) {
+      const mask = reader.varint()
+      const outer = reader.enterBlock()
+      const value = dynamic.read(reader) as string | number | bigint | boolean
+      reader.leaveBlock(outer)
+      sets[index]?.add(0, value, mask)
+    }
+  })
 }

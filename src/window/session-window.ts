@@ -11,6 +11,7 @@
  */
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts } from '../operators/contract.ts'
+import { Reader } from '../schema/bytes.ts'
 import { compareKeys } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
 import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
@@ -18,7 +19,7 @@ import { KeyTable } from '../state/key-table.ts'
 import { Deadlines } from './deadlines.ts'
 import { DistinctSet } from './distinct.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
-import { freezeSessions, readSessions, type StoredSession } from './session-snapshot.ts'
+import { readBounds, readExtras, SessionPicture } from './session-snapshot.ts'
 
 export interface SessionWindowOptions {
   readonly name: string
@@ -167,18 +168,31 @@ export class SessionWindowOperator {
   }
 
   freeze(): FrozenState {
-    const sessions: StoredSession[] = []
+    const { kernel } = this
+    const picture = new SessionPicture(kernel, this.#live)
     for (let id = 0; id < this.#count; id++) {
-      if (this.#owner[id] === none) continue
-      sessions.push(this.#stored(id))
+      const slot = this.#owner[id]!
+      if (slot === none) continue
+      picture.add(
+        this.#keys.keyAt(slot),
+        this.#start[id]!,
+        this.#end[id]!,
+        this.#fired[id]!,
+        this.#words,
+        id * kernel.stride,
+        this.#objects,
+        id * kernel.objects,
+        this.#sets[id] ?? noSets,
+      )
     }
-    return freezeSessions(sessions, this.kernel, this.#options.range)
+    return picture.frozen(this.#options.range)
   }
 
   restore(block: SnapshotBlock): void {
     if (block.keyGroup < this.#options.range.first || block.keyGroup >= this.#options.range.end)
       return
-    for (const session of readSessions(block, this.kernel)) this.#restoreSession(session)
+    const reader = new Reader(block.bytes)
+    while (reader.remaining > 0) this.#restoreSession(reader)
   }
 
   finishRestore(): void {
@@ -350,36 +364,18 @@ export class SessionWindowOperator {
     return compareKeys(this.#keys.keyAt(this.#owner[a]!), this.#keys.keyAt(this.#owner[b]!))
   }
 
-  #stored(id: number): StoredSession {
-    const { kernel } = this
-    return {
-      key: this.#keys.keyAt(this.#owner[id]!),
-      start: this.#start[id]!,
-      end: this.#end[id]!,
-      fired: this.#fired[id]!,
-      words: this.#words.slice(id * kernel.stride, (id + 1) * kernel.stride),
-      objects: kernel.custom.map((_, index) => this.#objects[id * kernel.objects + index]),
-      sets: this.#sets[id]?.map((set) => ({ set, count: set.size, masks: set.copyMasks() })) ?? [],
-    }
-  }
-
-  #restoreSession(session: ReturnType<typeof readSessions>[number]): void {
-    const slot = this.#keys.slot(session.key)
+  #restoreSession(reader: Reader): void {
+    const { key, start, end, fired } = readBounds(reader)
+    const slot = this.#keys.slot(key)
     if (this.#keys.inserted) this.#newKey(slot)
     const id = this.#newSession(slot)
     const { kernel } = this
-    this.#start[id] = session.start
-    this.#end[id] = session.end
-    this.#fired[id] = session.fired
-    this.#words.set(session.words, id * kernel.stride)
-    session.objects.forEach((value, index) => {
-      this.#objects[id * kernel.objects + index] = value
-    })
-    session.entries.forEach((entries, index) => {
-      for (const { value, mask } of entries) this.#sets[id]?.[index]?.add(0, value, mask)
-    })
-    const delay = session.fired === 1 ? this.#closeDelay : this.#fireDelay
-    this.#deadline(session.end - 1 + delay, id)
+    this.#start[id] = start
+    this.#end[id] = end
+    this.#fired[id] = fired
+    reader.f64s(this.#words, id * kernel.stride, kernel.stride)
+    readExtras(reader, kernel, this.#objects, id * kernel.objects, this.#sets[id] ?? noSets)
+    this.#deadline(end - 1 + (fired === 1 ? this.#closeDelay : this.#fireDelay), id)
   }
 }
 

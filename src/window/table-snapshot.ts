@@ -6,9 +6,10 @@
  */
 import { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
-import type { FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
+import type { FrozenState, KeyGroupRange } from '../state/contract.ts'
 import { pageRows } from '../state/accumulators.ts'
 import type { AccumulatorTable } from './accumulator-table.ts'
+import { frozenBlocks, GroupSort, type Place } from './frozen-blocks.ts'
 import { RowBlocks, sliceSlotsMax } from './table-blocks.ts'
 import type { TablePicture } from './table-picture.ts'
 
@@ -22,14 +23,6 @@ const sliceEntries = 16_384
 interface Frozen {
   readonly namespace: number
   readonly picture: TablePicture
-}
-
-/** Where a block lies in the buffer of its call. */
-interface Place {
-  readonly section: string
-  readonly keyGroup: number
-  readonly start: number
-  readonly end: number
 }
 
 /**
@@ -47,29 +40,7 @@ export function freezeTables(
   const finish = (): void => {
     for (const { picture } of frozen) picture.onDone()
   }
-  return {
-    next(budgetBytes) {
-      writer.clear()
-      const written: Place[] = []
-      while (writer.position < budgetBytes) {
-        const place = places.next()
-        if (place.done) {
-          finish()
-          break
-        }
-        written.push(place.value)
-      }
-      if (written.length === 0) return undefined
-      return written.map(
-        ({ section, keyGroup, start, end }): SnapshotBlock => ({
-          section,
-          keyGroup,
-          bytes: writer.bytes.subarray(start, end),
-        }),
-      )
-    },
-    abandon: finish,
-  }
+  return frozenBlocks(writer, places, finish)
 }
 
 class TablesWriter {
@@ -78,9 +49,7 @@ class TablesWriter {
   readonly #total: number
   readonly #writer: Writer
   readonly #rows: RowBlocks
-  /** The slice, sorted: `#order` holds its members group after group, `#ends` where each group ends. */
-  readonly #order: Uint16Array = new Uint16Array(sliceSlotsMax)
-  readonly #ends: Int32Array
+  readonly #slice: GroupSort
 
   constructor(frozen: readonly Frozen[], header: readonly number[], total: number, writer: Writer) {
     this.#frozen = frozen
@@ -88,7 +57,7 @@ class TablesWriter {
     this.#total = total
     this.#writer = writer
     this.#rows = new RowBlocks(writer)
-    this.#ends = new Int32Array(total)
+    this.#slice = new GroupSort(sliceSlotsMax, total)
   }
 
   *places(): Generator<Place> {
@@ -107,14 +76,14 @@ class TablesWriter {
 
   *#table({ namespace, picture }: Frozen): Generator<Place> {
     const writer = this.#writer
-    const order = this.#order
+    const { order } = this.#slice
     const slots = sliceSlotsOf(picture.table.kernel.stride)
     for (let from = 0; from < picture.count; from += slots) {
       const to = Math.min(from + slots, picture.count)
       const groups = picture.table.groups(to, this.#total)
-      this.#sort(to - from, (member) => groups[from + member]!)
+      this.#slice.sort(to - from, (member) => groups[from + member]!)
       picture.load(from, to)
-      for (const { keyGroup, first, end } of this.#groups()) {
+      for (const { keyGroup, first, end } of this.#slice.groups()) {
         const start = this.#rows.write(namespace, picture, from, order, first, end)
         yield { section: 'rows', keyGroup, start, end: writer.position }
       }
@@ -131,13 +100,13 @@ class TablesWriter {
     const writer = this.#writer
     for (let from = 0; from < count; from += sliceEntries) {
       const to = Math.min(from + sliceEntries, count)
-      this.#sort(to - from, (member) => groups[set.slotAt(from + member)]!)
-      for (const { keyGroup, first, end } of this.#groups()) {
+      this.#slice.sort(to - from, (member) => groups[set.slotAt(from + member)]!)
+      for (const { keyGroup, first, end } of this.#slice.groups()) {
         const start = writer.position
         writer.f64(namespace)
         writer.varint(index + 1)
         for (let i = first; i < end; i++) {
-          const entry = from + this.#order[i]!
+          const entry = from + this.#slice.order[i]!
           writer.varint(set.slotAt(entry))
           writer.varint(masks[entry]!)
           const block = writer.beginBlock()
@@ -146,35 +115,6 @@ class TablesWriter {
         }
         yield { section: 'distinct', keyGroup, start, end: writer.position }
       }
-    }
-  }
-
-  /** Counting sort of the members 0 to `count` of a slice; those of a group keep their order. */
-  #sort(count: number, groupOf: (member: number) => number): void {
-    const ends = this.#ends
-    const order = this.#order
-    ends.fill(0)
-    for (let member = 0; member < count; member++) ends[groupOf(member)]!++
-    let sum = 0
-    for (let group = 0; group < ends.length; group++) {
-      const members = ends[group]!
-      ends[group] = sum
-      sum += members
-    }
-    for (let member = 0; member < count; member++) order[ends[groupOf(member)]!++] = member
-  }
-
-  /** The groups of the slice that have members: `#order[first, end)`. */
-  *#groups(): Generator<{
-    readonly keyGroup: number
-    readonly first: number
-    readonly end: number
-  }> {
-    let first = 0
-    for (let keyGroup = 0; keyGroup < this.#ends.length; keyGroup++) {
-      const end = this.#ends[keyGroup]!
-      if (end > first) yield { keyGroup, first, end }
-      first = end
     }
   }
 }
