@@ -7,16 +7,25 @@
 /** The string in `bytes[start, end)`, or `undefined` when some byte is not ASCII. */
 export type AsciiReader = (bytes: Uint8Array, start: number, end: number) => string | undefined
 
+/** The string in `bytes[start, end)`, all of which are known to be ASCII. */
+export type KnownAsciiReader = (bytes: Uint8Array, start: number, end: number) => string
+
 /** Writes `text` as UTF-8 at `bytes[at...]`, which has room for `3 * text.length` bytes; returns the number of bytes. */
 export type Utf8Writer = (text: string, bytes: Uint8Array, at: number) => number
 
 let reader: AsciiReader | undefined
+let knownReader: KnownAsciiReader | undefined
 let writer: Utf8Writer | undefined
 const encoder = new TextEncoder()
 
 /** `undefined` also where the host has nothing to offer: decode as UTF-8 then. */
 export function readAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
   return reader === undefined ? undefined : reader(bytes, start, end)
+}
+
+/** The same without looking at the bytes: whoever wrote them has said that they are ASCII. */
+export function readKnownAscii(bytes: Uint8Array, start: number, end: number): string | undefined {
+  return knownReader === undefined ? undefined : knownReader(bytes, start, end)
 }
 
 /**
@@ -29,7 +38,12 @@ export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
 }
 
 /** Called once by the platform at start. */
-export function useNativeText(read: AsciiReader, write: Utf8Writer): void {
+export function useNativeText(
+  read: AsciiReader,
+  readKnown: KnownAsciiReader,
+  write: Utf8Writer,
+): void {
   reader = read
+  knownReader = readKnown
   writer = write
 }

@@ -30,7 +30,10 @@ export interface MessageWriter {
 }
 
 export interface MessageReader {
-  /** The next message in a buffer of its own (it starts at 0 and may be kept), or undefined. */
+  /**
+   * The next message, or undefined. It starts at a multiple of 8 of its buffer, which holds other messages too, and stays
+   * as it is; whoever keeps it longer than its batch copies it.
+   */
   read(): Uint8Array<ArrayBuffer> | undefined
   /** How full the channel is, 0 to 1. */
   readonly fill: number

@@ -3,9 +3,9 @@
  * message's own buffer. One decoder per channel: it remembers the shapes that were announced there.
  */
 import { assert, present } from '../base/assert.ts'
-import { decodeTrustedFrame } from '../frame/decode.ts'
+import { openTrustedFrame } from '../frame/decode.ts'
 import { pad8 } from '../frame/format.ts'
-import { type Frame, type Region, regionOf } from '../frame/frame.ts'
+import { type Frame, FRAME_ROWS_MAX, makeRegion, type Region } from '../frame/frame.ts'
 import type { FrameLayout } from '../frame/layout.ts'
 import { readText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
@@ -22,37 +22,48 @@ import {
 } from './format.ts'
 import { readKeys } from './key-column.ts'
 
+const REPEATED_VALUES = 8 * FRAME_ROWS_MAX
+
 const noKeys: ArrayLike<Key> = Object.freeze([])
 
 export class MessageDecoder {
   private readonly layouts = new Map<number, FrameLayout>()
+  /** Over the buffer of the last message: the next one mostly lies behind it. */
+  private region: Region | undefined
+  private readonly repeated = new Repeated()
 
-  /** `message` as a reader gave it, at the start of its buffer; the batch keeps it. */
+  /** `message` as a reader gave it; the batch keeps it. */
   decode(message: Uint8Array<ArrayBuffer>): Message {
-    assert(message.byteOffset === 0, 'a message does not start at the start of its buffer')
-    const region = regionOf(message)
-    const head = region.i32[0]!
+    const start = message.byteOffset
+    assert((start & 7) === 0, 'a message does not start at a multiple of 8')
+    let { region } = this
+    if (region === undefined || region.u8.buffer !== message.buffer) {
+      region = makeRegion(message)
+      this.region = region
+    }
+    const head = region.i32[start >>> 2]!
     switch (head & 0xff) {
       case kinds.rows:
-        return { kind: 'rows', rows: this.rows(region, head >>> 8) }
+        return { kind: 'rows', rows: this.rows(region, start, head >>> 8) }
       case kinds.watermark:
-        return { kind: 'watermark', watermark: region.f64[HEAD_BYTES >>> 3]! }
+        return { kind: 'watermark', watermark: region.f64[(start + HEAD_BYTES) >>> 3]! }
       case kinds.idle:
         return { kind: 'idle' }
       case kinds.barrier:
-        return { kind: 'barrier', epoch: region.f64[HEAD_BYTES >>> 3]! }
+        return { kind: 'barrier', epoch: region.f64[(start + HEAD_BYTES) >>> 3]! }
       default:
         assert(head === kinds.end, 'a message between subtasks is of no known kind', { head })
         return { kind: 'end' }
     }
   }
 
-  private rows(region: Region, flags: number): RowBatch {
-    const { u8, i32, f64 } = region
-    const length = i32[1]!
-    const frameCount = i32[2]!
-    const newShapes = i32[3]!
-    let at = HEAD_BYTES
+  private rows(region: Region, start: number, flags: number): RowBatch {
+    const { u8, i32 } = region
+    const word = start >>> 2
+    const length = i32[word + 1]!
+    const frameCount = i32[word + 2]!
+    const newShapes = i32[word + 3]!
+    let at = start + HEAD_BYTES
     if (newShapes > 0) {
       this.learn(readText(u8, at, at + newShapes))
       at += pad8(newShapes)
@@ -70,22 +81,32 @@ export class MessageDecoder {
       at += pad8(length)
     }
     const sameTimes = (flags & SAME_TIMES) !== 0
-    const times = column(f64, at >>> 3, length, sameTimes)
+    const times = this.column(region, at, length, sameTimes)
     at += sameTimes ? 8 : length * 8
     const sameMarks = (flags & SAME_MARKS) !== 0
-    const marks = column(f64, at >>> 3, length, sameMarks)
+    const marks = this.column(region, at, length, sameMarks)
     at += sameMarks ? 8 : length * 8
     const partial = (flags & PARTIAL) !== 0
     if ((flags & KEYS) === 0)
       return { length, partial, frame, rows, keys: noKeys, times, marks, hashes: undefined }
-    const hashes = i32.subarray(at >>> 2, (at >>> 2) + length)
+    const hashes = new Int32Array(u8.buffer, at, length)
     const keys = readKeys(region, at + pad8(length * 4), length, flags)
     return { length, partial, frame, rows, keys, times, marks, hashes }
   }
 
-  private frame({ u8, i32 }: Region, at: number): Frame {
+  private frame(region: Region, at: number): Frame {
+    const { i32 } = region
     const layout = present(this.layouts.get(i32[at >>> 2]!), 'the shape of rows that were received')
-    return decodeTrustedFrame(layout, u8, at + FRAME_HEAD_BYTES, i32[(at >>> 2) + 2])
+    return openTrustedFrame(layout, region, at + FRAME_HEAD_BYTES, i32[(at >>> 2) + 2]!)
+  }
+
+  private column(
+    { u8, f64 }: Region,
+    at: number,
+    rows: number,
+    same: boolean,
+  ): Float64Array<ArrayBuffer> {
+    return same ? this.repeated.column(f64[at >>> 3]!, rows) : new Float64Array(u8.buffer, at, rows)
   }
 
   /** Plain rows in the order in which they were sent. */
@@ -118,11 +139,23 @@ export class MessageDecoder {
   }
 }
 
-function column(
-  f64: Float64Array<ArrayBuffer>,
-  at: number,
-  rows: number,
-  same: boolean,
-): Float64Array<ArrayBuffer> {
-  return same ? new Float64Array(rows).fill(f64[at]!) : f64.subarray(at, at + rows)
+/** Columns of one value. What was handed out never changes; a small array of its own each would cost a microsecond. */
+class Repeated {
+  private chunk: Float64Array<ArrayBuffer> | undefined
+  private used = 0
+  private last: Float64Array<ArrayBuffer> | undefined
+
+  column(value: number, rows: number): Float64Array<ArrayBuffer> {
+    const { last } = this
+    if (last !== undefined && last.length === rows && Object.is(last[0], value)) return last
+    if (this.chunk === undefined || this.used + rows > this.chunk.length) {
+      this.chunk = new Float64Array(REPEATED_VALUES)
+      this.used = 0
+    }
+    const made = new Float64Array(this.chunk.buffer, this.used * 8, rows)
+    for (let i = 0; i < rows; i++) made[i] = value
+    this.used += rows
+    this.last = made
+    return made
+  }
 }

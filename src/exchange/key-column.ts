@@ -91,12 +91,12 @@ export class KeyColumn {
 
 /** Reads the keys that `write` appended. */
 export function readKeys(
-  { u8, i32, f64 }: Region,
+  { u8, i32 }: Region,
   at: number,
   rows: number,
   flags: number,
 ): ArrayLike<Key> {
-  if ((flags & (TEXT_KEYS | MIXED_KEYS)) === 0) return f64.subarray(at >>> 3, (at >>> 3) + rows)
+  if ((flags & (TEXT_KEYS | MIXED_KEYS)) === 0) return new Float64Array(u8.buffer, at, rows)
   const bytes = i32[at >>> 2]!
   const start = at + 16
   const keys: Key[] = []

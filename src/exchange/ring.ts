@@ -24,6 +24,9 @@ const REFUSED = 32
 const CONTROL_WORDS = 48
 export const CONTROL_BYTES: number = CONTROL_WORDS * 4
 const RECORD_HEAD = 8
+/** Small messages are copied into chunks of this size, one after the other: a buffer each would cost more than the copy. */
+const CHUNK_BYTES = 1 << 16
+const SHARED_BYTES_MAX = 1 << 13
 
 /** Wakes the other end. */
 export interface Waker {
@@ -159,6 +162,8 @@ export class RingReader extends RingEnd implements MessageReader {
   private head: number
   private partial: Uint8Array<ArrayBuffer> | undefined
   private filled: number
+  private chunk: ArrayBuffer | undefined
+  private chunkAt: number
 
   constructor(memory: SharedArrayBuffer, offset: number, bytes: number, peer: Waker, own: Armed) {
     super(memory, offset, bytes, peer, own)
@@ -166,6 +171,8 @@ export class RingReader extends RingEnd implements MessageReader {
     this.head = this.tail
     this.partial = undefined
     this.filled = 0
+    this.chunk = undefined
+    this.chunkAt = 0
   }
 
   read(): Uint8Array<ArrayBuffer> | undefined {
@@ -175,7 +182,7 @@ export class RingReader extends RingEnd implements MessageReader {
       const at = (this.tail << 3) & mask
       const length = this.i32[at >>> 2]!
       const total = this.i32[(at >>> 2) + 1]!
-      const message = this.partial ?? new Uint8Array(total)
+      const message = this.partial ?? this.room(total)
       const start = (at + RECORD_HEAD) & mask
       const first = Math.min(length, size - start)
       message.set(this.u8.subarray(start, start + first), this.filled)
@@ -190,6 +197,18 @@ export class RingReader extends RingEnd implements MessageReader {
       this.partial = message
     }
     return undefined
+  }
+
+  /** Where a message of so many bytes goes. It is never used again. */
+  private room(bytes: number): Uint8Array<ArrayBuffer> {
+    if (bytes > SHARED_BYTES_MAX) return new Uint8Array(bytes)
+    let at = this.chunkAt
+    if (this.chunk === undefined || at + bytes > CHUNK_BYTES) {
+      this.chunk = new ArrayBuffer(CHUNK_BYTES)
+      at = 0
+    }
+    this.chunkAt = (at + bytes + 7) & ~7
+    return new Uint8Array(this.chunk, at, bytes)
   }
 
   private hasRecord(): boolean {

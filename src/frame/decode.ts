@@ -64,6 +64,16 @@ export function decodeTrustedFrame(
   return open(layout, bytes, offset, length, false)
 }
 
+/** The same for a frame inside memory whose arrays are at hand, at a multiple of 8. */
+export function openTrustedFrame(
+  layout: FrameLayout,
+  region: Region,
+  start: number,
+  length: number,
+): Frame {
+  return openIn(layout, region, start, length, false)
+}
+
 /** A frame in a buffer of its own: for whatever is kept longer than the batch it came with. */
 export function copyFrame(frame: Frame): Frame {
   if (frame.u8.length === frame.byteLength) return frame
@@ -96,6 +106,16 @@ function open(
   // `as`: other kinds of buffers were copied above.
   const inPlace = bytes as Uint8Array<ArrayBuffer>
   const region = bytes.buffer.byteLength === length ? makeRegion(inPlace) : regionOf(inPlace)
+  return openIn(layout, region, start, length, check)
+}
+
+function openIn(
+  layout: FrameLayout,
+  region: Region,
+  start: number,
+  length: number,
+  check: boolean,
+): Frame {
   const { i32, f64 } = region
   const at = start >>> 2
   if (i32[at] !== MAGIC) throw frameDamaged('it does not begin with the mark of a frame')
@@ -166,7 +186,7 @@ function place(
       if (heapAt + bytes > end) throw frameDamaged('a heap is cut off')
       slots[slot + 2] = heapAt
       slots[slot + 3] = bytes
-      slots[slot + 4] = ascii
+      slots[slot + 4] = check ? 0 : ascii
       if (check) checkEnds(column, i32, at >>> 2, rows, bytes, ascii)
       at = heapAt + pad8(bytes)
     } else {

@@ -120,7 +120,7 @@ function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): C
       columns.rows === 'variant' ? code`this.${name('r', column.part)}` : code`this.length`
     methods.push(code`${name('t', k)}() {
 const h = this.${name('h', k)}
-return h === undefined ? this.${name('h', k)} = ${constant(openHeap)}(this.u8, this.${name('p', k)}, this.${name('b', k)}, this.i32[this.${name('o', k)} + ${rows}]) : h
+return h === undefined ? this.${name('h', k)} = ${constant(openHeap)}(this.u8, this.${name('p', k)}, this.${name('b', k)}, this.i32[this.${name('o', k)} + ${rows}], this.${name('a', k)}) : h
 }`)
   }
   const parts =

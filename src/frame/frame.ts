@@ -5,11 +5,12 @@
  * All frames of a buffer share three typed arrays over the whole of it, so a frame costs one small object however many
  * columns it has. Per column `k` a frame has numbered properties, made by its layout: `o<k>` the index of the first
  * value (in units of the column's array), `n<k>` the first byte of the map of absent values, `p<k>`, `b<k>`, `a<k>` start,
- * length and ASCII flag of the heap, `h<k>` the heap as a string once somebody asked for it.
+ * length of the heap and whether it is surely ASCII, `h<k>` the heap as a string once somebody asked for it.
  *
  * Laws: a frame never changes while it is in use; who hands it out says how long that is (a source: until it is asked for
  * more). Whoever keeps a frame keeps its whole buffer, so what outlives a batch is copied (`copyFrame`).
  */
+import { readKnownAscii } from '../base/ascii.ts'
 import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import { readText } from '../schema/text.ts'
@@ -131,9 +132,19 @@ export function makeRegion(bytes: Uint8Array<ArrayBuffer>): Region {
   }
 }
 
-/** The heap of a text column as one string, of `units` UTF-16 units. TM1030 when it is not. */
-export function openHeap(u8: Uint8Array, start: number, length: number, units: number): string {
-  const text = readText(u8, start, start + length)
+/**
+ * The heap of a text column as one string, of `units` UTF-16 units. TM1030 when it is not. `ascii`: 1 when whoever wrote
+ * it is trusted and has found ASCII only.
+ */
+export function openHeap(
+  u8: Uint8Array,
+  start: number,
+  length: number,
+  units: number,
+  ascii: number,
+): string {
+  const known = ascii === 1 ? readKnownAscii(u8, start, start + length) : undefined
+  const text = known ?? readText(u8, start, start + length)
   if (text.length !== units)
     throw frameDamaged(`a text heap has ${text.length} units instead of ${units}`)
   return text

@@ -99,7 +99,13 @@ function frameClass(columns: Columns): Readers['FrameClass'] {
       value(this: Numbered): string {
         const rows = columns.rows === 'variant' ? (this[`r${column.part}`] as number) : this.length
         const units = this.i32[(this[`o${k}`] as number) + rows]!
-        this[`h${k}`] ??= openHeap(this.u8, this[`p${k}`] as number, this[`b${k}`] as number, units)
+        this[`h${k}`] ??= openHeap(
+          this.u8,
+          this[`p${k}`] as number,
+          this[`b${k}`] as number,
+          units,
+          this[`a${k}`] as number,
+        )
         return this[`h${k}`] as string
       },
     })

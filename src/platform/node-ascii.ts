@@ -16,6 +16,7 @@ export function installNativeAscii(): void {
   useNativeText(
     (bytes, start, end) =>
       isAscii(bytes.subarray(start, end)) ? latin1Slice.call(bytes, start, end) : undefined,
+    (bytes, start, end) => latin1Slice.call(bytes, start, end),
     (text, bytes, at) => utf8Write.call(bytes, text, at),
   )
 }
