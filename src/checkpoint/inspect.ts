@@ -8,6 +8,7 @@ import { isTidemillError, TidemillError } from '../base/errors.ts'
 import { openDataObject } from './data-reader.ts'
 import type { StorageEnv } from './directory-storage.ts'
 import { checkpointErrors } from './errors.ts'
+import { InFlightCount, inFlightSection, type InFlightSummary } from './in-flight.ts'
 import { checkLedger, formatLedgerProblem, type Ledger } from './ledger.ts'
 import type { Manifest, SnapshotKind } from './manifest.ts'
 import {
@@ -45,6 +46,8 @@ export interface SnapshotSummary {
   readonly sizeBytes: number
   readonly objects: readonly { readonly name: string; readonly sizeBytes: number }[]
   readonly operators: readonly OperatorSummary[]
+  /** Rows that were on their way between subtasks, by channel; none after a barrier that aligned. */
+  readonly inFlight: readonly InFlightSummary[]
   readonly positions: readonly PositionSummary[]
   readonly watermarks: readonly {
     readonly node: number
@@ -85,7 +88,7 @@ export interface PositionSummary {
   readonly position: string
 }
 
-/** Summary of one snapshot, by default the newest. Verifies manifest and indexes, not the payloads. */
+/** Summary of one snapshot, by default the newest. Verifies manifest and indexes, and of payloads only rows in flight. */
 export async function inspectSnapshot(
   env: StorageEnv,
   directory: string,
@@ -122,7 +125,7 @@ async function summarize(storage: CheckpointStorage, manifest: Manifest): Promis
     versions: manifest.versions,
     sizeBytes: objects.reduce((sum, object) => sum + object.sizeBytes, manifestBytes),
     objects: objects.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
-    operators: await operatorsOf(storage, manifest),
+    ...(await contentOf(storage, manifest)),
     positions: manifest.subtasks.flatMap(({ subtask, positions }) =>
       positions.map(({ source, partition, position }) => ({
         source,
@@ -151,15 +154,21 @@ interface SectionCount {
   readonly keyGroups: Set<number>
 }
 
-async function operatorsOf(
+async function contentOf(
   storage: CheckpointStorage,
   manifest: Manifest,
-): Promise<readonly OperatorSummary[]> {
+): Promise<Pick<SnapshotSummary, 'operators' | 'inFlight'>> {
+  const inFlight = new InFlightCount()
   const operators = new Map<string, Map<string, SectionCount>>()
   for (const { object, subtask } of manifest.subtasks) {
     if (object === undefined) continue
     const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+    await reader.read(
+      ({ section }) => section === inFlightSection,
+      (_holder, { bytes }) => inFlight.add(bytes, subtask),
+    )
     for (const block of reader.blocks) {
+      if (block.section === inFlightSection) continue
       const sections = operators.get(block.operator) ?? new Map<string, SectionCount>()
       operators.set(block.operator, sections)
       const count = sections.get(block.section) ?? { sizeBytes: 0, blocks: 0, keyGroups: new Set() }
@@ -170,6 +179,12 @@ async function operatorsOf(
     }
     await reader.close()
   }
+  return { operators: summariesOf(operators), inFlight: inFlight.channels }
+}
+
+function summariesOf(
+  operators: ReadonlyMap<string, ReadonlyMap<string, SectionCount>>,
+): readonly OperatorSummary[] {
   return [...operators]
     .sort(([a], [b]) => compareText(a, b))
     .map(([operator, counts]) => {

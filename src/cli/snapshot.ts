@@ -91,6 +91,13 @@ function describeSnapshot(summary: SnapshotSummary): readonly string[] {
   })
   list(
     lines,
+    'rows in flight',
+    summary.inFlight,
+    (one) =>
+      `exchange ${one.exchange}  subtask ${one.from} to ${one.to}  ${counted(one.rows, 'row')}, ${bytesText(one.sizeBytes)}`,
+  )
+  list(
+    lines,
     'prepared output',
     summary.sinks,
     (one) => `${one.sink}  epoch ${one.epoch}  ${bytesText(one.preparedBytes)}`,
