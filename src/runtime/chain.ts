@@ -7,6 +7,8 @@ import type { RowBatch } from '../exchange/contract.ts'
 import type { Frame } from '../frame/frame.ts'
 import type { Plan, PlanNode } from '../graph/plan.ts'
 import type { Emit, Operator } from '../operators/contract.ts'
+import type { AccumulatorTable } from '../window/accumulator-table.ts'
+import type { AggregateKernel } from '../window/kernel.ts'
 import type { SinkWriter } from '../connectors/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { LocalPhase } from '../window/local-phase.ts'
@@ -50,6 +52,14 @@ export function counterLayout(plan: Plan): CounterLayout {
 /** A stateful step as the chain feeds it. */
 export interface KeyedOperator extends Operator {
   record(key: Key, row: unknown, timestampMs: number): void
+  /** Of a step that keeps accumulators. */
+  readonly kernel?: AggregateKernel
+  /** Where they are by key: then `record` is `takes`, a look-up, an addition and, with `afterAdd`, `added`. */
+  readonly table?: AccumulatorTable
+  readonly afterAdd?: boolean
+  takes?(timestampMs: number): boolean
+  tooLate?(row: unknown, timestampMs: number): void
+  added?(key: Key, slot: number, timestampMs: number): void
 }
 
 /** Which row of its batch a source is giving away; -1 behind steps that keep state, whose rows have no one origin. */
@@ -63,11 +73,14 @@ export interface ChainHooks {
   readonly row?: RowPlace | undefined
   /** Where the row at hand came from, as its source tells it; empty when it is not known. */
   position?(): string
-  /** The job-wide policy for a user function that threw: returns when the row is dropped, throws to stop the job. */
-  userError(node: PlanNode, row: unknown, error: unknown): void
+  /**
+   * The job-wide policy for a user function that threw: returns when the row is dropped, throws to stop the job. `lost`
+   * is the node whose count of rows it is missing from, when that is not `node`.
+   */
+  userError(node: PlanNode, row: unknown, error: unknown, lost?: PlanNode): void
   /** A row without usable event time: as above. */
   badTime(node: PlanNode, row: unknown, value: unknown): void
-  /** A key that is not allowed always stops the job. */
+  /** Throws what is wrong with a key that is not allowed. */
   badKey(node: PlanNode, row: unknown, key: unknown): never
   /** Wraps what escaped from node `node` while row `index` of the batch was processed, and throws it. */
   failed(node: PlanNode | undefined, error: unknown, index: number): never

@@ -77,16 +77,19 @@ export class FailurePolicies implements ChainHooks {
     for (const letter of later) this.deadLetters?.write(letter, Number.NaN)
   }
 
-  userError(node: PlanNode, row: unknown, error: unknown): void {
+  userError(node: PlanNode, row: unknown, error: unknown, lost: PlanNode = node): void {
     const policy =
       (node.kind === 'process' ? node.definition.onError : undefined) ??
       this.#plan.options.onError.user
     if (policy === 'fail') throw error
-    this.#drop(node, row, error, policy)
+    this.#drop(node, row, error, policy, lost)
   }
 
   badTime(node: PlanNode, row: unknown, value: unknown): void {
-    const message = farTime(node, value) ?? `${describe(value)} is not a time`
+    const message =
+      value instanceof Error
+        ? value.message
+        : (farTime(node, value) ?? `${describe(value)} is not a time`)
     const error = new TidemillError(runtimeErrors.badTime, { message })
     const policy =
       (node.kind === 'event-time' ? node.onError : undefined) ?? this.#plan.options.onError.time
@@ -161,12 +164,18 @@ export class FailurePolicies implements ChainHooks {
     }
   }
 
-  #drop(node: PlanNode, row: unknown, error: unknown, policy: 'skip' | 'dead-letter'): void {
-    this.#count(node, countDropped)
+  #drop(
+    node: PlanNode,
+    row: unknown,
+    error: unknown,
+    policy: 'skip' | 'dead-letter',
+    lost: PlanNode = node,
+  ): void {
+    this.#count(lost, countDropped)
     if (policy === 'dead-letter') {
       // A timer is not the row that made time advance.
       const position = row === undefined ? '' : this.position()
-      this.#store(node, rejectedRow(nameOf(node), row, error, position))
+      this.#store(lost, rejectedRow(nameOf(node), row, error, position))
     }
   }
 

@@ -8,6 +8,8 @@ import type { PlanNode } from '../graph/plan.ts'
 import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { Emit } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
+import { addRow, slotOf } from '../window/accumulator-table.ts'
+import { type AggregateKernel, undoesItself } from '../window/kernel.ts'
 import {
   type Chain,
   type ChainOutput,
@@ -32,6 +34,8 @@ export function interpretChain(parts: ChainParts): Chain {
   const consumers = consumersOf(plan)
   const entries = new Map<number, Emit>()
   const layout = counterLayout(plan)
+  /** Rows whose functions throw are left out of the job. */
+  const drops = plan.options.onError.user !== 'fail'
   let at = -1
 
   const count = (id: number, which: number): void => {
@@ -69,13 +73,14 @@ export function interpretChain(parts: ChainParts): Chain {
     node: PlanNode,
     row: unknown,
     fn: () => unknown,
+    lost: PlanNode = node,
   ): { readonly value: unknown } | undefined => {
     at = node.id
-    if (plan.options.onError.user === 'fail') return { value: fn() }
+    if (!drops) return { value: fn() }
     try {
       return { value: fn() }
     } catch (error) {
-      hooks.userError(node, row, error)
+      hooks.userError(node, row, error, lost)
       return undefined
     }
   }
@@ -129,28 +134,35 @@ export function interpretChain(parts: ChainParts): Chain {
       case 'key-by': {
         const across = outputBehind(id)
         const steps = across === undefined ? keyedSteps(id) : []
-        const step = twoPhaseStep(plan, id)
+        const step = twoPhaseStep(plan, id) ?? node
         const keyOf = keyOfRow(node, node.fn)
         return (row, t) => {
-          const key = keyOf(row)
-          if (across?.local !== undefined) {
-            at = step?.id ?? id
-            if (across.local.record(key, row, t)) return
+          const known = keyOf(row)
+          if (known === undefined) return
+          const { key } = known
+          const local = across?.local
+          if (local !== undefined) {
+            at = step.id
+            if (local.takes(t)) {
+              if (!passes(local.kernel, step, row, node)) return
+              if (local.record(key, row, t)) return
+            }
             at = id
           }
           across?.send(key, row, t)
-          for (const step of steps) step(key, row, t)
+          for (const keyedStep of steps) keyedStep(key, row, t)
         }
       }
       case 'partition': {
         const across = outputBehind(id)
         const keyOf = node.fn && keyOfRow(node, node.fn)
         return (row, t) => {
-          const key = keyOf?.(row)
+          const known = keyOf?.(row)
+          if (keyOf !== undefined && known === undefined) return
           if (across === undefined) return out(row, t)
           at = id
-          if (key === undefined) across.forward(row, t)
-          else across.send(key, row, t)
+          if (known === undefined) across.forward(row, t)
+          else across.send(known.key, row, t)
         }
       }
       case 'sink': {
@@ -169,23 +181,40 @@ export function interpretChain(parts: ChainParts): Chain {
     const edge = stages.behind(id)
     return edge && parts.exchanges.outputs.get(edge.id)
   }
-  /** Calls a key function and stops the job at a key that is none. */
-  const keyOfRow = (node: PlanNode, fn: (row: unknown) => unknown): ((row: unknown) => Key) => {
+  /** Calls a key function; one that throws or gives no key is a user error. */
+  const keyOfRow = (
+    node: PlanNode,
+    fn: (row: unknown) => unknown,
+  ): ((row: unknown) => { readonly key: Key } | undefined) => {
     const check = keyCheck(node)
     return (row) => {
-      at = node.id
-      const key = fn(row)
-      if (check(key) !== undefined) hooks.badKey(node, row, key)
-      return key as Key // checked
+      const made = attempt(node, row, () => {
+        const key = fn(row)
+        if (check(key) !== undefined) hooks.badKey(node, row, key)
+        return key
+      })
+      return made && { key: made.value as Key } // checked
     }
+  }
+  /** Asks the functions of an aggregate before the row changes anything; false when the row is dropped. */
+  const passes = (
+    { check }: AggregateKernel,
+    node: PlanNode,
+    row: unknown,
+    lost: PlanNode = node,
+  ): boolean => {
+    if (!drops || check === undefined) return true
+    return attempt(node, row, () => check(row), lost) !== undefined
   }
   const eventTime = (node: PlanNode & { readonly kind: 'event-time' }, out: Emit): Emit => {
     const origin = parts.origins.get(node.id)
     const rejected = feed(node.id, 'rejected')
     const collected = collects ? parts.collected?.get(node.id) : undefined
+    // A function that throws is a row without usable time, unless such a row stops the job anyway.
+    const caught = node.rejects || (node.onError ?? plan.options.onError.time) !== 'fail'
     return (row, _) => {
       at = node.id
-      const t = node.rejects ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
+      const t = caught ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
       const bound = origin?.bound ?? timestampMax
       if (!(typeof t === 'number' && t > timestampMin && t < bound)) {
         if (!node.rejects) return hooks.badTime(node, row, t)
@@ -209,10 +238,24 @@ export function interpretChain(parts: ChainParts): Chain {
     (consumers.get(edgeKey(id, 'out')) ?? []).map((step) => keyed(step))
   const keyed = (node: PlanNode): ((key: Key, row: unknown, t: number) => void) => {
     const operator = parts.operators.get(node.id)
+    const kernel = operator?.kernel
+    if (!drops || operator === undefined || kernel?.check === undefined) {
+      return (key, row, t) => {
+        at = node.id
+        count(node.id, countIn)
+        operator?.record(key, row, t)
+      }
+    }
     return (key, row, t) => {
       at = node.id
       count(node.id, countIn)
-      operator?.record(key, row, t)
+      if (operator.takes?.(t) === false) return operator.tooLate?.(row, t)
+      if (!passes(kernel, node, row)) return
+      const { table } = operator
+      if (table === undefined || !undoesItself(kernel)) return operator.record(key, row, t)
+      const slot = slotOf(table, key)
+      if (attempt(node, row, () => addRow(table, slot, row)) === undefined) return
+      if (operator.afterAdd === true) operator.added?.(key, slot, t)
     }
   }
 

@@ -115,9 +115,10 @@ export class LedgerCounter {
     for (const { rows, undecodable } of this.#read.values()) recordsRead += rows + undecodable
     for (const node of this.#parts.plan.nodes) {
       if (node.kind === 'sink') recordsWritten += this.#live(node.id, countIn)
+      recordsRejected += this.#live(node.id, countDropped)
       if (node.kind === 'window')
         recordsLate += this.#parts.operators.get(node.id)?.counts().late ?? 0
-      else recordsRejected += this.#live(node.id, countAside) + this.#live(node.id, countDropped)
+      else recordsRejected += this.#live(node.id, countAside)
     }
     return { recordsRead, recordsWritten, recordsLate, recordsRejected }
   }
@@ -154,7 +155,12 @@ export class LedgerCounter {
       return this.#entry(node, { received, accepted: received - dropped, dropped, rejected: 0 })
     }
     const received = this.#count(node.id, countIn)
-    const { late, skipped, deadLettered } = counts
+    const { late } = counts
+    // A `process` step counts for itself, because it may have a policy of its own.
+    const others = node.kind === 'process' ? 0 : dropped
+    const stored = this.#parts.plan.options.onError.user === 'dead-letter' ? others : 0
+    const skipped = counts.skipped + others - stored
+    const deadLettered = counts.deadLettered + stored
     const consumed = node.kind === 'window' && this.#consumed(node.id, 'late')
     return {
       name: node.name ?? '',
@@ -238,10 +244,11 @@ export class LedgerCounter {
       case 'union':
         return this.#arriving(node)
       case 'key-by':
-        return this.#arriving(node) - this.#parts.waiting(id)
+        return this.#arriving(node) - this.#count(id, countDropped) - this.#parts.waiting(id)
       case 'partition': {
         const copies = node.how === 'broadcast' ? this.#parts.stages.subtasks : 1
-        return this.#arriving(node) * copies - this.#parts.waiting(id)
+        const rows = this.#arriving(node) - this.#count(id, countDropped)
+        return rows * copies - this.#parts.waiting(id)
       }
       case 'event-time':
         return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)

@@ -20,6 +20,17 @@ const capacityMin = 24
 /** Buffers for copied pages that a table keeps from one picture to the next. */
 const pagesKept = 64
 
+/** The slot of a key, made when it is new. */
+export function slotOf(table: AccumulatorTable, key: Key): number {
+  return typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+}
+
+/** Adds a row to the accumulators of a slot. */
+export function addRow(table: AccumulatorTable, slot: number, row: unknown): void {
+  const { kernel, words, objects, sets } = table
+  kernel.add(words, slot * kernel.stride, objects, slot * kernel.objects, sets, slot, row)
+}
+
 export class AccumulatorTable {
   /** Doubles of slot s at `s * stride`. Replaced when it grows. */
   words: Float64Array

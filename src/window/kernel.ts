@@ -66,6 +66,11 @@ export interface AggregateKernel {
   readonly functions: readonly RowFunction[]
   /** How each double merges; undefined with custom aggregates or distinct counts, which are more than doubles. */
   readonly merging: readonly WordMerge[] | undefined
+  /**
+   * Calls every user function of a row as `add` would, custom aggregates with a new accumulator, and changes nothing.
+   * Where a row that throws is to leave no trace, it is asked first. Undefined when there are no functions.
+   */
+  readonly check: ((row: unknown) => void) | undefined
   /** Writes the initial accumulators of a new slot. */
   readonly init: (words: Float64Array, at: number, objects: unknown[], objectAt: number) => void
   readonly add: (
@@ -124,7 +129,29 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
     ? (constant: Constant, inexact?: Code): Code => addition(fields, distincts, constant, inexact)
     : undefined
   const merging = mergingOf(fields)
-  return { stride, objects, distincts, custom, functions, merging, addCode, ...body }
+  const check = functions.length === 0 ? undefined : rowCheck(fields)
+  return { stride, objects, distincts, custom, functions, merging, check, addCode, ...body }
+}
+
+/**
+ * Whether `add` leaves everything as it was when it throws for a row that `check` has let pass: then only a custom
+ * aggregate can throw, because of what its accumulator holds, and it has changed nothing unless another came before it.
+ */
+export function undoesItself({ custom }: AggregateKernel): boolean {
+  return custom.length === 1
+}
+
+function rowCheck(fields: readonly Field[]): (row: unknown) => void {
+  return (row) => {
+    for (const { definition: d } of fields) {
+      if (d.kind === 'custom') d.add(d.create() as never, row as never)
+      else if (takes(d, row) && 'of' in d) d.of(row as never)
+    }
+  }
+}
+
+function takes(d: AggregateDefinition, row: unknown): boolean {
+  return d.kind === 'custom' || d.where === undefined || d.where(row as never)
 }
 
 function layOut(spec: AggregateSpec): {
@@ -330,8 +357,6 @@ function interpreted(
   distincts: readonly DistinctLayout[],
   windowed: boolean,
 ): KernelBody {
-  const takes = (d: AggregateDefinition, row: unknown): boolean =>
-    d.kind === 'custom' || d.where === undefined || d.where(row as never)
   const number = (words: Float64Array, index: number): number => words[index] ?? Number.NaN
   return {
     init(words, at, objects, objectAt) {

@@ -8,7 +8,7 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, OperatorCounts } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable } from './accumulator-table.ts'
+import { AccumulatorTable, addRow, slotOf } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { TableRestore } from './table-restore.ts'
 import { freezeTables } from './table-snapshot.ts'
@@ -49,17 +49,8 @@ export class KeyedAggregateOperator {
   }
 
   record(key: Key, row: unknown, t: number): void {
-    const { table, kernel } = this
-    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(
-      table.words,
-      slot * kernel.stride,
-      table.objects,
-      slot * kernel.objects,
-      table.sets,
-      slot,
-      row,
-    )
+    const slot = slotOf(this.table, key)
+    addRow(this.table, slot, row)
     this.added(key, slot, t)
   }
 

@@ -20,7 +20,7 @@
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { EventClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
-import { AccumulatorTable } from './accumulator-table.ts'
+import { AccumulatorTable, addRow, slotOf } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import {
   GroupingGauge,
@@ -111,17 +111,22 @@ export class LocalAggregate implements LocalPhase {
 
   /** Adds a row to the partial of its key; false when it must travel as itself. */
   record(key: Key, row: unknown, t: number): boolean {
-    if (!(t >= this.from && t < this.to) && !this.roll(t)) return false
+    if (!this.takes(t)) return false
     if (!this.#sums.every((isWhole) => isWhole(row))) {
       this.inexact()
       return false
     }
-    const { table, kernel } = this
-    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    const { table } = this
+    const slot = slotOf(table, key)
     const { inserted } = table
-    kernel.add(table.words, slot * kernel.stride, table.objects, 0, table.sets, slot, row)
+    addRow(table, slot, row)
     if (inserted) this.grew()
     return true
+  }
+
+  /** Whether a row of this time can be added here; its slice is current then. */
+  takes(t: number): boolean {
+    return (t >= this.from && t < this.to) || this.roll(t)
   }
 
   /** Makes the slice of `t` current; false when a row of this time must travel as itself. */

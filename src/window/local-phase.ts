@@ -42,6 +42,8 @@ export interface LocalPhase {
   connect(send: TakePartial): void
   /** Everything begins: no owner's watermark is higher than this. */
   start(reached: number): void
+  /** Whether a row of this time can be added here; what `roll` makes current is current then. */
+  takes(t: number): boolean
   /** Adds a row to the partial of its key; false when it must travel as itself. */
   record(key: Key, row: unknown, t: number): boolean
   /** Called for a row whose time is not in [from, to); false when it must travel as itself. */

@@ -14,7 +14,7 @@
  */
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Key } from '../schema/types.ts'
-import { AccumulatorTable } from './accumulator-table.ts'
+import { AccumulatorTable, addRow, slotOf } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import {
   GroupingGauge,
@@ -68,13 +68,17 @@ export class LocalTotals implements LocalPhase {
       this.inexact()
       return false
     }
-    const { table, kernel } = this
-    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
+    const { table } = this
+    const slot = slotOf(table, key)
     const { inserted } = table
-    kernel.add(table.words, slot * kernel.stride, table.objects, 0, table.sets, slot, row)
+    addRow(table, slot, row)
     this.added(slot, t)
     if (inserted) this.grew()
     return true
+  }
+
+  takes(): boolean {
+    return this.roll()
   }
 
   /** Whether a row is added up; false when it must travel as itself. */

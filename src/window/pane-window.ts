@@ -20,7 +20,7 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, EventClock, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable } from './accumulator-table.ts'
+import { AccumulatorTable, addRow, slotOf } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { RunningTotal } from './running-total.ts'
 import { TableRestore } from './table-restore.ts'
@@ -109,21 +109,12 @@ export class PaneWindowOperator {
   }
 
   record(key: Key, row: unknown, t: number): void {
-    if (!(t >= this.from && t < this.to) && !this.roll(t)) {
+    if (!this.takes(t)) {
       this.tooLate(row, t)
       return
     }
-    const { table, kernel } = this
-    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(
-      table.words,
-      slot * kernel.stride,
-      table.objects,
-      slot * kernel.objects,
-      table.sets,
-      slot,
-      row,
-    )
+    const slot = slotOf(this.table, key)
+    addRow(this.table, slot, row)
     if (this.afterAdd) this.added(key, slot, t)
   }
 
@@ -137,6 +128,11 @@ export class PaneWindowOperator {
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
     kernel.merge(table.words, slot * kernel.stride, table.objects, 0, from, 0, table.objects, 0)
     return true
+  }
+
+  /** Whether a row of this time comes in time; its pane is current then. */
+  takes(t: number): boolean {
+    return (t >= this.from && t < this.to) || this.roll(t)
   }
 
   /** Makes the pane of `t` current; false when every window of `t` is closed. */

@@ -6,7 +6,7 @@ import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { Emit, OperatorCounts, ProcessingClock } from '../operators/contract.ts'
 import type { Key } from '../schema/types.ts'
 import type { BlockOrigin, FrozenState, KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
-import { AccumulatorTable } from './accumulator-table.ts'
+import { AccumulatorTable, addRow, slotOf } from './accumulator-table.ts'
 import { type AggregateKernel, aggregateKernel } from './kernel.ts'
 import { TableRestore } from './table-restore.ts'
 import { freezeTables } from './table-snapshot.ts'
@@ -50,17 +50,11 @@ export class ProcessingWindowOperator {
 
   record(key: Key, row: unknown, _t: number): void {
     this.roll()
-    const { table, kernel } = this
-    const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.add(
-      table.words,
-      slot * kernel.stride,
-      table.objects,
-      slot * kernel.objects,
-      table.sets,
-      slot,
-      row,
-    )
+    addRow(this.table, slotOf(this.table, key), row)
+  }
+
+  takes(): true {
+    return this.roll()
   }
 
   /** Makes the window of now current; always takes the row. */

@@ -21,7 +21,7 @@ import type { Input, PlanNode } from '../../graph/plan.ts'
 import { twoPhaseStep } from '../../graph/two-phase.ts'
 import type { Emit } from '../../operators/contract.ts'
 import { checkKey } from '../../schema/key.ts'
-import type { AggregateKernel } from '../../window/kernel.ts'
+import { type AggregateKernel, undoesItself } from '../../window/kernel.ts'
 import { readsFieldsOnly } from '../views.ts'
 import type { Frame } from '../../frame/frame.ts'
 import { rampUp } from './ramp-up.ts'
@@ -366,11 +366,8 @@ class ChainEmitter {
 
   /** A user function under the job-wide policy: policy `fail` needs no try block. */
   #user(node: PlanNode, call: Code, made: Code, rest: Code, r: Row): Code {
-    if (this.#parts.plan.options.onError.user === 'fail')
-      return code`at = ${node.id}; ${call} ${rest}`
-    const hook = this.#constant((input: unknown, error: unknown) =>
-      this.#parts.hooks.userError(node, input, error),
-    )
+    if (!this.#drops) return code`at = ${node.id}; ${call} ${rest}`
+    const hook = this.#dropped(node)
     const ok = name('ok', node.id)
     const assign = code`{ ${call} value = ${made}; }`
     return code`at = ${node.id}; let ${made}, ${ok} = true;
@@ -408,10 +405,12 @@ class ChainEmitter {
         const ${most} = ${t} > ${origin}.max ? ${t} : ${origin}.max;
         if (${most} - ${lag} >= ${origin}.gate) ${origin}.fireAt(${most}); else ${origin}.max = ${most};`
     const told = this.#call(node.timestamp, r)
-    // A step that rejects takes a throwing function for a row without usable time.
-    const read = node.rejects
-      ? code`let ${t}; try { ${t} = ${told}; } catch (e) { ${t} = e; }`
-      : code`const ${t} = ${told};`
+    // A function that throws is a row without usable time, unless such a row stops the job anyway.
+    const policy = node.onError ?? this.#parts.plan.options.onError.time
+    const read =
+      node.rejects || policy !== 'fail'
+        ? code`let ${t}; try { ${t} = ${told}; } catch (e) { ${t} = e; }`
+        : code`const ${t} = ${told};`
     return code`at = ${id}; ${read}
       if (${usable}) { ${counted} ${rest} } else { ${this.#badTime(node, r, t)} }`
   }
@@ -439,20 +438,21 @@ class ChainEmitter {
       output === undefined
         ? consumers.map((step) => this.#keyed(step, r, k, t))
         : [this.#send(node, output, r, k, t)]
-    return code`${this.#key(node, node.fn, r, k)} ${join(steps)}`
+    return this.#withKey(node, node.fn, r, k, join(steps))
   }
 
   /** A row that changes hands; within one subtask it goes on, and its key is checked all the same. */
   #partition(node: PlanNode & { readonly kind: 'partition' }, r: Row, t: Code): Code {
     const k = name('k', node.id)
     const output = this.#outputBehind(node)
-    const told = node.fn === undefined ? empty : this.#key(node, node.fn, r, k)
-    if (output === undefined) return code`${told} ${this.#feed(node.id, 'out', r, t)}`
+    const keyed = (rest: Code): Code =>
+      node.fn === undefined ? rest : this.#withKey(node, node.fn, r, k, rest)
+    if (output === undefined) return keyed(this.#feed(node.id, 'out', r, t))
     const to = this.#constant(output)
     const sent = this.#plain(r, output.views)
     return node.fn === undefined
       ? code`at = ${node.id}; ${to}.forward(${sent}, ${t});`
-      : code`${told} ${to}.send(${k}, ${sent}, ${t});`
+      : keyed(code`${to}.send(${k}, ${sent}, ${t});`)
   }
 
   #outputBehind(node: PlanNode): ChainOutput | undefined {
@@ -460,8 +460,8 @@ class ChainEmitter {
     return edge && this.#parts.exchanges.outputs.get(edge.id)
   }
 
-  /** Calls a key function and stops the job at a key that is none. */
-  #key(node: PlanNode, fn: unknown, r: Row, k: Code): Code {
+  /** Calls a key function; `rest` has the key. One that throws or gives no key is a user error. */
+  #withKey(node: PlanNode, fn: unknown, r: Row, k: Code, rest: Code): Code {
     const bad = this.#constant((input: unknown, key: unknown) =>
       this.#parts.hooks.badKey(node, input, key),
     )
@@ -470,8 +470,34 @@ class ChainEmitter {
       check === checkKey
         ? code`typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${this.#constant(check)}(${k}) !== undefined`
         : code`${this.#constant(check)}(${k}) !== undefined`
-    return code`at = ${node.id}; const ${k} = ${this.#call(fn, r)};
-      if (${wrong}) ${bad}(${this.#plain(r, false)}, ${k});`
+    const checked = code`if (${wrong}) ${bad}(${this.#plain(r, false)}, ${k});`
+    const told = this.#call(fn, r)
+    if (!this.#drops) return code`at = ${node.id}; const ${k} = ${told}; ${checked} ${rest}`
+    const ok = name('ok', node.id)
+    return code`at = ${node.id}; let ${k}, ${ok} = true;
+      try { ${k} = ${told}; ${checked} } catch (e) { ${ok} = false; ${this.#dropped(node)}(${this.#plain(r, false)}, e); }
+      if (${ok}) { ${rest} }`
+  }
+
+  /** Rows whose functions throw are left out of the job. */
+  get #drops(): boolean {
+    return this.#parts.plan.options.onError.user !== 'fail'
+  }
+
+  #dropped(node: PlanNode, lost: PlanNode = node): Code {
+    return this.#constant((input: unknown, error: unknown) =>
+      this.#parts.hooks.userError(node, input, error, lost),
+    )
+  }
+
+  /** Asks the functions of an aggregate before the row changes anything; one that throws leaves `block`. */
+  #checkRow(kernel: AggregateKernel, node: PlanNode, r: Row, block: Code, lost?: PlanNode): Code {
+    if (!this.#drops || kernel.check === undefined) return empty
+    const check = this.#constant(kernel.check)
+    const ok = name('ok', node.id)
+    return code`let ${ok} = true;
+      try { ${check}(${r.plain}); } catch (e) { ${ok} = false; ${this.#dropped(node, lost)}(${r.plain}, e); }
+      if (!${ok}) break ${block};`
   }
 
   /** A row for the owner of its key, or for what adds rows up in front of the exchange. */
@@ -480,7 +506,7 @@ class ChainEmitter {
     if (output.local === undefined) return send
     const local = this.#constant(output.local)
     const { kernel } = output.local
-    const step = twoPhaseStep(this.#parts.plan, keyBy.id)?.id ?? keyBy.id
+    const step = twoPhaseStep(this.#parts.plan, keyBy.id) ?? keyBy
     const views = kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
     const table = name('p', keyBy.id)
     const slot = name('s', keyBy.id)
@@ -488,9 +514,10 @@ class ChainEmitter {
     const alone = name('x', keyBy.id)
     const inexact = code`${local}.inexact(); break ${alone};`
     const after = output.local.afterAdd ? code`${local}.added(${slot}, ${t});` : empty
+    const check = this.#checkRow(kernel, step, r, added, keyBy)
     return code`${added}: { ${alone}: {
       if (!(${t} >= ${local}.from && ${t} < ${local}.to) && !${local}.roll(${t})) break ${alone};
-      at = ${step};
+      at = ${step.id}; ${check}
       const ${table} = ${local}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
       const ${name('i', keyBy.id)} = ${table}.inserted;
@@ -521,20 +548,35 @@ class ChainEmitter {
     // A step without table sets late rows aside itself, so it must not be given views then.
     const asides = !('table' in tables) && this.#consumers.has(edgeKey(node.id, 'late'))
     const variable = this.#plain(r, views && !asides)
-    if (!('table' in tables)) return code`${arrived} ${operator}.record(${k}, ${variable}, ${t});`
+    const { kernel } = tables
+    const block = name('b', node.id)
+    const check = this.#checkRow(kernel, node, r, block)
+    if (!('table' in tables)) {
+      const record = code`${operator}.record(${k}, ${variable}, ${t});`
+      return check === empty
+        ? code`${arrived} ${record}`
+        : code`${arrived} ${block}: { ${check} ${record} }`
+    }
     const table = name('p', node.id)
     const slot = name('s', node.id)
-    const { kernel } = tables
     const late =
       node.kind === 'window'
-        ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${name('b', node.id)}; }`
+        ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${block}; }`
         : empty
     const after = tables.afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
-    return code`${arrived} ${name('b', node.id)}: { ${late}
+    const add = this.#add(kernel, table, slot, variable)
+    return code`${arrived} ${block}: { ${late} ${check}
       const ${table} = ${operator}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
-      ${this.#add(kernel, table, slot, variable)}
+      ${check !== empty && undoesItself(kernel) ? this.#attempt(node, add, r, block) : add}
       ${after} }`
+  }
+
+  #attempt(node: PlanNode, add: Code, r: Row, block: Code): Code {
+    const ok = name('done', node.id)
+    return code`let ${ok} = true;
+      try { ${add} } catch (e) { ${ok} = false; ${this.#dropped(node)}(${r.plain}, e); }
+      if (!${ok}) break ${block};`
   }
 
   /** The arithmetic of a row, in place: `at` means the accumulators inside of this block. */
