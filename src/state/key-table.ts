@@ -57,9 +57,9 @@ export class KeyTable {
   private moved = 0
   /** Entries in the index: integers, doubles and tuples. */
   private indexed = 0
-  private kinds: Uint8Array = new Uint8Array(capacityMin)
+  private kinds: Uint8Array
   /** The number of a slot, or where its tuple starts. */
-  private numbers: Float64Array = new Float64Array(capacityMin)
+  private numbers: Float64Array
   /** Texts, bigints and booleans by slot; stays empty for tables of numbers. */
   private readonly values: (string | bigint | boolean | undefined)[] = []
   private readonly texts: Map<string, number> = new Map()
@@ -76,6 +76,10 @@ export class KeyTable {
     this.index = new Int32Array(capacity * 2)
     this.mask = capacity * 2 - 1
     this.shift = Math.clz32(capacity) + 1
+    let slots = capacityMin
+    while (slots < expected) slots *= 2
+    this.kinds = new Uint8Array(slots)
+    this.numbers = new Float64Array(slots)
   }
 
   // hot: once per record, see benchmarks/micro/state.ts

@@ -353,6 +353,11 @@ export class PaneWindowOperator {
     for (let end = last; end > until; end -= this.#slide) {
       while (at >= 0 && ends[at]! > end) at--
       if (ends[at] !== end) missing.push(end)
+      // Ends are slides apart: where the last one needed lies as many places below, none is missing in between.
+      else {
+        const below = Math.ceil((end - until) / this.#slide) - 1
+        if (ends[at - below] === end - below * this.#slide) break
+      }
     }
     if (missing.length === 0) return
     const isNewest = ends.length === 0 || missing[missing.length - 1]! > ends[ends.length - 1]!
