@@ -97,11 +97,14 @@ export interface BlockHeader {
   readonly length: number
 }
 
-/** Writes a block header whose CRC covers offset, header and payload. `target` has at least 24 bytes. */
+/**
+ * Writes a block header whose CRC covers offset, header and payload. `target` has at least 24 bytes; `payload` continues a
+ * CRC with that of the payload.
+ */
 export function encodeBlockHeader(
   target: Uint8Array,
   header: BlockHeader,
-  payload: Uint8Array,
+  payload: (before: number) => number,
   offset: number,
   identity: number,
 ): void {
@@ -112,7 +115,7 @@ export function encodeBlockHeader(
   view.setInt32(8, header.keyGroup, true)
   view.setUint32(12, header.length, true)
   view.setUint32(16, 0, true)
-  view.setUint32(20, blockCrc(target, payload, offset, identity), true)
+  view.setUint32(20, payload(headerCrc(target, offset, identity)), true)
 }
 
 export function decodeBlockHeader(bytes: Uint8Array): BlockHeader & { readonly crc: number } {
@@ -136,8 +139,12 @@ export function blockCrc(
   offset: number,
   identity: number,
 ): number {
+  return crc32(payload, headerCrc(header, offset, identity))
+}
+
+function headerCrc(header: Uint8Array, offset: number, identity: number): number {
   setCount(offsetView, 0, offset)
-  return crc32(payload, crc32(header.subarray(0, 20), crc32(offsetBytes, identity)))
+  return crc32(header.subarray(0, 20), crc32(offsetBytes, identity))
 }
 
 /** Where one block is. */

@@ -46,6 +46,35 @@ describe('a data object', () => {
     expect(world.disk.files().map(({ path, unsynced }) => [path, unsynced])).toEqual([[file, 0]])
   })
 
+  it('has the checksums of its bytes, however long its blocks are', async () => {
+    const world = createWorld({ seed: 1 })
+    await inWorld(async (env) => {
+      const storage = await directoryStorage(env, '/s')
+      const pool = createBufferPool(4, 50_000)
+      const options = { host: env.host, storage, identity: sampleIdentity, pool }
+      const writer = await createDataObjectWriter(options)
+      for (const length of [0, 4_095, 4_096, 2_500_001, 3, 900_000]) {
+        const bytes = Uint8Array.from({ length }, (_, i) => (i * 7 + length) & 255)
+        writer.append('a', { section: 'x', keyGroup: 1, bytes })
+        if (writer.full) await writer.drain()
+      }
+      const ref = await writer.finish()
+      expect(ref.crc32).toBe(crc32(world.disk.read(file)))
+      const reader = await openDataObject(storage, ref, sampleIdentity)
+      await reader.verify()
+      // Whoever stops while the next blocks are read can close the file.
+      const stop = new Error('stop')
+      const read = reader.read(
+        () => true,
+        (_operator, { bytes }) => {
+          if (bytes.length > 4_096) throw stop
+        },
+      )
+      await expect(read).rejects.toBe(stop)
+      await reader.close()
+    }, world)
+  })
+
   it('reads only the blocks that are asked for', async () => {
     await inWorld(async (env) => {
       const storage = await directoryStorage(env, '/s')
