@@ -13,7 +13,8 @@ import { type Bar, bar } from './bar.ts'
 import type { Method, Result, Run } from './exchange-thread.ts'
 
 const ROUNDS = 7
-const WARM_UPS = 4
+/** V8 compiles in a thread of its own, which takes seconds by the clock where other programs run. */
+const WARM_UPS = 20
 const ROWS = 102_400
 const LATENCY_BATCHES = 400
 

@@ -4,7 +4,8 @@
  *     npx tsx benchmarks/micro/log.ts [directory]
  *
  * Bar 18: 256 clients that each await their append reach at least 30 times the rate of one client, and their p99 stays
- * within 10 times the p50 of a bare write + fdatasync. The two are taken in turns, the median of the rounds counts.
+ * within 10 times the p50 of a bare write + fdatasync. The two are taken in short turns, so that both meet the same disk;
+ * the median of the rounds counts. The p99 of the bare loop stands beside it: what it has, a commit of many has too.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { open } from 'node:fs/promises'
@@ -25,6 +26,8 @@ export interface Bar {
 
 const rounds = 5
 const roundMs = 400
+/** Of the many clients and of the bare loop in a round. */
+const turns = 8
 const rowBytes = 150
 
 export async function logBars(parent: string = tmpdir()): Promise<Bar[]> {
@@ -36,22 +39,29 @@ export async function logBars(parent: string = tmpdir()): Promise<Bar[]> {
     await clients(writer, 256, roundMs)
     const ratios: number[] = []
     const latencies: number[] = []
+    const tails: number[] = []
     for (let round = 0; round < rounds; round++) {
-      const { p50Ms: bare, p99Ms: bareP99 } = await bareSync(
-        join(directory, `bare-${round}`),
-        roundMs / 2,
-      )
       const one = await clients(writer, 1, roundMs)
-      const many = await clients(writer, 256, roundMs)
-      ratios.push(many.perSecond / one.perSecond)
-      latencies.push(many.p99Ms / bare)
+      const bareTimes: number[] = []
+      const manyTimes: number[] = []
+      for (let turn = 0; turn < turns; turn++) {
+        const path = join(directory, `bare-${round}-${turn}`)
+        bareTimes.push(...(await bareSync(path, roundMs / turns)))
+        for (const ms of await clients(writer, 256, roundMs / turns)) manyTimes.push(ms)
+      }
+      const bare = share(bareTimes, 0.5)
+      const bareP99 = share(bareTimes, 0.99)
+      const manyP99 = share(manyTimes, 0.99)
+      ratios.push(manyTimes.length / one.length)
+      latencies.push(manyP99 / bare)
+      tails.push(manyP99 / bareP99)
       const figures = {
         bareP50Ms: bare,
         bareP99Ms: bareP99,
-        one: one.perSecond,
-        many: many.perSecond,
-        oneP50: one.p50Ms,
-        manyP99: many.p99Ms,
+        one: one.length / (roundMs / 1000),
+        many: manyTimes.length / (roundMs / 1000),
+        oneP50: share(one, 0.5),
+        manyP99,
       }
       details.push(figures)
     }
@@ -65,7 +75,7 @@ export async function logBars(parent: string = tmpdir()): Promise<Bar[]> {
         holds: ratio >= 30,
       },
       {
-        bar: '18b group commit: p99 of 256 clients / p50 of one write + fdatasync',
+        bar: `18b group commit: p99 of 256 clients / p50 of one write + fdatasync (${round2(median(tails))} times its p99)`,
         measured: round2(latency),
         required: '<= 10',
         holds: latency <= 10,
@@ -80,7 +90,8 @@ export async function logBars(parent: string = tmpdir()): Promise<Bar[]> {
 /** Raw figures of the last run, for people. */
 export const details: Record<string, number>[] = []
 
-async function clients(writer: LogWriter, count: number, forMs: number) {
+/** Milliseconds of each append. */
+async function clients(writer: LogWriter, count: number, forMs: number): Promise<number[]> {
   const batch = recordsBatch([{ key: null, value: new Uint8Array(rowBytes), timestamp: 1 }])
   const times: number[] = []
   const start = performance.now()
@@ -93,14 +104,11 @@ async function clients(writer: LogWriter, count: number, forMs: number) {
     }
   }
   await Promise.all(Array.from({ length: count }, client))
-  const seconds = (performance.now() - start) / 1000
-  times.sort((a, b) => a - b)
-  const at = (share: number): number => times[Math.floor(times.length * share)] ?? 0
-  return { perSecond: times.length / seconds, p50Ms: at(0.5), p99Ms: at(0.99) }
+  return times
 }
 
 /** One write of the same row and one sync at a time, to the end of a growing file. */
-async function bareSync(path: string, forMs: number): Promise<{ p50Ms: number; p99Ms: number }> {
+async function bareSync(path: string, forMs: number): Promise<number[]> {
   const file = await open(path, 'wx')
   const bytes = new Uint8Array(rowBytes + 128)
   const times: number[] = []
@@ -113,14 +121,16 @@ async function bareSync(path: string, forMs: number): Promise<{ p50Ms: number; p
     now = after
   }
   await file.close()
-  times.sort((a, b) => a - b)
-  const p99Ms = times[Math.floor(times.length * 0.99)] ?? 0
-  return { p50Ms: median(times), p99Ms }
+  return times
 }
 
 function median(values: readonly number[]): number {
+  return share(values, 0.5)
+}
+
+function share(values: readonly number[], of: number): number {
   const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 0
+  return sorted[Math.floor(sorted.length * of)] ?? 0
 }
 
 function round2(value: number): number {

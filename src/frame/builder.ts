@@ -283,7 +283,7 @@ export abstract class FrameBuilder {
   /** Forgets the first `rows` rows. */
   private drop(rows: number): void {
     if (rows === this.length) {
-      this.truncate(0)
+      this.empty()
       this.timed = false
       this.hashed = false
       return
@@ -306,6 +306,18 @@ export abstract class FrameBuilder {
     const left = this.length - rows
     this.length = left
     this.size = this.exactSize()
+  }
+
+  private empty(): void {
+    const { scratch, counts } = this
+    for (let i = 0; i < scratch.length; i++) {
+      const one = scratch[i]!
+      one.text = ''
+      one.writer.position = 0
+    }
+    for (let i = 0; i < counts.length; i++) counts[i] = 0
+    this.length = 0
+    this.size = this.emptySize
   }
 
   /** Keeps the first `rows` rows. */
