@@ -66,6 +66,7 @@ function generateMatch(form: RowForm, projected: boolean): Match {
       : code`row[${literal(field)}]`
     return code`const ${v} = ${read}\nif (${v} === 0 && 1 / ${v} < 0) return false`
   })
+  // Behind the reads of fields V8 knows the prototype of the row; before them the look-up is a call.
   const keys = code`if (${constant(Object.getPrototypeOf)}(row) !== ${constant(Object.prototype)}) return false
 let i = 0
 for (const name in row) if (name !== ${constant([...names])}[i++]) return false
@@ -74,8 +75,8 @@ if (i !== ${names.length}) return false`
     constants,
     code`return function matches(row) {
 if (typeof row !== 'object' || row === null) return false
-${projected ? empty : keys}
 ${join(zeros)}
+${projected ? empty : keys}
 return true
 }`,
   )

@@ -51,7 +51,7 @@ export async function openLogSource<Value>(
 /** Small enough to stay in the cache of a core from the read to the chain, large enough that a read costs little. */
 const chunkBytes = 256 * 1024
 
-/** How often an idle partition looks for news. */
+/** How often an idle partition looks for news; at first, and again after each batch, it does so after a millisecond. */
 const pollMs = 10
 
 class TopicReader<Value> implements PartitionReader<Value> {
@@ -65,6 +65,8 @@ class TopicReader<Value> implements PartitionReader<Value> {
   #next = 0
   #offset: number
   #gapsTold = 0
+  /** The next wait without news. */
+  #waitMs = 1
 
   constructor(
     env: Env,
@@ -102,6 +104,7 @@ class TopicReader<Value> implements PartitionReader<Value> {
       if (batches === undefined) return 'idle'
       this.#batches = batches
       this.#next = 0
+      this.#waitMs = 1
       if (batches.length === 0) this.#offset = this.#reader.position
       if (this.#reader.gaps.length > this.#gapsTold) this.#tellGaps()
     }
@@ -121,7 +124,9 @@ class TopicReader<Value> implements PartitionReader<Value> {
   }
 
   wait(maxMs: number): Promise<void> {
-    return this.#env.clock.sleep(Math.min(maxMs, pollMs))
+    const ms = Math.min(maxMs, this.#waitMs)
+    this.#waitMs = Math.min(pollMs, this.#waitMs * 2)
+    return this.#env.clock.sleep(ms)
   }
 
   position(): Position {
