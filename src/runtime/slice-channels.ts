@@ -87,11 +87,7 @@ export class ChannelReading {
           return
         }
         this.#slice.meter.hotKeys.add(rows)
-        this.#slice.inStage(stage.id, () =>
-          this.#slice.chain?.exchanges.get(edge.id)?.batch(rows, 0, rows.length),
-        )
-        this.#slice.sinks.relieve()
-        await this.#turns.give()
+        await this.#takeRows(stage, edge, rows)
         return
       }
       case 'watermark':
@@ -109,6 +105,19 @@ export class ChannelReading {
         if (collected === undefined) this.#timeMoves(() => origin?.end(channel))
         for (const timed of this.#originsBehind(input))
           this.#timeMoves(() => timed.end(senderChannel(input)))
+    }
+  }
+
+  /** Other work of the thread has its turns between the calls; nothing else of this subtask goes on before the last row. */
+  async #takeRows(stage: Stage, { id }: ExchangeEdge, rows: RowBatch): Promise<void> {
+    const chain = this.#slice.chain?.exchanges.get(id)
+    for (let from = 0; from < rows.length && !this.#slice.stopped; ) {
+      const to = Math.min(from + stage.rowsPerCall, rows.length)
+      const ms = this.#slice.inStage(stage.id, () => chain?.batch(rows, from, to))
+      stage.took(to - from, ms)
+      from = to
+      if (to === rows.length) this.#slice.sinks.relieve()
+      await this.#turns.give()
     }
   }
 

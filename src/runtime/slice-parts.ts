@@ -163,15 +163,18 @@ export class SliceParts {
     return stage.blocked || this.sinks.holder(stage.id) !== undefined
   }
 
-  /** Runs steps of a stage; the time is counted and other threads see which stage it is. */
-  inStage(stage: number, run: () => void): void {
+  /** Runs steps of a stage; the time is counted and other threads see which stage it is. Gives back how long it took. */
+  inStage(stage: number, run: () => void): number {
     const sinceMs = this.env.clock.monoMs()
+    let tookMs = 0
     this.meter.enter(stage)
     try {
       run()
     } finally {
-      this.meter.leave(stage, this.env.clock.monoMs() - sinceMs)
+      tookMs = this.env.clock.monoMs() - sinceMs
+      this.meter.leave(stage, tookMs)
     }
+    return tookMs
   }
 
   /** Batch mode: rows that wait for their replay. */

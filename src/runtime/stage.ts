@@ -6,8 +6,16 @@ import type { EventTimeOrigin } from './event-time.ts'
 import type { ExchangeOutput } from './exchange-output.ts'
 import type { PacedWriter } from './paced-writer.ts'
 
+/** Rows of a message per call of the chain, before anything is known of what a row costs, and at most. */
+const rowsPerCallAtStart = 16
+const rowsPerCallMax = 1024
+/** A call should not take longer, and may be larger while it takes less than a quarter. */
+const callMsMax = 16
+
 export class Stage {
   readonly id: number
+  /** How many rows of a message the chain is given at once. */
+  rowsPerCall: number = rowsPerCallAtStart
   /** In topological order. */
   readonly operators: KeyedOperator[] = []
   /** Event-time steps behind a stateful step: their only channel ends with the stage. */
@@ -46,6 +54,13 @@ export class Stage {
   /** Every sender has used up its input. Stage 0 has sources instead of senders. */
   get usedUp(): boolean {
     return this.inputs.every((input) => input.ended)
+  }
+
+  /** A call of the chain has taken so long: slow user code gets fewer rows at once, so that other work of the thread has its turn. */
+  took(rows: number, ms: number): void {
+    if (ms > callMsMax) this.rowsPerCall = Math.max(1, Math.floor((rows * callMsMax) / ms))
+    else if (ms < callMsMax / 4 && rows === this.rowsPerCall)
+      this.rowsPerCall = Math.min(rowsPerCallMax, this.rowsPerCall * 2)
   }
 
   /** A barrier has come in by a channel. True when all channels have brought it: the stage is aligned. */
