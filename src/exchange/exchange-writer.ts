@@ -12,12 +12,8 @@ import { exchangeErrors } from './errors.ts'
 import { kinds } from './format.ts'
 import { MessageBuffer } from './message-buffer.ts'
 import { OutgoingBatch } from './outgoing-batch.ts'
+import { type FillPartial, partialFields, partialFiller } from './partial-row.ts'
 import { RowShapes } from './row-shapes.ts'
-
-/** The columns of partial accumulators: how many rows they stand for, then one per number. */
-export function partialFields(numbers: number): readonly string[] {
-  return ['n', ...Array.from({ length: numbers }, (_, i) => `a${i}`)]
-}
 
 export interface ExchangeOptions {
   /** The only fields of a row that anybody reads behind the exchange; undefined for whole rows. */
@@ -52,9 +48,9 @@ export class ExchangeWriter {
   private readonly owners: Uint16Array
   private readonly shapes: RowShapes
   private readonly partialShapes: RowShapes | undefined
-  /** The columns of a partial, and the row by which they are handed over. */
-  private readonly partialNames: readonly string[]
+  /** The row by which partials are handed over. */
   private readonly partialRow: Record<string, number>
+  private readonly fillPartial: FillPartial
   private readonly targets: readonly Target[]
   private readonly buffer: MessageBuffer
 
@@ -70,10 +66,10 @@ export class ExchangeWriter {
     this.groups = maxParallelism
     this.owners = groupOwners(maxParallelism, owners)
     this.shapes = new RowShapes(fields)
-    this.partialNames = partialFields(partialNumbers ?? 0)
-    this.partialRow = Object.fromEntries(this.partialNames.map((one) => [one, 0]))
-    this.partialShapes =
-      partialNumbers === undefined ? undefined : new RowShapes(this.partialNames, 1)
+    const partialNames = partialFields(partialNumbers ?? 0)
+    this.partialRow = Object.fromEntries(partialNames.map((one) => [one, 0]))
+    this.fillPartial = partialFiller(partialNumbers ?? 0)
+    this.partialShapes = partialNumbers === undefined ? undefined : new RowShapes(partialNames, 1)
     this.targets = targets.map((writer) => new Target(writer, keyed, partialNumbers !== undefined))
     this.buffer = new MessageBuffer()
     this.rowsSent = 0
@@ -119,13 +115,12 @@ export class ExchangeWriter {
     time: number,
     mark: number,
   ): void {
-    const { partialNames: names, partialRow: row, partialShapes: shapes } = this
+    const { partialRow: row, partialShapes: shapes } = this
     const hash = keyHash(key)
     const target = this.targets[this.ownerOf(hash)]!
     const batch = present(target.partials, 'a batch for partials')
     if (target.batch.length > 0) this.flushTarget(target)
-    row['n'] = rows
-    for (let i = 1; i < names.length; i++) row[names[i]!] = words[at + i - 1]!
+    this.fillPartial(row, rows, words, at)
     const full = this.append(batch, present(shapes, 'shapes of partials'), row)
     batch.addKey(key, hash)
     batch.added(time, mark)

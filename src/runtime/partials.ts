@@ -1,7 +1,7 @@
 /** The second phase behind an exchange: partial accumulators of the senders are added to those of the keys. */
 import { assert, present } from '../base/assert.ts'
 import type { RowBatch } from '../exchange/contract.ts'
-import { partialFields } from '../exchange/exchange-writer.ts'
+import { partialFields } from '../exchange/partial-row.ts'
 import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { EventClock } from '../operators/contract.ts'
 import type { Plan } from '../graph/plan.ts'
