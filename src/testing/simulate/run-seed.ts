@@ -40,6 +40,8 @@ export interface FinishedJob {
   readonly outputs: ReadonlyMap<string, readonly OutputFile[]>
   /** Of the job's whole life. */
   readonly ledger: Ledger
+  /** Epochs that committed, ascending; without those after whose commit the life ended at once. */
+  readonly committed: readonly number[]
 }
 
 /** Changes what a life is made of: how tests plant mistakes. */
@@ -112,7 +114,7 @@ class SeedRun {
   #lives = 0
   /** Faults have stopped: the job is left alone until it has finished. */
   #quiet = false
-  #epochs = 0
+  readonly #committed: Set<number> = new Set()
 
   constructor(options: SeedOptions) {
     this.#options = options
@@ -139,7 +141,7 @@ class SeedRun {
       profile: profile.name,
       job: job.name,
       violation,
-      epochs: this.#epochs,
+      epochs: this.#committed.size,
       lives: this.#lives,
       crashes: this.#world.crashes,
       steps: this.#world.steps,
@@ -188,7 +190,8 @@ class SeedRun {
     const files = this.#observer.finish()
     const outputs =
       job.collect === undefined ? files : new Map([...files, ...(await this.#outside(job.collect))])
-    return this.#observer.violation ?? job.check({ outputs, ledger: last.value.ledger })
+    const committed = [...this.#committed].sort((a, b) => a - b)
+    return this.#observer.violation ?? job.check({ outputs, committed, ledger: last.value.ledger })
   }
 
   async #withFaults(): Promise<{
@@ -270,8 +273,8 @@ class SeedRun {
       intervalMs: job.intervalMs,
       acceptParameters: false,
       subtasks: this.#options.subtasks?.(this.#lives) ?? 1,
-      onCommitted: () => {
-        this.#epochs++
+      onCommitted: ({ epoch }) => {
+        this.#committed.add(epoch)
       },
     })
     // Now and then somebody stops the job in an orderly way; the next life continues.

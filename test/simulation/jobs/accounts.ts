@@ -77,8 +77,9 @@ export const accounts: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
         .to('balances', fileSink({ directory: '/out' }))
       return app.plan()
     },
-    check: ({ outputs }) =>
-      conserved(outputs.get('balances') ?? []) ?? compareLines('balances', outputs, expected),
+    check: ({ outputs, committed }) =>
+      conserved(outputs.get('balances') ?? [], committed) ??
+      compareLines('balances', outputs, expected),
   }
 }
 
@@ -97,12 +98,22 @@ function postings({
   ]
 }
 
-/** File names begin with the epoch that published them. */
-function conserved(files: readonly OutputFile[]): Violation | undefined {
-  const epochs = [...new Set(files.map(({ name }) => name.slice(0, 9)))].sort()
+/**
+ * File names begin with the epoch that prepared them. One whose attempt failed is shown with the next that commits: the
+ * other subtasks may have prepared nothing for it.
+ */
+function conserved(
+  files: readonly OutputFile[],
+  committed: readonly number[],
+): Violation | undefined {
+  const shownIn = ({ name }: OutputFile): number => {
+    const prepared = Number(name.slice(1, 9))
+    return committed.find((epoch) => epoch >= prepared) ?? Number.POSITIVE_INFINITY
+  }
+  const epochs = [...new Set(files.map(shownIn))].sort((a, b) => a - b)
   const latest = new Map<number, number>()
   for (const epoch of epochs) {
-    const texts = files.filter(({ name }) => name.startsWith(epoch)).map(({ text }) => text)
+    const texts = files.filter((file) => shownIn(file) === epoch).map(({ text }) => text)
     for (const line of texts.join('').split('\n')) {
       if (line === '') continue
       const { account, cents } = JSON.parse(line) as {
