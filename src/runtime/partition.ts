@@ -25,6 +25,7 @@ export class PartitionInput {
   #batch: SourceBatch<unknown> | undefined
   #after: Position | undefined
   #waiting = false
+  #closed = false
 
   constructor(
     source: { readonly id: number; readonly name: string },
@@ -46,7 +47,7 @@ export class PartitionInput {
 
   /** Starts a read unless one is in flight. */
   request(): void {
-    if (this.state !== 'idle' || this.#waiting) return
+    if (this.state !== 'idle' || this.#waiting || this.#closed) return
     const known = this.#reader.poll?.()
     if (known !== undefined) {
       this.#arrived(known)
@@ -77,11 +78,14 @@ export class PartitionInput {
     return this.#reader.lag?.()
   }
 
+  /** A read or wait that is in flight may still settle; nothing is asked of the reader any more. */
   async close(): Promise<void> {
+    this.#closed = true
     await this.#reader.close()
   }
 
   #arrived(batch: SourceBatch<unknown> | 'idle' | 'end'): void {
+    if (this.#closed) return
     this.#after = this.#reader.position()
     if (batch === 'end') {
       this.position = this.#after
@@ -110,6 +114,7 @@ export class PartitionInput {
   }
 
   #failed(error: unknown): void {
+    if (this.#closed) return
     this.error = error
     this.state = 'failed'
     this.#wake()
