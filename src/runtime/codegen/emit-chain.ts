@@ -5,8 +5,7 @@
  *    written into the loop body one inside the other, so that V8 inlines user functions and removes the objects
  *    between them.
  * 2. A node with several inputs (union), and every output of a stateful step, becomes a function of its own.
- * 3. Windows and running aggregates with accumulators in a table are written out as look-up plus kernel call; other
- *    stateful steps are a call of `record`.
+ * 3. Steps with keys are written by `emit-keyed.ts`.
  * 4. `at` holds the id of the node whose user function runs, so that an escaping error can be attributed without a
  *    try block per row. A loop has an `at` of its own; the shared one says which step of a function called from it
  *    runs, and is put back when that function returns.
@@ -18,16 +17,12 @@ import { timestampMin } from '../../base/time.ts'
 import { emitExpression } from '../../expression/emit.ts'
 import { expressionOf } from '../../expression/function.ts'
 import type { Input, PlanNode } from '../../graph/plan.ts'
-import { twoPhaseStep } from '../../graph/two-phase.ts'
 import type { Emit } from '../../operators/contract.ts'
-import { checkKey } from '../../schema/key.ts'
-import { type AggregateKernel, undoesItself } from '../../window/kernel.ts'
 import { readsFieldsOnly } from '../views.ts'
 import type { Frame } from '../../frame/frame.ts'
 import { rampUp } from './ramp-up.ts'
 import {
   type Chain,
-  type ChainOutput,
   type ChainParts,
   type ChainRoot,
   type Consumers,
@@ -42,15 +37,9 @@ import {
   edgeKey,
 } from '../chain.ts'
 import { outputNames } from '../outputs.ts'
-import { keyCheck } from '../key-check.ts'
+import { asPlain, type ChainWriter, KeyedEmitter, type Row } from './emit-keyed.ts'
 import { rejectedRow, rejectedTime } from '../rejected.ts'
 import { type ExchangeEdge, isInFront } from '../stages.ts'
-
-/** A row in scope: as it is, which may be a view of a frame, and as plain data. Only loops over frames have views. */
-interface Row {
-  readonly variable: Code
-  readonly plain: Code
-}
 
 /** Counters of a loop: code that declares them and code that adds them up. */
 interface Counts {
@@ -70,9 +59,10 @@ export function emitChain(parts: ChainParts): Chain {
   return new ChainEmitter(parts).emit()
 }
 
-class ChainEmitter {
-  readonly #parts: ChainParts
-  readonly #consumers: Consumers
+class ChainEmitter implements ChainWriter {
+  readonly #keyed: KeyedEmitter = new KeyedEmitter(this)
+  readonly parts: ChainParts
+  readonly consumers: Consumers
   readonly #constants: (readonly [Code, unknown])[] = []
   readonly #byValue: Map<unknown, Code> = new Map()
   /** Functions for nodes with several inputs, by node id. */
@@ -84,17 +74,17 @@ class ChainEmitter {
   #onFailed: Code | undefined
 
   constructor(parts: ChainParts) {
-    this.#parts = parts
-    this.#consumers = consumersOf(parts.plan)
+    this.parts = parts
+    this.consumers = consumersOf(parts.plan)
     this.#layout = counterLayout(parts.plan)
   }
 
   emit(): Chain {
-    const { plan, operators } = this.#parts
+    const { plan, operators } = this.parts
     const loops: Code[] = []
     const outputs: Code[] = []
     const replays: Code[] = []
-    const { exchanges } = this.#parts.exchanges.stages
+    const { exchanges } = this.parts.exchanges.stages
     const batches = exchanges.map((edge) => this.#exchangeLoop(edge))
     const deliver = exchanges.map(
       (edge) =>
@@ -106,7 +96,7 @@ class ChainEmitter {
       if (node.kind === 'source' && node.rejects) outputs.push(this.#output(node, 'rejected'))
       if (node.kind === 'event-time' && this.#collects) {
         replays.push(
-          code`${name('n', node.id)}: (r, t) => { ${this.#feed(node.id, 'out', row(code`r`), code`t`)} },`,
+          code`${name('n', node.id)}: (r, t) => { ${this.feed(node.id, 'out', row(code`r`), code`t`)} },`,
         )
       }
     }
@@ -124,7 +114,7 @@ class ChainEmitter {
   }
 
   #link(made: Generated & Readonly<Record<string, unknown>>): Chain {
-    const { plan, operators } = this.#parts
+    const { plan, operators } = this.parts
     const current = (): PlanNode | undefined => plan.nodes[made.at()]
     const roots = new Map<number, ChainRoot>()
     const replay = new Map<number, Emit>()
@@ -149,7 +139,7 @@ class ChainEmitter {
       if (deliver) replay.set(node.id, deliver)
     }
     const exchanges = new Map<number, ExchangeRoot>()
-    for (const { id } of this.#parts.exchanges.stages.exchanges) {
+    for (const { id } of this.parts.exchanges.stages.exchanges) {
       const batch = made.exchanges[`x${id}`]
       const deliver = made.deliver[`x${id}`]
       if (batch && deliver) exchanges.set(id, { batch: rampUp(batch), deliver })
@@ -159,7 +149,7 @@ class ChainEmitter {
 
   /** Batch mode within one subtask: event-time steps collect. Across subtasks the exchanges do. */
   get #collects(): boolean {
-    return this.#parts.batch && this.#parts.exchanges.stages.exchanges.length === 0
+    return this.parts.batch && this.parts.exchanges.stages.exchanges.length === 0
   }
 
   /** A loop whose counters and running node are variables; an error leaves it by the policies. */
@@ -172,11 +162,11 @@ class ChainEmitter {
 
   /** The loops over rows that came through an exchange, each row with the watermark before it. */
   #exchangeLoop(edge: ExchangeEdge): Code {
-    const input = this.#parts.exchanges.inputs.get(edge.id)
+    const input = this.parts.exchanges.inputs.get(edge.id)
     const lazy: Row = { variable: code`r`, plain: code`(plain ??= layout.plain(frame, i))` }
-    const collect = input?.collect && this.#constant(input.collect)
-    const origin = input?.origin && this.#constant(input.origin)
-    const ranked = input?.ranked?.map((output) => code`${this.#constant(output)}.rank = marks[i];`)
+    const collect = input?.collect && this.constant(input.collect)
+    const origin = input?.origin && this.constant(input.origin)
+    const ranked = input?.ranked?.map((output) => code`${this.constant(output)}.rank = marks[i];`)
     const time =
       origin === undefined || collect !== undefined
         ? join(ranked ?? [])
@@ -203,17 +193,17 @@ class ChainEmitter {
   /** The steps that an exchange feeds, with key `k` in scope. */
   #behind(edge: ExchangeEdge, r: Row, t: Code): Code {
     if (edge.kind === 'hash') {
-      const consumers = this.#consumers.get(edgeKey(edge.node, 'out')) ?? []
-      return join(consumers.map((step) => this.#keyed(step, r, code`k`, t)))
+      const consumers = this.consumers.get(edgeKey(edge.node, 'out')) ?? []
+      return join(consumers.map((step) => this.#keyed.keyed(step, r, code`k`, t)))
     }
-    const node = this.#parts.plan.nodes[edge.node]
+    const node = this.parts.plan.nodes[edge.node]
     if (node === undefined) return empty
-    return isInFront(edge) ? this.#enterHere(node, r, t) : this.#feed(node.id, 'out', r, t)
+    return isInFront(edge) ? this.#enterHere(node, r, t) : this.feed(node.id, 'out', r, t)
   }
 
   #failed(): Code {
-    this.#onFailed ??= this.#constant((error: unknown, at: number, index: number) =>
-      this.#parts.hooks.failed(this.#parts.plan.nodes[at], error, index),
+    this.#onFailed ??= this.constant((error: unknown, at: number, index: number) =>
+      this.parts.hooks.failed(this.parts.plan.nodes[at], error, index),
     )
     return this.#onFailed
   }
@@ -223,13 +213,13 @@ class ChainEmitter {
    * costs no store for them, and a chain of ten steps takes 0.75 times as long (bar 1 of `bench -- micro`).
    */
   #loops(id: number): Code {
-    const [rows, rowCounts] = this.#counted(() => this.#feed(id, 'out', row(code`r`), code`t`))
+    const [rows, rowCounts] = this.#counted(() => this.feed(id, 'out', row(code`r`), code`t`))
     const lazy: Row = {
       variable: code`r`,
       plain: code`(plain ??= layout.plain(frame, i))`,
     }
-    const [views, viewCounts] = this.#counted(() => this.#feed(id, 'out', lazy, code`t`))
-    const out = this.#count(id, countOut)
+    const [views, viewCounts] = this.#counted(() => this.feed(id, 'out', lazy, code`t`))
+    const out = this.count(id, countOut)
     const loop = (counts: Counts, each: Code): Code =>
       code`${this.#loop(id, counts, each)} ${out} += to - from;`
     return code`
@@ -249,7 +239,7 @@ class ChainEmitter {
     this.#tally = tally
     const emitted = emit()
     this.#tally = before
-    const counters = this.#constant(this.#parts.counters)
+    const counters = this.constant(this.parts.counters)
     const each = [...tally]
     const counts: Counts = {
       declared: join(each.map(([, variable]) => code`let ${variable} = 0;`)),
@@ -269,12 +259,12 @@ class ChainEmitter {
   /** A function for rows that leave a stateful step (or a source's rejects). */
   #output(node: PlanNode, output: string, index: number = 0): Code {
     const { id } = node
-    const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
-    const counter = code`${this.#constant(this.#parts.counters)}[${this.#layout.output(node, output)}]`
+    const consumers = this.consumers.get(edgeKey(id, output)) ?? []
+    const counter = code`${this.constant(this.parts.counters)}[${this.#layout.output(node, output)}]`
     if (consumers.length === 0)
       return code`${name('n', id)}${name('x', index)}: (r, t) => { ${counter} += 1; },`
-    const body = this.#feed(id, output, row(code`r`), code`t`)
-    const place = this.#parts.hooks.row && this.#constant(this.#parts.hooks.row)
+    const body = this.feed(id, output, row(code`r`), code`t`)
+    const place = this.parts.hooks.row && this.constant(this.parts.hooks.row)
     const [before, after] =
       place === undefined
         ? [empty, empty]
@@ -287,21 +277,21 @@ class ChainEmitter {
 
   /** Remembers which row of its batch is on its way, where a letter may name it. */
   #place(index: Code): Code {
-    const { row: place } = this.#parts.hooks
-    return place === undefined ? empty : code`${this.#constant(place)}.index = ${index};`
+    const { row: place } = this.parts.hooks
+    return place === undefined ? empty : code`${this.constant(place)}.index = ${index};`
   }
 
   /** Code that gives a row to every consumer of an output. */
-  #feed(id: number, output: string, r: Row, t: Code): Code {
-    const consumers = this.#consumers.get(edgeKey(id, output)) ?? []
+  feed(id: number, output: string, r: Row, t: Code): Code {
+    const consumers = this.consumers.get(edgeKey(id, output)) ?? []
     return join(consumers.map((node) => this.#enter(node, { node: id, output }, r, t)))
   }
 
   /** A row on its way to a step, which may be in a later stage. */
   #enter(node: PlanNode, from: Input, r: Row, t: Code): Code {
-    const edge = this.#parts.exchanges.stages.inFrontOf(from, node.id)
+    const edge = this.parts.exchanges.stages.inFrontOf(from, node.id)
     if (edge === undefined) return this.#enterHere(node, r, t)
-    const output = this.#constant(this.#parts.exchanges.outputs.get(edge.id))
+    const output = this.constant(this.parts.exchanges.outputs.get(edge.id))
     // A sink tells the partition of a row by code of the user.
     const running = node.kind === 'sink' ? code`at = ${node.id};` : empty
     return code`${running} ${output}.forward(${r.plain}, ${t});`
@@ -327,38 +317,38 @@ class ChainEmitter {
     const made = name('r', id)
     switch (node.kind) {
       case 'map': {
-        const rest = this.#feed(id, 'out', row(made), t)
-        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, rest, r)
+        const rest = this.feed(id, 'out', row(made), t)
+        return this.#user(node, code`const ${made} = ${this.call(node.fn, r)};`, made, rest, r)
       }
       case 'filter': {
-        const rest = this.#feed(id, 'out', r, t)
+        const rest = this.feed(id, 'out', r, t)
         return this.#user(
           node,
-          code`const ${made} = ${this.#call(node.fn, r)};`,
+          code`const ${made} = ${this.call(node.fn, r)};`,
           made,
-          code`if (${made}) { ${this.#count(id, countOut)} += 1; ${rest} }`,
+          code`if (${made}) { ${this.count(id, countOut)} += 1; ${rest} }`,
           r,
         )
       }
       case 'flat-map': {
         const item = name('x', id)
-        const each = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(item), t)}`
+        const each = code`${this.count(id, countOut)} += 1; ${this.feed(id, 'out', row(item), t)}`
         const loop = code`if (Array.isArray(${made})) { for (let j = 0; j < ${made}.length; j++) { const ${item} = ${made}[j]; ${each} } }
           else { for (const ${item} of ${made}) { ${each} } }`
-        return this.#user(node, code`const ${made} = ${this.#call(node.fn, r)};`, made, loop, r)
+        return this.#user(node, code`const ${made} = ${this.call(node.fn, r)};`, made, loop, r)
       }
       case 'try':
         return this.#try(node, r, t)
       case 'event-time':
         return this.#eventTime(node, r)
       case 'union':
-        return this.#feed(id, 'out', r, t)
+        return this.feed(id, 'out', r, t)
       case 'key-by':
-        return this.#keyBy(node, r, t)
+        return this.#keyed.keyBy(node, r, t)
       case 'partition':
-        return this.#partition(node, r, t)
+        return this.#keyed.partition(node, r, t)
       case 'sink':
-        return code`at = ${id}; ${this.#count(id, countIn)} += 1; ${this.#constant(this.#parts.sinks.get(id))}.write(${this.#plain(r, node.sink.acceptsViews === true)}, ${t});`
+        return code`at = ${id}; ${this.count(id, countIn)} += 1; ${this.constant(this.parts.sinks.get(id))}.write(${asPlain(r, node.sink.acceptsViews === true)}, ${t});`
       default:
         throw new TypeError(`a ${node.kind} step is fed by its key-by`)
     }
@@ -366,28 +356,28 @@ class ChainEmitter {
 
   /** A user function under the job-wide policy: policy `fail` needs no try block. */
   #user(node: PlanNode, call: Code, made: Code, rest: Code, r: Row): Code {
-    if (!this.#drops) return code`at = ${node.id}; ${call} ${rest}`
-    const hook = this.#dropped(node)
+    if (!this.drops) return code`at = ${node.id}; ${call} ${rest}`
+    const hook = this.dropped(node)
     const ok = name('ok', node.id)
     const assign = code`{ ${call} value = ${made}; }`
     return code`at = ${node.id}; let ${made}, ${ok} = true;
-      try { let value; ${assign} ${made} = value; } catch (e) { ${ok} = false; ${hook}(${this.#plain(r, false)}, e); }
+      try { let value; ${assign} ${made} = value; } catch (e) { ${ok} = false; ${hook}(${asPlain(r, false)}, e); }
       if (${ok}) { ${rest} }`
   }
 
   #try(node: PlanNode & { readonly kind: 'try' }, r: Row, t: Code): Code {
     const id = node.id
     const made = name('r', id)
-    const rest = code`${this.#count(id, countOut)} += 1; ${this.#feed(id, 'out', row(made), t)}`
-    if (!node.rejects) return code`at = ${id}; const ${made} = ${this.#call(node.fn, r)}; ${rest}`
+    const rest = code`${this.count(id, countOut)} += 1; ${this.feed(id, 'out', row(made), t)}`
+    if (!node.rejects) return code`at = ${id}; const ${made} = ${this.call(node.fn, r)}; ${rest}`
     const ok = name('ok', id)
-    const reject = this.#constant((input: unknown, error: unknown) =>
-      rejectedRow(node.name, input, error, this.#parts.hooks.position?.()),
+    const reject = this.constant((input: unknown, error: unknown) =>
+      rejectedRow(node.name, input, error, this.parts.hooks.position?.()),
     )
     const bad = name('bad', id)
-    const aside = code`${this.#count(id, countAside)} += 1; ${this.#feed(id, 'rejected', row(bad), t)}`
+    const aside = code`${this.count(id, countAside)} += 1; ${this.feed(id, 'rejected', row(bad), t)}`
     return code`at = ${id}; let ${made}, ${ok} = true, ${bad};
-      try { ${made} = ${this.#call(node.fn, r)}; } catch (e) { ${ok} = false; ${bad} = ${reject}(${this.#plain(r, false)}, e); }
+      try { ${made} = ${this.call(node.fn, r)}; } catch (e) { ${ok} = false; ${bad} = ${reject}(${asPlain(r, false)}, e); }
       if (${ok}) { ${rest} } else { ${aside} }`
   }
 
@@ -395,18 +385,18 @@ class ChainEmitter {
     const id = node.id
     const t = name('t', id)
     const most = name('m', id)
-    const origin = this.#constant(this.#parts.origins.get(id))
-    const lag = this.#parts.origins.get(id)?.lag ?? 0
+    const origin = this.constant(this.parts.origins.get(id))
+    const lag = this.parts.origins.get(id)?.lag ?? 0
     const usable = code`typeof ${t} === 'number' && ${t} > ${timestampMin} && ${t} < ${origin}.bound`
-    const counted = code`${this.#count(id, countOut)} += 1;`
+    const counted = code`${this.count(id, countOut)} += 1;`
     const rest = this.#collects
-      ? code`${this.#constant(collector(this.#parts, id))}(${r.plain}, ${t});`
-      : code`${this.#feed(id, 'out', r, t)}
+      ? code`${this.constant(collector(this.parts, id))}(${r.plain}, ${t});`
+      : code`${this.feed(id, 'out', r, t)}
         const ${most} = ${t} > ${origin}.max ? ${t} : ${origin}.max;
         if (${most} - ${lag} >= ${origin}.gate) ${origin}.fireAt(${most}); else ${origin}.max = ${most};`
-    const told = this.#call(node.timestamp, r)
+    const told = this.call(node.timestamp, r)
     // A function that throws is a row without usable time, unless such a row stops the job anyway.
-    const policy = node.onError ?? this.#parts.plan.options.onError.time
+    const policy = node.onError ?? this.parts.plan.options.onError.time
     const read =
       node.rejects || policy !== 'fail'
         ? code`let ${t}; try { ${t} = ${told}; } catch (e) { ${t} = e; }`
@@ -417,204 +407,48 @@ class ChainEmitter {
 
   #badTime(node: PlanNode & { readonly kind: 'event-time' }, r: Row, t: Code): Code {
     if (!node.rejects) {
-      const hook = this.#constant((input: unknown, value: unknown) =>
-        this.#parts.hooks.badTime(node, input, value),
+      const hook = this.constant((input: unknown, value: unknown) =>
+        this.parts.hooks.badTime(node, input, value),
       )
-      return code`${hook}(${this.#plain(r, false)}, ${t});`
+      return code`${hook}(${asPlain(r, false)}, ${t});`
     }
     const bad = name('bad', node.id)
-    const reject = this.#constant((input: unknown, value: unknown) =>
-      rejectedTime(node, input, value, this.#parts.hooks.position?.()),
+    const reject = this.constant((input: unknown, value: unknown) =>
+      rejectedTime(node, input, value, this.parts.hooks.position?.()),
     )
-    return code`const ${bad} = ${reject}(${this.#plain(r, false)}, ${t}); ${this.#count(node.id, countAside)} += 1;
-      ${this.#feed(node.id, 'rejected', row(bad), code`NaN`)}`
-  }
-
-  #keyBy(node: PlanNode & { readonly kind: 'key-by' }, r: Row, t: Code): Code {
-    const k = name('k', node.id)
-    const consumers = this.#consumers.get(edgeKey(node.id, 'out')) ?? []
-    const output = this.#outputBehind(node)
-    const steps =
-      output === undefined
-        ? consumers.map((step) => this.#keyed(step, r, k, t))
-        : [this.#send(node, output, r, k, t)]
-    return this.#withKey(node, node.fn, r, k, join(steps))
-  }
-
-  /** A row that changes hands; within one subtask it goes on, and its key is checked all the same. */
-  #partition(node: PlanNode & { readonly kind: 'partition' }, r: Row, t: Code): Code {
-    const k = name('k', node.id)
-    const output = this.#outputBehind(node)
-    const keyed = (rest: Code): Code =>
-      node.fn === undefined ? rest : this.#withKey(node, node.fn, r, k, rest)
-    if (output === undefined) return keyed(this.#feed(node.id, 'out', r, t))
-    const to = this.#constant(output)
-    const sent = this.#plain(r, output.views)
-    return node.fn === undefined
-      ? code`at = ${node.id}; ${to}.forward(${sent}, ${t});`
-      : keyed(code`${to}.send(${k}, ${sent}, ${t});`)
-  }
-
-  #outputBehind(node: PlanNode): ChainOutput | undefined {
-    const edge = this.#parts.exchanges.stages.behind(node.id)
-    return edge && this.#parts.exchanges.outputs.get(edge.id)
-  }
-
-  /** Calls a key function; `rest` has the key. One that throws or gives no key is a user error. */
-  #withKey(node: PlanNode, fn: unknown, r: Row, k: Code, rest: Code): Code {
-    const bad = this.#constant((input: unknown, key: unknown) =>
-      this.#parts.hooks.badKey(node, input, key),
-    )
-    const check = keyCheck(node)
-    const wrong =
-      check === checkKey
-        ? code`typeof ${k} === 'number' ? ${k} - ${k} !== 0 : typeof ${k} !== 'string' && ${this.#constant(check)}(${k}) !== undefined`
-        : code`${this.#constant(check)}(${k}) !== undefined`
-    const checked = code`if (${wrong}) ${bad}(${this.#plain(r, false)}, ${k});`
-    const told = this.#call(fn, r)
-    if (!this.#drops) return code`at = ${node.id}; const ${k} = ${told}; ${checked} ${rest}`
-    const ok = name('ok', node.id)
-    return code`at = ${node.id}; let ${k}, ${ok} = true;
-      try { ${k} = ${told}; ${checked} } catch (e) { ${ok} = false; ${this.#dropped(node)}(${this.#plain(r, false)}, e); }
-      if (${ok}) { ${rest} }`
+    return code`const ${bad} = ${reject}(${asPlain(r, false)}, ${t}); ${this.count(node.id, countAside)} += 1;
+      ${this.feed(node.id, 'rejected', row(bad), code`NaN`)}`
   }
 
   /** Rows whose functions throw are left out of the job. */
-  get #drops(): boolean {
-    return this.#parts.plan.options.onError.user !== 'fail'
+  get drops(): boolean {
+    return this.parts.plan.options.onError.user !== 'fail'
   }
 
-  #dropped(node: PlanNode, lost: PlanNode = node): Code {
-    return this.#constant((input: unknown, error: unknown) =>
-      this.#parts.hooks.userError(node, input, error, lost),
+  dropped(node: PlanNode, lost: PlanNode = node): Code {
+    return this.constant((input: unknown, error: unknown) =>
+      this.parts.hooks.userError(node, input, error, lost),
     )
-  }
-
-  /** Asks the functions of an aggregate before the row changes anything; one that throws leaves `block`. */
-  #checkRow(kernel: AggregateKernel, node: PlanNode, r: Row, block: Code, lost?: PlanNode): Code {
-    if (!this.#drops || kernel.check === undefined) return empty
-    const check = this.#constant(kernel.check)
-    const ok = name('ok', node.id)
-    return code`let ${ok} = true;
-      try { ${check}(${r.plain}); } catch (e) { ${ok} = false; ${this.#dropped(node, lost)}(${r.plain}, e); }
-      if (!${ok}) break ${block};`
-  }
-
-  /** A row for the owner of its key, or for what adds rows up in front of the exchange. */
-  #send(keyBy: PlanNode, output: ChainOutput, r: Row, k: Code, t: Code): Code {
-    const send = code`${this.#constant(output)}.send(${k}, ${this.#plain(r, output.views)}, ${t});`
-    if (output.local === undefined) return send
-    const local = this.#constant(output.local)
-    const { kernel } = output.local
-    const step = twoPhaseStep(this.#parts.plan, keyBy.id) ?? keyBy
-    const views = kernel.functions.every(({ fn, parameter }) => readsFieldsOnly(fn, parameter))
-    const table = name('p', keyBy.id)
-    const slot = name('s', keyBy.id)
-    const added = name('b', keyBy.id)
-    const alone = name('x', keyBy.id)
-    const inexact = code`${local}.inexact(); break ${alone};`
-    const after = output.local.afterAdd ? code`${local}.added(${slot}, ${t});` : empty
-    const check = this.#checkRow(kernel, step, r, added, keyBy)
-    return code`${added}: { ${alone}: {
-      if (!(${t} >= ${local}.from && ${t} < ${local}.to) && !${local}.roll(${t})) break ${alone};
-      at = ${step.id}; ${check}
-      const ${table} = ${local}.table;
-      const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
-      const ${name('i', keyBy.id)} = ${table}.inserted;
-      ${this.#add(kernel, table, slot, this.#plain(r, views), inexact)}
-      ${after} if (${name('i', keyBy.id)}) ${local}.grew();
-      break ${added}; }
-      at = ${keyBy.id}; ${send} }`
-  }
-
-  /** A stateful step: counted, then given the key, the row and its time. */
-  #keyed(node: PlanNode, r: Row, k: Code, t: Code): Code {
-    const operator = this.#constant(this.#parts.operators.get(node.id))
-    const arrived = code`at = ${node.id}; ${this.#count(node.id, countIn)} += 1;`
-    const tables = this.#parts.operators.get(node.id) as {
-      readonly kernel?: AggregateKernel
-      readonly afterAdd?: boolean
-    }
-    if (tables.kernel === undefined) {
-      const views =
-        node.kind === 'process' &&
-        this.#keepsNoRow(node) &&
-        readsFieldsOnly(node.definition.onRecord)
-      return code`${arrived} ${operator}.record(${k}, ${this.#plain(r, views)}, ${t});`
-    }
-    const views = tables.kernel.functions.every(({ fn, parameter }) =>
-      readsFieldsOnly(fn, parameter),
-    )
-    // A step without table sets late rows aside itself, so it must not be given views then.
-    const asides = !('table' in tables) && this.#consumers.has(edgeKey(node.id, 'late'))
-    const variable = this.#plain(r, views && !asides)
-    const { kernel } = tables
-    const block = name('b', node.id)
-    const check = this.#checkRow(kernel, node, r, block)
-    if (!('table' in tables)) {
-      const record = code`${operator}.record(${k}, ${variable}, ${t});`
-      return check === empty
-        ? code`${arrived} ${record}`
-        : code`${arrived} ${block}: { ${check} ${record} }`
-    }
-    const table = name('p', node.id)
-    const slot = name('s', node.id)
-    const late =
-      node.kind === 'window'
-        ? code`if (!(${t} >= ${operator}.from && ${t} < ${operator}.to) && !${operator}.roll(${t})) { ${operator}.tooLate(${r.plain}, ${t}); break ${block}; }`
-        : empty
-    const after = tables.afterAdd === true ? code`${operator}.added(${k}, ${slot}, ${t});` : empty
-    const add = this.#add(kernel, table, slot, variable)
-    return code`${arrived} ${block}: { ${late} ${check}
-      const ${table} = ${operator}.table;
-      const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
-      ${check !== empty && undoesItself(kernel) ? this.#attempt(node, add, r, block) : add}
-      ${after} }`
-  }
-
-  #attempt(node: PlanNode, add: Code, r: Row, block: Code): Code {
-    const ok = name('done', node.id)
-    return code`let ${ok} = true;
-      try { ${add} } catch (e) { ${ok} = false; ${this.#dropped(node)}(${r.plain}, e); }
-      if (!${ok}) break ${block};`
-  }
-
-  /** The arithmetic of a row, in place: `at` means the accumulators inside of this block. */
-  #add(kernel: AggregateKernel, table: Code, slot: Code, variable: Code, inexact?: Code): Code {
-    if (kernel.addCode === undefined)
-      return code`${this.#constant(kernel.add)}(${table}.words, ${slot} * ${kernel.stride}, ${table}.objects, ${slot} * ${kernel.objects}, ${table}.sets, ${slot}, ${variable});`
-    return code`{ const w = ${table}.words, at = ${slot} * ${kernel.stride}, o = ${table}.objects, objectAt = ${slot} * ${kernel.objects};
-        const sets = ${table}.sets, slot = ${slot}, row = ${variable};
-        ${kernel.addCode((value) => this.#constant(value), inexact)} }`
-  }
-
-  /** Under other policies than `fail` a row that throws is stored as it is. */
-  #keepsNoRow(node: PlanNode & { readonly kind: 'process' }): boolean {
-    return (node.definition.onError ?? this.#parts.plan.options.onError.user) === 'fail'
   }
 
   /** A call of a user function with the row, as a view where that is safe; an expression is written out. */
-  #call(fn: unknown, r: Row): Code {
+  call(fn: unknown, r: Row): Code {
     const expression = expressionOf(fn)
     if (expression !== undefined)
-      return emitExpression(expression, r.variable, (value) => this.#constant(value))
-    return code`${this.#constant(fn)}(${this.#plain(r, readsFieldsOnly(fn))})`
-  }
-
-  #plain(r: Row, views: boolean): Code {
-    return views ? r.variable : r.plain
+      return emitExpression(expression, r.variable, (value) => this.constant(value))
+    return code`${this.constant(fn)}(${asPlain(r, readsFieldsOnly(fn))})`
   }
 
   /** A counter as something to add to: a variable inside of the loops, which add it up when they end. */
-  #count(id: number, which: number): Code {
+  count(id: number, which: number): Code {
     const index = id * countersPerNode + which
-    if (this.#tally === undefined) return code`${this.#constant(this.#parts.counters)}[${index}]`
+    if (this.#tally === undefined) return code`${this.constant(this.parts.counters)}[${index}]`
     const variable = name('q', index)
     this.#tally.set(index, variable)
     return variable
   }
 
-  #constant(value: unknown): Code {
+  constant(value: unknown): Code {
     let known = this.#byValue.get(value)
     if (known === undefined) {
       known = name('c', this.#constants.length)
