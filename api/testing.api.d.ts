@@ -1483,6 +1483,7 @@ export declare class Writer {
     constructor(capacity?: number);
     reserve(more: number): void;
     u8(value: number): void;
+    u16(value: number): void;
     u32(value: number): void;
     f64(value: number): void;
     f64s(values: Float64Array, start: number, count: number): void;
