@@ -1,5 +1,5 @@
-import { fc } from '@fast-check/vitest'
-import { expect, test } from 'vitest'
+import { fc, test } from '@fast-check/vitest'
+import { expect, test as plainTest } from 'vitest'
 import { printJson } from './json-print.ts'
 import { JsonRowPrinter } from './json-rows.ts'
 import { TextBytes } from './text-bytes.ts'
@@ -50,16 +50,14 @@ const row = fc.oneof(
   { weight: 1, arbitrary: value },
 )
 
-test('rows printed into bytes are the texts that printJson gives, or fail with its message', () => {
-  fc.assert(
-    fc.property(fc.array(row, { maxLength: 6 }), (rows) => {
-      expect(throughBytes(rows)).toBe(lines(rows, (each) => printJson(each, {})))
-    }),
-    { numRuns: 2_000 },
-  )
-})
+test.prop([fc.array(row, { maxLength: 6 })], { numRuns: 2_000 })(
+  'rows printed into bytes are the texts that printJson gives, or fail with its message',
+  (rows) => {
+    expect(throughBytes(rows)).toBe(lines(rows, (each) => printJson(each, {})))
+  },
+)
 
-test.each([
+plainTest.each([
   [{ toJSON: () => ({ b: 1 }) }, '{"b":1}'],
   [
     new (class Point {
@@ -77,7 +75,7 @@ test.each([
   expect(throughBytes([input])).toBe(`${text}\n`)
 })
 
-test('names of another row do not stay', () => {
+plainTest('names of another row do not stay', () => {
   expect(throughBytes([{ a: 1, b: 2 }, { b: 1, a: 2 }, { c: 1 }, { a: 1, b: 2, c: 3 }])).toBe(
     '{"a":1,"b":2}\n{"b":1,"a":2}\n{"c":1}\n{"a":1,"b":2,"c":3}\n',
   )
