@@ -7,7 +7,7 @@ import { UsageError } from './nexmark/arguments.ts'
 const usage = `Usage: npm run bench -- <command> [options]
 
   nexmark correct   results of the Nexmark queries against the right ones
-  nexmark chaos     the same from processes that are killed and change their number of workers
+  nexmark chaos     the same from processes and threads that end at random moments, with 1 to 4 workers
   nexmark recover   another name of chaos
   nexmark speed     throughput against hand-written loops
   nexmark scale     two workers against one

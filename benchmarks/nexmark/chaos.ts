@@ -1,48 +1,48 @@
 /**
- * `nexmark chaos`: queries as `tidemill run` processes on four partitions of D2, killed at random moments and started
- * again with another number of workers - 1, then 4, then 2. What the file sink shows in the end has to be right.
+ * `nexmark chaos`: queries as `tidemill run` processes on four partitions of D2, whose processes and worker threads end
+ * at random moments. What the file sink shows in the end has to be right: with 1 to 4 workers, and when their number
+ * changes from 1 to 4 to 2 in mid-run.
  */
-import {
-  type FSWatcher,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  watch,
-  writeFileSync,
-} from 'node:fs'
-import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { listOf, parseOptions, positive } from './arguments.ts'
+import { chaosRun, type EndKind, endKinds, type LifePlan } from './chaos-run.ts'
 import { digestOfResult, Expectations } from './correct.ts'
 import { datasets } from './dataset.ts'
 import { writeJsonLines } from './jsonl.ts'
-import { type EngineQuery, engineQueries, groupOf } from './queries.ts'
+import { type EngineQuery, engineQueries } from './queries.ts'
+
+const ways = ['1', '2', '3', '4', 'rescale'] as const
+type Way = (typeof ways)[number]
 
 export const chaosUsage = `Usage: npm run bench -- nexmark chaos [options]
 
   --queries LIST  ${engineQueries.join(',')} (default: all)
   --g 1,1000      size of the groups within which events are out of order; a list runs each (default: 1,1000)
-  --ends N        kills in all, at most two per run (default: 50)
+  --workers LIST  ${ways.join(',')}: workers of all lives, or 1, then 4, then 2 (default: all)
+  --ends N        for each query, spread over the values above: processes killed (SIGKILL), threads ended by terminate(),
+                  process.exit or an exhausted heap (default: 50)
   --seed N        of the moments (default: 1)
   --json          one JSON object per line`
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const JOB = fileURLToPath(new URL('./chaos.job.ts', import.meta.url))
 const PARTITIONS = 4
-/** Workers of the lives of a run. */
-const WORKERS = [1, 4, 2] as const
-const CHECKPOINT_INTERVAL = '25ms'
+/** Fewer ends would not reach the last number of workers. */
+const RESCALE_ENDS_MIN = 2
+/** A run may be through before all its ends have happened; then it is made again, so many times. */
+const ROUNDS_MAX = 6
 
-interface Run {
+interface Configuration {
   readonly query: EngineQuery
   readonly g: number
+  readonly way: Way
+}
+
+interface Run extends Configuration {
+  /** Of each life, in order. */
   readonly workers: readonly number[]
-  readonly kills: number
-  /** Kills after which there was a checkpoint to go on from. */
+  readonly ends: Readonly<Partial<Record<EndKind, number>>>
+  /** Ends after which there was a checkpoint to go on from. */
   readonly midRun: number
   readonly rows: number
   readonly digest: string
@@ -55,151 +55,113 @@ export async function chaosCommand(args: readonly string[]): Promise<number> {
   const { values } = parseOptions(args, {
     queries: { type: 'string', default: engineQueries.join(',') },
     g: { type: 'string', default: '1,1000' },
+    workers: { type: 'string', default: ways.join(',') },
     ends: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   })
+  const json = values['json'] === true
   const chosen = listOf('--queries', values['queries'], engineQueries)
   const gs = listOf('--g', values['g'], ['1', '1000']).map(Number)
-  const wanted = positive('--ends', values['ends'])
+  const waysChosen = listOf('--workers', values['workers'], ways)
+  const perQuery = positive('--ends', values['ends'])
   const random = seeded(positive('--seed', values['seed']))
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-chaos-'))
-  let [kills, midRun, runs, wrong] = [0, 0, 0, 0]
+  const total = { ends: 0, midRun: 0, runs: 0, wrong: 0, short: 0 }
+  const kinds: Partial<Record<EndKind, number>> = {}
   try {
     const inputs = new Map(gs.map((g) => [g, dealtLines(g, join(folder, `input-${g}`))]))
     const expected = new Map(gs.map((g) => [g, new Expectations('D2', g)]))
-    const configurations = chosen.flatMap((query) => gs.map((g) => ({ query, g })))
-    while (kills < wanted) {
-      const { query, g } = configurations[runs % configurations.length]!
-      const killsMax = Math.min(WORKERS.length - 1, wanted - kills)
+    const runOf = async (configuration: Configuration, ends: number): Promise<Run> => {
+      const { query, g, way } = configuration
       const at = join(folder, 'run')
-      const digestExpected = expected.get(g)!.of(query).digest
-      const done = await run({ query, input: inputs.get(g)!, folder: at, killsMax, random })
+      const lives = way === 'rescale' ? rescaled(ends, random) : steady(Number(way), ends, random)
+      const done = await chaosRun({ query, input: inputs.get(g)!, folder: at, lives, random })
+      rmSync(at, { recursive: true, force: true })
       const digest = digestOfResult(query, done.rows)
-      const valid = done.error === undefined && digest === digestExpected
-      const result: Run = {
-        query,
-        g,
+      const digestExpected = expected.get(g)!.of(query).digest
+      const valid =
+        done.error === undefined &&
+        digest === digestExpected &&
+        expected.get(g)!.holds(query, done.rows)
+      return {
+        ...configuration,
         ...done,
+        ends: counted(done.ends.map(({ kind }) => kind)),
+        midRun: done.ends.filter((end) => end.midRun).length,
         rows: done.rows.length,
         digest,
         digestExpected,
         valid,
       }
-      console.log(values['json'] === true ? JSON.stringify(result) : textLine(result))
-      kills += done.kills
-      midRun += done.midRun
-      runs++
-      if (!valid) wrong++
-      rmSync(at, { recursive: true, force: true })
+    }
+    for (const query of chosen) {
+      const configurations = gs.flatMap((g) => waysChosen.map((way) => ({ query, g, way })))
+      const each = Math.ceil(perQuery / configurations.length)
+      for (const configuration of configurations) {
+        const { way } = configuration
+        const wanted = way === 'rescale' ? Math.max(each, RESCALE_ENDS_MIN) : each
+        let [happened, complete] = [0, false]
+        for (let round = 0; round < ROUNDS_MAX && !(complete && happened >= wanted); round++) {
+          const run = await runOf(configuration, wanted)
+          console.log(json ? JSON.stringify(run) : textLine(run))
+          happened += run.midRun
+          complete ||= run.workers.length > 1 && (way !== 'rescale' || run.workers.at(-1) === 2)
+          for (const [kind, count] of Object.entries(run.ends) as [EndKind, number][]) {
+            kinds[kind] = (kinds[kind] ?? 0) + count
+            total.ends += count
+          }
+          total.midRun += run.midRun
+          total.runs++
+          if (!run.valid) total.wrong++
+        }
+        if (!complete || happened < wanted) total.short++
+      }
     }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-  const total = { kills, midRun, runs, wrong }
   console.log(
-    values['json'] === true
-      ? JSON.stringify(total)
-      : `${kills} kills, ${runs} runs, ${wrong} wrong`,
+    json
+      ? JSON.stringify({ ...total, kinds })
+      : `${total.ends} ends (${total.midRun} in mid-run), ${total.runs} runs, ${total.wrong} wrong, ${total.short} configurations with too few ends`,
   )
-  return wrong === 0 ? 0 : 1
+  return total.wrong === 0 && total.short === 0 ? 0 : 1
 }
 
-interface Plan {
-  readonly query: EngineQuery
-  readonly input: readonly string[]
-  readonly folder: string
-  readonly killsMax: number
-  readonly random: () => number
+function steady(workers: number, ends: number, random: () => number): readonly LifePlan[] {
+  const lives = Array.from({ length: ends }, () => ({
+    workers,
+    end: endKinds[Math.floor(random() * endKinds.length)],
+  }))
+  return [...lives, { workers, end: undefined }]
 }
 
-interface Done extends Pick<Run, 'workers' | 'kills' | 'midRun' | 'error'> {
-  readonly rows: readonly unknown[]
-}
-
-async function run({ query, input, folder, killsMax, random }: Plan): Promise<Done> {
-  const output = join(folder, 'output')
-  const state = join(folder, 'state')
-  const checkpoints = join(state, 'checkpoints')
-  mkdirSync(checkpoints, { recursive: true })
-  const params = { query, input: input.join(','), output }
-  const workers: number[] = []
-  let [kills, midRun] = [0, 0]
-  for (;;) {
-    const count = WORKERS[kills] ?? 1 + Math.floor(random() * 4)
-    workers.push(count)
-    const argv = ['run', JOB, '--state', state, '--workers', String(count)]
-    argv.push('--checkpoint-interval', CHECKPOINT_INTERVAL)
-    for (const [name, value] of Object.entries(params)) argv.push('--param', `${name}=${value}`)
-    const aim = kills < killsMax ? aimed(random) : undefined
-    const { signal, exitCode, errors } = await life(argv, checkpoints, aim)
-    if (signal === 'SIGKILL') {
-      kills++
-      if (readdirSync(checkpoints).some((name) => name.endsWith('.manifest'))) midRun++
-      continue
-    }
-    const error = exitCode === 0 ? undefined : `ended with ${exitCode ?? signal}: ${errors.trim()}`
-    return { workers, kills, midRun, error, rows: resultRows(query, join(output, 'results')) }
-  }
-}
-
-/** At so many changes of the folder of checkpoints after so many manifests: between checkpoints and inside of them. */
-interface Aim {
-  readonly manifests: number
-  readonly changes: number
-}
-
-function aimed(random: () => number): Aim {
-  return { manifests: Math.floor(random() * 4), changes: 1 + Math.floor(random() * 8) }
-}
-
-interface LifeEnd {
-  readonly exitCode: number | null
-  readonly signal: NodeJS.Signals | null
-  readonly errors: string
-}
-
-/** One process, killed when changes of a folder say so. */
-function life(argv: readonly string[], folder: string, aim: Aim | undefined): Promise<LifeEnd> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['bin/tidemill.js', ...argv], {
-      cwd: ROOT,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    let errors = ''
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      errors += text
-    })
-    let [manifests, changes] = [0, 0]
-    let watcher: FSWatcher | undefined
-    if (aim !== undefined) {
-      watcher = watch(folder, (_event, name) => {
-        if (manifests >= aim.manifests && ++changes === aim.changes) child.kill('SIGKILL')
-        if (name?.endsWith('.manifest')) manifests++
-      })
-    }
-    child.on('error', reject)
-    child.on('close', (exitCode, signal) => {
-      watcher?.close()
-      resolve({ exitCode, signal, errors })
-    })
+/** The number of workers changes where a process is killed; ends of threads are in between. */
+function rescaled(ends: number, random: () => number): readonly LifePlan[] {
+  const inThreads = endKinds.filter((kind) => kind !== 'SIGKILL')
+  const lives = [1, 4, 2].map((workers, station) => {
+    const others = Math.floor((ends - RESCALE_ENDS_MIN + 2 - station) / 3)
+    return Array.from({ length: others + 1 }, (_, n) => ({
+      workers,
+      end:
+        n < others
+          ? inThreads[Math.floor(random() * inThreads.length)]
+          : station < 2
+            ? endKinds[0]
+            : undefined,
+    }))
   })
+  return lives.flat()
 }
 
-/** What the sink shows; of rows that replace earlier ones the last of each group, which has seen most bids. */
-function resultRows(query: EngineQuery, folder: string): readonly unknown[] {
-  const rows = readdirSync(folder)
-    .filter((name) => name.endsWith('.jsonl'))
-    .flatMap((name) => readFileSync(join(folder, name), 'utf8').split('\n').slice(0, -1))
-    .map((line): { readonly bids: number } => JSON.parse(line))
-  const group = groupOf[query] as ((row: unknown) => string | number) | undefined
-  if (group === undefined) return rows
-  const last = new Map<string | number, { readonly bids: number }>()
-  for (const row of rows) {
-    const key = group(row)
-    if (row.bids > (last.get(key)?.bids ?? 0)) last.set(key, row)
-  }
-  return [...last.values()]
+function counted(kinds: readonly EndKind[]): Run['ends'] {
+  return Object.fromEntries(
+    endKinds.flatMap((kind) => {
+      const count = kinds.filter((one) => one === kind).length
+      return count === 0 ? [] : [[kind, count]]
+    }),
+  )
 }
 
 /** The lines of D2, dealt to partitions in turn. */
@@ -227,24 +189,15 @@ function seeded(seed: number): () => number {
   }
 }
 
-function textLine({
-  query,
-  g,
-  workers,
-  kills,
-  rows,
-  digest,
-  digestExpected,
-  valid,
-  error,
-}: Run): string {
-  const verdict = valid ? 'valid' : (error ?? `WRONG, expected ${digestExpected}`)
-  const way = workers.join(' -> ').padEnd(11)
+function textLine({ query, g, way, workers, ends, midRun, rows, digest, ...run }: Run): string {
+  const verdict = run.valid ? 'valid' : (run.error ?? `WRONG, expected ${run.digestExpected}`)
+  const kinds = Object.entries(ends).map(([kind, count]) => `${count} ${kind}`)
   return [
     query.padEnd(4),
     `G=${g}`.padEnd(6),
-    way,
-    `${kills} kills`,
+    way.padEnd(7),
+    workers.join('>').padEnd(11),
+    `${midRun} in mid-run: ${kinds.join(' ')}`,
     String(rows).padStart(6),
     digest,
     verdict,
