@@ -18,8 +18,9 @@ const pause = new Int32Array(new SharedArrayBuffer(4))
 let [seen, told] = [0, '']
 
 const ends = new BroadcastChannel('chaos-ends')
-ends.onmessage = ({ data }: MessageEvent<{ readonly what: string; readonly thread: number }>) => {
-  if (data.thread === threadId) told = data.what
+ends.onmessage = ({ data }: MessageEvent) => {
+  const { what, thread }: { readonly what: string; readonly thread: number } = data
+  if (thread === threadId) told = what
 }
 ends.unref()
 
