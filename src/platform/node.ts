@@ -6,7 +6,7 @@ import { installNativeAscii } from './node-ascii.ts'
 import { installNativeCrc32 } from './node-crc32.ts'
 import { createNodeDisk } from './node-disk.ts'
 import { createNodeHost } from './node-host.ts'
-import { raiseInliningBudget } from './node-inlining.ts'
+import { tuneInlining } from './node-inlining.ts'
 import { defaultLockKind, type LockKind } from './node-lock.ts'
 import { createSeededRandom } from './random.ts'
 
@@ -25,7 +25,7 @@ export interface NodeEnvOptions {
 export function createNodeEnv(options: NodeEnvOptions = {}): Env {
   installNativeCrc32()
   installNativeAscii()
-  raiseInliningBudget()
+  tuneInlining()
   return {
     clock: createNodeClock(),
     random: createNodeRandom(),
