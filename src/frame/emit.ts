@@ -3,6 +3,7 @@
  * properties of views have numbered names that no field of the layout has.
  */
 import { type Code, code, compile, empty, join, literal, name } from '../base/codegen.ts'
+import { outOfLine } from '../base/out-of-line.ts'
 import { valueCodec } from '../schema/codec.ts'
 import { key } from '../schema/codec-generated.ts'
 import { plainRow } from '../schema/row.ts'
@@ -106,6 +107,7 @@ export function absent(column: Column, f: Code, i: Code): Code {
 function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): Code {
   const assigns: Code[] = []
   const methods: Code[] = []
+  const openers: Code[] = []
   for (const column of columns.all) {
     const k = column.index
     const slot = (offset: number): Code => code`s[${k * SLOTS + offset}]`
@@ -116,16 +118,19 @@ function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): C
     }
     if (column.storage !== 'text') continue
     assigns.push(code`this.${name('a', k)} = ${slot(4)}`, code`this.${name('h', k)} = undefined`)
-    const rows =
-      columns.rows === 'variant' ? code`this.${name('r', column.part)}` : code`this.length`
+    const rows = columns.rows === 'variant' ? code`f.${name('r', column.part)}` : code`f.length`
     methods.push(code`${name('t', k)}() {
 const h = this.${name('h', k)}
-return h === undefined ? this.${name('h', k)} = ${constant(openHeap)}(this.u8, this.${name('p', k)}, this.${name('b', k)}, this.i32[this.${name('o', k)} + ${rows}], this.${name('a', k)}) : h
+return h === undefined ? this.${name('h', k)} = ${constant(outOfLine)}(heaps, ${openers.length}, this) : h
 }`)
+    openers.push(
+      code`f => ${constant(openHeap)}(f.u8, f.${name('p', k)}, f.${name('b', k)}, f.i32[f.${name('o', k)} + ${rows}], f.${name('a', k)})`,
+    )
   }
   const parts =
     columns.rows === 'variant' ? columns.parts.map((_, part) => partRowsCode(columns, part)) : []
-  return code`class FrameClass extends ${constant(Frame)} {
+  return code`const heaps = [${join(openers, code`, `)}]
+class FrameClass extends ${constant(Frame)} {
 constructor(layout, region, head, s) {
 super(layout, region, head)
 ${join(assigns)}
