@@ -99,6 +99,7 @@ class Start {
   readonly #checkpoints: string
   readonly #plan: RunPlan
   readonly #ends: Happened[]
+  readonly #known: Set<string>
   #manifests = 0
   #changes = 0
   #done = false
@@ -108,6 +109,7 @@ class Start {
     this.#checkpoints = checkpoints
     this.#plan = plan
     this.#ends = ends
+    this.#known = new Set(readdirSync(checkpoints))
     const rowsOfSubtask = EVENTS / plan.lives[ends.length]!.workers
     this.#child = spawn(process.execPath, ['--import', THREADS, 'bin/tidemill.js', ...argv], {
       cwd: ROOT,
@@ -153,7 +155,11 @@ class Start {
       else if (this.#child.connected)
         this.#child.send({ what: end, which: this.#plan.random() }, () => {})
     }
-    if (name?.endsWith('.manifest') === true) this.#manifests--
+    // Old ones are removed; that is a change too.
+    if (name?.endsWith('.manifest') === true && !this.#known.has(name)) {
+      this.#known.add(name)
+      this.#manifests--
+    }
   }
 
   /** The process says on standard error that a life has failed and the next one begins. */
@@ -171,8 +177,9 @@ class Start {
         return
       }
       this.#ends.push({ kind: end, midRun: this.#hasCheckpoint() })
-      // A job whose lives end three times without a commit between them gives up, as it should.
-      this.#aim(2)
+      // A job whose lives end three times without committed work between them gives up, as it should, and the first
+      // epoch of a life may hold none.
+      this.#aim(3)
     }
   }
 
