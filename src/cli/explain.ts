@@ -61,7 +61,7 @@ async function loadPlan(file: string, params: Params): Promise<LoadedJob> {
   const jobUrl = bundleJob(file).then(({ url }) => url)
   const host = new ThreadHost({ params: [...params], explain: true }, jobUrl)
   try {
-    return await host.load()
+    return await host.load(() => {})
   } catch (error) {
     throw asLoadError(error, file)
   } finally {

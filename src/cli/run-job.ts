@@ -39,7 +39,9 @@ export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
   const host = new ThreadHost({ params: [...params] }, jobUrl)
   let loaded: LoadedJob
   try {
-    loaded = await host.load()
+    loaded = await host.load((where) =>
+      env.host.log('warn', `the job module has not come back for a while from ${where}`),
+    )
   } catch (error) {
     await host.close()
     throw asLoadError(error, options.jobFile)

@@ -1,27 +1,42 @@
 /** What `tidemill status` shows, out of what a running job knows of itself. */
 import type { SliceActivity } from '../runtime/activity.ts'
-import { bottleneckOf, sharesOf, stepsText, type SubtaskLoad } from '../runtime/bottleneck.ts'
+import {
+  bottleneckOf,
+  hangText,
+  sharesOf,
+  stepsText,
+  type SubtaskLoad,
+} from '../runtime/bottleneck.ts'
 import type { RunningJob } from '../runtime/job.ts'
 
 export type StatusReport = ReturnType<typeof statusReport>
 
+interface Seen {
+  /** An earlier picture of each subtask. */
+  readonly before: readonly (SliceActivity | undefined)[] | undefined
+  readonly nowMs: number
+  readonly heldMs?: number | undefined
+  /** What silent subtasks do not come back from. */
+  readonly where?: ReadonlyMap<number, string>
+}
+
 export function statusReport(
   job: string,
   { driver, progress, subtasks = [] }: ReturnType<RunningJob['status']>,
-  before: readonly (SliceActivity | undefined)[] | undefined,
-  nowMs: number,
-  heldMs?: number,
+  { before, nowMs, heldMs, where }: Seen,
 ) {
   const loads: SubtaskLoad[] = []
   const known = subtasks.map(({ progress: own, silentMs, stage }, subtask) => {
     const now = own?.activity
-    if (now === undefined) return { subtask, silentMs: Math.round(silentMs) }
+    const at = where?.get(subtask)
+    if (now === undefined) return { subtask, silentMs: Math.round(silentMs), ...runs(at) }
     const earlier = before?.[subtask]
     // A later life of the job begins anew.
     const load = {
       subtask,
       silentMs,
       stage,
+      where: at,
       now,
       before: earlier && earlier.aliveMs < now.aliveMs ? earlier : undefined,
     }
@@ -33,7 +48,7 @@ export function statusReport(
       idle: round(idle),
       backPressured: round(backPressured),
       silentMs: Math.round(silentMs),
-      ...(stage === undefined ? {} : { runs: stepsText(now, stage) }),
+      ...runs(at ?? (stage === undefined ? undefined : stepsText(now, stage))),
       recordsRead: own?.recordsRead,
       recordsWritten: own?.recordsWritten,
       exchange: { rowsIn: now.rowsIn, rowsOut: now.rowsOut, bytesOut: now.bytesOut },
@@ -43,6 +58,11 @@ export function statusReport(
       keys: now.keys,
       hotKeys: now.hotKeys.map((one) => ({ ...one, share: round(one.share) })),
     }
+  })
+  // One that hangs before its first word has no load.
+  const [starting] = subtasks.flatMap(({ progress: own, silentMs }, subtask) => {
+    const at = where?.get(subtask)
+    return own !== undefined || at === undefined ? [] : [[subtask, silentMs, at] as const]
   })
   return {
     job,
@@ -55,11 +75,15 @@ export function statusReport(
     watermarkMs: progress?.watermarkMs,
     heldBackBy: progress?.holders,
     heldBackForMs: heldMs,
-    bottleneck: bottleneckOf(loads),
+    bottleneck: starting === undefined ? bottleneckOf(loads) : hangText(...starting),
     subtasks: known,
   }
 }
 
 function round(share: number): number {
   return Math.round(share * 1000) / 1000
+}
+
+function runs(what: string | undefined): { readonly runs?: string } {
+  return what === undefined ? {} : { runs: what }
 }

@@ -10,8 +10,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../base/env.ts'
 import type { SliceActivity } from '../runtime/activity.ts'
+import { hangMs } from '../runtime/bottleneck.ts'
 import type { RunningJob } from '../runtime/job.ts'
-import { statusReport } from './status-report.ts'
+import { type StatusReport, statusReport } from './status-report.ts'
 import { WatermarkHold } from './watermark-hold.ts'
 
 export const statusFile = 'status.json'
@@ -20,7 +21,7 @@ export const statusFile = 'status.json'
 const picturesMax = 5
 const pictureMs = 1_000
 
-interface Served extends Pick<RunningJob, 'status'> {
+interface Served extends Pick<RunningJob, 'status' | 'where'> {
   readonly loaded: { readonly job: string }
   readonly stateDirectory: string
 }
@@ -53,11 +54,14 @@ export function serveStatus(env: Env, job: Served): () => void {
   }
   const server = createServer((connection) => {
     connection.on('error', () => {})
-    const nowMs = env.clock.monoMs()
-    const held = hold.heldMs(nowMs)
-    const report = statusReport(job.loaded.job, job.status(), pictures[0], nowMs, held)
-    connection.end(`${JSON.stringify(report)}\n`)
+    answer().then((report) => connection.end(`${JSON.stringify(report)}\n`), failed)
   })
+  const answer = async (): Promise<StatusReport> => {
+    const where = await whereSilent(job)
+    const nowMs = env.clock.monoMs()
+    const heldMs = hold.heldMs(nowMs)
+    return statusReport(job.loaded.job, job.status(), { before: pictures[0], nowMs, heldMs, where })
+  }
   const failed = (error: unknown): void =>
     env.host.log('warn', `\`tidemill status\` will not find this job: ${String(error)}`)
   server.on('error', failed)
@@ -72,4 +76,14 @@ export function serveStatus(env: Env, job: Served): () => void {
     server.close()
     if (published) rmSync(file, { force: true })
   }
+}
+
+/** Of one that has been silent longest: reading a stack takes a moment of its thread, and time of whoever asks. */
+async function whereSilent(job: Served): Promise<ReadonlyMap<number, string>> {
+  const silence = (job.status().subtasks ?? []).map(({ silentMs }) => silentMs)
+  const longestMs = Math.max(...silence)
+  if (!(longestMs >= hangMs)) return new Map()
+  const subtask = silence.indexOf(longestMs)
+  const where = await job.where(subtask)
+  return new Map(where === undefined ? [] : [[subtask, where]])
 }

@@ -14,6 +14,7 @@ import { recordsOf } from '../runtime/record-counts.ts'
 import type { SliceProgress } from '../runtime/progress.ts'
 import { cliErrors } from './errors.ts'
 import { receiveError } from './sent-error.ts'
+import { whereabouts } from './whereabouts.ts'
 import type {
   FromWorker,
   LoadedJob,
@@ -29,6 +30,10 @@ import type {
 const stopMsMax = 10_000
 const silentMsMax = 1_500
 const lookMs = 100
+/** Whoever asks for a status waits that long to read a stack. */
+const whereMs = 600
+/** Loading a module takes a fraction of that. */
+const loadMs = 3_000
 
 /** A thread that has loaded the job module. */
 class JobThread {
@@ -89,6 +94,10 @@ class JobThread {
     this.#worker.postMessage(message)
   }
 
+  async where(waitMs: number): Promise<string | undefined> {
+    return await whereabouts(this.#worker.threadId, waitMs)
+  }
+
   async terminate(): Promise<void> {
     await this.#worker.terminate()
   }
@@ -110,11 +119,21 @@ export class ThreadHost implements SubtaskHost {
     this.#jobUrl = jobUrl
   }
 
-  /** Loads the module in a first thread, which later runs the first subtask. */
-  async load(): Promise<LoadedJob> {
-    this.#spare = new JobThread(this.#input, this.#jobUrl)
+  /**
+   * Loads the module in a first thread, which later runs the first subtask. `hangs` is told where code of the module runs
+   * that does not come back; to wait for something is nothing to tell.
+   */
+  async load(hangs: (where: string) => void): Promise<LoadedJob> {
+    const thread = new JobThread(this.#input, this.#jobUrl)
+    this.#spare = thread
     await this.#jobUrl
-    const job = await this.#spare.loaded
+    const look = setInterval(async () => {
+      const where = await thread.where(loadMs)
+      if (where === undefined) return
+      clearInterval(look)
+      hangs(where)
+    }, loadMs)
+    const job = await thread.loaded.finally(() => clearInterval(look))
     this.#fingerprint = job.description.plan.fingerprint
     this.#exchanges = job.exchanges
     return job
@@ -203,6 +222,10 @@ class ThreadSubtask implements SubtaskHandle {
 
   silentMs(): number {
     return performance.now() - this.#thread.heardMs
+  }
+
+  where(): Promise<string | undefined> {
+    return this.#thread.where(whereMs)
   }
 
   stage(): number | undefined {

@@ -23,6 +23,7 @@ import { stagesOf } from '../runtime/stages.ts'
 import { cliErrors } from './errors.ts'
 import { explainJob } from './explain-job.ts'
 import { sendError } from './sent-error.ts'
+import { tellSteps } from './whereabouts.ts'
 import type { FromWorker, StartMessage, ToWorker, WorkerInput } from './worker-messages.ts'
 
 const progressMs = 200
@@ -80,6 +81,7 @@ function main(): void {
       report: (report) => say({ kind: 'report', report }),
       failed: (error) => say({ kind: 'failed', error: sendError(error) }),
     })
+    tellSteps(plan, (operator) => slice?.stepOf(operator))
     const progress = setInterval(
       () => slice && say({ kind: 'progress', progress: slice.progress() }),
       progressMs,

@@ -56,6 +56,14 @@ describe('the sentence', () => {
       [load({ idleMs: 900 }, { silentMs: 3000, stage: 1 })],
       'has not come back for 3.0 s from process "slow"',
     ],
+    [
+      'a function that does not come back',
+      [
+        load({}, { silentMs: 1200, stage: 0 }),
+        load({}, { subtask: 1, silentMs: 3000, where: 'map at job.ts:3, in f (job.ts:9:2)' }),
+      ],
+      'subtask 1 has not come back for 3.0 s from map at job.ts:3, in f (job.ts:9:2)',
+    ],
   ])('names %s', (_, loads, text) => {
     expect(bottleneckOf(loads)).toContain(text)
   })

@@ -10,6 +10,8 @@ export interface SubtaskLoad {
   readonly silentMs: number
   /** The stage that runs now, when that is known. */
   readonly stage: number | undefined
+  /** What a silent subtask does not come back from, read off its stack. */
+  readonly where?: string | undefined
   readonly now: SliceActivity
   /** An earlier picture; the beginning of its life when absent. */
   readonly before: SliceActivity | undefined
@@ -51,10 +53,10 @@ export function sharesOf({ now, before }: Pick<SubtaskLoad, 'now' | 'before'>): 
 }
 
 export function bottleneckOf(loads: readonly SubtaskLoad[]): string {
-  const hung = loads.find(({ silentMs, stage }) => stage !== undefined && silentMs >= hangMs)
-  if (hung !== undefined) {
-    const seconds = (hung.silentMs / 1000).toFixed(1)
-    return `subtask ${hung.subtask} has not come back for ${seconds} s from ${stepsText(hung.now, hung.stage ?? 0)}`
+  const longest = loads.toSorted((a, b) => b.silentMs - a.silentMs)
+  for (const { subtask, silentMs, stage, where, now } of longest) {
+    const from = where ?? (stage === undefined ? undefined : stepsText(now, stage))
+    if (silentMs >= hangMs && from !== undefined) return hangText(subtask, silentMs, from)
   }
   const known = loads.map((load) => ({ ...load, shares: sharesOf(load) }))
   const busiest = known.toSorted((a, b) => b.shares.busy - a.shares.busy)[0]
@@ -73,6 +75,10 @@ export function bottleneckOf(loads: readonly SubtaskLoad[]): string {
   if ((shares.stages[stage] ?? 0) < shares.busy / 2)
     return `subtask ${subtask} is ${percent(shares.busy)} busy, mostly outside of the steps: reading, exchanging, checkpoints`
   return `subtask ${subtask} is ${percent(shares.busy)} busy in ${stepsText(now, stage)}`
+}
+
+export function hangText(subtask: number, silentMs: number, from: string): string {
+  return `subtask ${subtask} has not come back for ${(silentMs / 1000).toFixed(1)} s from ${from}`
 }
 
 /** The steps between two exchanges run as one function: which of them it is cannot be told from outside. */

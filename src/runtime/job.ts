@@ -58,6 +58,8 @@ export interface SubtaskHandle extends Talking {
   progress(): SliceProgress | undefined
   /** The stage whose steps run at this moment, where another thread can see it. */
   stage?(): number | undefined
+  /** The step and the function that run at this moment, read off the stack of a thread that says nothing. */
+  where?(): Promise<string | undefined>
 }
 
 /** Starts subtasks: in this thread, in worker threads, in a simulation. */
@@ -119,6 +121,8 @@ export interface RunningJob {
     /** Each subtask by itself. */
     readonly subtasks?: readonly SubtaskStatus[]
   }
+  /** The step and the function that a silent subtask does not come back from; its thread is interrupted for a moment. */
+  where(subtask: number): Promise<string | undefined>
 }
 
 export function startJob(options: JobOptions): RunningJob {
@@ -129,6 +133,7 @@ export function startJob(options: JobOptions): RunningJob {
     checkpoint: () => controller.driver().checkpoint(),
     savepoint: (folder) => controller.driver().savepoint(folder),
     status: () => controller.status(),
+    where: (subtask) => controller.where(subtask),
   }
 }
 
@@ -183,6 +188,10 @@ class JobController {
         stage: handle.stage?.(),
       })),
     }
+  }
+
+  async where(subtask: number): Promise<string | undefined> {
+    return await this.#handles[subtask]?.where?.()
   }
 
   async run(): Promise<JobOutcome> {

@@ -91,7 +91,9 @@ export class ChannelReading {
         return
       }
       case 'watermark':
-        this.#timeMoves(() => origin?.advanceChannel(channel, message.watermark))
+        this.#slice.inStage(stage.id, () =>
+          this.#timeMoves(() => origin?.advanceChannel(channel, message.watermark)),
+        )
         return
       case 'idle':
         this.#timeMoves(() => origin?.setIdle(channel))

@@ -28,8 +28,10 @@ export class StageEnd {
         sinks.relieve()
         if (stage.stepsEnded > 0 && sinks.holder(stage.id) !== undefined) return
         const operator = stage.operators[stage.stepsEnded]
-        operator?.advance(timestampMax)
-        operator?.finish()
+        this.#slice.inStage(stage.id, () => {
+          operator?.advance(timestampMax)
+          operator?.finish()
+        })
       }
       sinks.relieve()
     } catch (error) {

@@ -18,6 +18,7 @@
  */
 import type { SourcePosition } from '../checkpoint/manifest.ts'
 import type { SubtaskMessage } from '../checkpoint/messages.ts'
+import type { PlanNode } from '../graph/plan.ts'
 import { type SliceActivity, stepsOfStages } from './activity.ts'
 import type { SliceProgress } from './progress.ts'
 import { ChannelReading } from './slice-channels.ts'
@@ -88,6 +89,13 @@ export class Slice {
   stop(): void {
     this.#end()
     this.#signal()
+  }
+
+  /** The step whose operator this is. */
+  stepOf(operator: unknown): PlanNode | undefined {
+    for (const [id, one] of this.#slice.built.operators)
+      if (one === operator) return this.#slice.plan.nodes[id]
+    return undefined
   }
 
   progress(): SliceProgress {
@@ -200,9 +208,10 @@ export class Slice {
     const now = this.#slice.clock.nowMs()
     this.#slice.clock.due = Number.POSITIVE_INFINITY
     try {
-      for (const operator of this.#slice.built.operators.values()) {
+      for (const [id, operator] of this.#slice.built.operators) {
         if (operator.nextProcessingDue() <= now) {
-          operator.advanceProcessing(now)
+          const stage = this.#slice.cuts.stageOf[id] ?? 0
+          this.#slice.inStage(stage, () => operator.advanceProcessing(now))
           this.#slice.env.host.crashPoint('timer.fired')
         }
         const due = operator.nextProcessingDue()
