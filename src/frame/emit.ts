@@ -208,7 +208,13 @@ ${toJson}
 }`
 }
 
-/** Statements that return `field` of a row whose case is `tag`. */
+/**
+ * Statements that return `field` of a row whose case is `tag`.
+ *
+ * What a getter may return decides whether V8 keeps numbers in registers: one that may return `undefined` as well boxes each
+ * of them. So a field of all cases has no way out without a value. In a case that lacks the field, `undefined` is read from
+ * the frame: as long as that has never happened V8 leaves it out.
+ */
 function caseCode(
   columns: Columns,
   field: string,
@@ -222,13 +228,17 @@ function caseCode(
       .map((value, index) => code`if (${tag} === ${index + 1}) return ${literal(value)}`)
     return code`${join(known)}\nreturn ${literal(values[0] ?? '')}`
   }
-  const cases = columns.parts.map((part, index) => {
+  const having = columns.parts.flatMap((part, index) => {
     const column = part.columns.find((one) => one.field === field)
-    return column === undefined
-      ? empty
-      : code`if (${tag} === ${index}) { ${returnCode(column, constant)} }\n`
+    return column === undefined ? [] : [{ index, read: returnCode(column, constant) }]
   })
-  return code`${join(cases, empty)}return undefined`
+  const everywhere = having.length === columns.parts.length
+  const cases = having.map(({ index, read }) =>
+    everywhere && index === having.length - 1
+      ? code`{ ${read} }`
+      : code`if (${tag} === ${index}) { ${read} }\n`,
+  )
+  return everywhere ? join(cases, empty) : code`${join(cases, empty)}return f.missing`
 }
 
 /**

@@ -57,6 +57,8 @@ export abstract class Frame {
   declare readonly timestampMax: number
   declare readonly timestampsAt: number
   declare readonly hashesAt: number
+  /** What views read for a field that the case of their row does not have. */
+  declare readonly missing: undefined
 
   constructor(layout: FrameLayout, region: Region, head: FrameHead) {
     this.layout = layout
@@ -106,6 +108,8 @@ export abstract class Frame {
     return this.layout.plain(this, i)
   }
 }
+
+Object.defineProperty(Frame.prototype, 'missing', { value: undefined })
 
 /**
  * The region of the last buffer: frames are opened one after the other out of the same chunk of a log. A map of all
