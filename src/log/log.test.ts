@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createNodeEnv } from '../platform/node.ts'
 import { isTidemillError } from '../base/errors.ts'
 import { type EventLog, openLog } from './log.ts'
+import { marksFile } from './marks.ts'
 import { type LogRecord, readRecords, recordsBatch } from './records.ts'
 import type { LogReader } from './reader.ts'
 import { producerIdOf } from './transactions.ts'
@@ -309,6 +310,34 @@ describe('transactions', () => {
     expect(await drain(uncommitted)).toEqual(['before', 'a', 'after', 'b', 'end'])
     expect(await committed.lag()).toBe(0)
   })
+
+  test.each([
+    ['in one segment', {}],
+    ['over segments', { segmentBytes: 4_096 }],
+  ])(
+    'stay undecided for readers of other processes when the sidecar is lost, %s',
+    async (_, options) => {
+      await log.createTopic('t', options)
+      const writer = await log.openWriter('t', 0)
+      const filler = 'f'.repeat(1_500)
+      await writer.append(one('before'))
+      const id = writer.begin(7, 1)
+      await writer.append(one('open', id))
+      for (let n = 0; n < 8; n++) await writer.append(one(filler))
+      const elsewhere = openLog({ env, directory })
+      rmSync(join(directory, 't', '0', marksFile))
+      const committed = await elsewhere.openReader('t', 0)
+      expect(await drain(committed)).toEqual(['before'])
+      expect(await committed.endOffset()).toBe(1)
+      await writer.prepare(7, 1)
+      await writer.commit(7, 1)
+      for (let n = 0; n < 2; n++) await writer.append(one('after'))
+      const later = await elsewhere.openReader('t', 0)
+      const values = await drain(later)
+      expect(values.slice(0, 2)).toEqual(['before', 'open'])
+      await elsewhere.close()
+    },
+  )
 
   test('keep their outcome over a restart and refuse steps out of order', async () => {
     await log.createTopic('t')

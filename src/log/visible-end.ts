@@ -13,7 +13,8 @@ import {
   readMarks,
 } from './marks.ts'
 import type { PartitionState } from './partition-state.ts'
-import { scanBatches } from './scan.ts'
+import { type ScannedBatch, scanBatches } from './scan.ts'
+import { TransactionTable } from './transactions.ts'
 
 export interface VisibleEnd {
   readonly generation: number
@@ -74,16 +75,13 @@ export class EndWatcher {
     if (this.#last !== undefined && now < this.#provenUntilMs) return this.#last
     this.#provenUntilMs = now + provenMs
     const files = await listPartition(this.#env, this.#place, new Map())
-    const durable = Math.max(
-      await provenDurable(this.#env, this.#place, files),
-      marks?.durable ?? 0,
-    )
-    const decided = files.clean?.endOffset === durable ? files.clean.stableOffset : marks?.stable
+    const proven = await provenEnd(this.#env, this.#place, files)
+    const durable = Math.max(proven.durable, marks?.durable ?? 0)
     return {
       generation: files.generation,
       durable,
       visible: durable,
-      stable: Math.min(durable, decided ?? durable),
+      stable: proven.stableBelow(durable),
     }
   }
 
@@ -111,25 +109,43 @@ export class EndWatcher {
   }
 }
 
-/** What the segments and the clean mark say about durability; reads the last segment. */
-export async function provenDurable(
+interface ProvenEnd {
+  readonly durable: number
+  /** The offset of the first record below `end` whose transaction is open there; `end` when all are decided. */
+  stableBelow(end: number): number
+}
+
+/** What the segments and the clean mark say about durability and transactions; reads the last segment. */
+async function provenEnd(
   env: Env,
   place: PartitionPlace,
   files: PartitionFiles,
-): Promise<number> {
-  let durable = files.clean?.endOffset ?? 0
+): Promise<ProvenEnd> {
+  const { clean } = files
+  let durable = clean?.endOffset ?? 0
   const last = files.extents.at(-1)
-  if (last === undefined) return durable
+  if (last === undefined) return { durable, stableBelow: (end) => clean?.stableOffset ?? end }
   durable = Math.max(durable, last.header.endOffset)
+  const transactional: Pick<ScannedBatch, 'kind' | 'producerId' | 'epoch' | 'baseOffset'>[] = []
   const file = await env.disk.open(last.path, 'read')
   try {
     const { headerBytes, baseOffset, generation } = last.header
     const range = { position: headerBytes, baseOffset, generation, toOffset: last.to }
     await scanBatches(file, place.seed, range, (batch) => {
       durable = Math.max(durable, batch.durableMark)
+      const { kind, producerId, epoch, baseOffset } = batch
+      if (batch.transactional) transactional.push({ kind, producerId, epoch, baseOffset })
     })
   } finally {
     await file.close()
   }
-  return durable
+  return {
+    durable,
+    stableBelow: (end) => {
+      const transactions = new TransactionTable(last.header.state)
+      for (const { kind, producerId, epoch, baseOffset } of transactional)
+        if (baseOffset < end) transactions.apply(kind, producerId, epoch, baseOffset)
+      return transactions.stableOffset(end)
+    },
+  }
 }
