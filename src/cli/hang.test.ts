@@ -89,7 +89,7 @@ const places: readonly (readonly [string, string, RegExp])[] = [
 
 async function bottleneck(running: RunningProgram, state: string, named: RegExp): Promise<string> {
   let text = ''
-  for (let i = 0; i < 15 && !named.test(text) && running.child.exitCode === null; i++) {
+  for (let i = 0; i < 40 && !named.test(text) && running.child.exitCode === null; i++) {
     await new Promise((resolve) => setTimeout(resolve, 250))
     const askedMs = performance.now()
     const answer = await folder.run('status', '--state', state, '--json')

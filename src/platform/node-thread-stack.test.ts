@@ -55,19 +55,58 @@ test('a thread that waits for work is left alone, and works when it has some', a
   }
 })
 
-test('a thread that is blocked outside of JavaScript goes on when it comes back', async () => {
+test('a thread that waits for shared memory is read and waits on', async () => {
   const cell = new Int32Array(new SharedArrayBuffer(4))
   const worker = thread(`
     const { parentPort } = require('node:worker_threads')
-    parentPort.once('message', (cell) => { parentPort.postMessage('waits'); Atomics.wait(cell, 0, 0); parentPort.postMessage('back') })`)
+    parentPort.once('message', function block(cell) {
+      parentPort.postMessage('waits')
+      parentPort.postMessage(Atomics.wait(cell, 0, 0))
+    })`)
   const waits = heard(worker)
   worker.postMessage(cell)
   await waits
-  expect(await stackOfThread({ threadId: worker.threadId, ask, waitMs: 300 })).toBeUndefined()
+  const frames = await stackOfThread({ threadId: worker.threadId, ask, waitMs: 5_000 })
+  expect(frames?.map((one) => one.functionName)).toContain('block')
   const back = heard(worker)
   Atomics.store(cell, 0, 1)
-  Atomics.notify(cell, 0)
-  expect(await back).toBe('back')
+  await expect.poll(() => Atomics.notify(cell, 0)).toBe(1)
+  expect(await back).toBe('ok')
+})
+
+test('a thread in a call of the system has no stack to read, and goes on when it comes back', async () => {
+  const worker = thread(`
+    const { parentPort } = require('node:worker_threads')
+    const { execFileSync } = require('node:child_process')
+    parentPort.postMessage('calls')
+    execFileSync(process.execPath, ['-e', 'setTimeout(() => {}, 1000)'])
+    parentPort.postMessage('back')`)
+  await heard(worker)
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  expect(await stackOfThread({ threadId: worker.threadId, ask, waitMs: 300 })).toBeUndefined()
+  expect(await heard(worker)).toBe('back')
+})
+
+test('of several threads the right one is read, also when earlier ones are gone', async () => {
+  const spinner = (name: string): Worker =>
+    thread(`
+    const { parentPort } = require('node:worker_threads')
+    parentPort.postMessage('spins')
+    function ${name}() { for (;;) ; }
+    setImmediate(${name})`)
+  const gone = spinner('gone')
+  await heard(gone)
+  const others: [string, Worker][] = []
+  for (const name of ['first', 'second', 'third', 'fourth']) {
+    const worker = spinner(name)
+    await heard(worker)
+    others.push([name, worker])
+    if (name === 'second') await gone.terminate()
+  }
+  for (const [name, { threadId }] of others) {
+    const frames = await stackOfThread({ threadId, ask, waitMs: 10_000 })
+    expect(frames?.[0]?.functionName).toBe(name)
+  }
 })
 
 test('of a thread that is gone nothing is read', async () => {

@@ -111,7 +111,8 @@ class InspectedThread {
       paused = resolve
     })
     session.on('NodeWorker.attachedToWorker', ({ params }) => {
-      if (params.workerInfo.workerId !== String(threadId)) return
+      // `workerId` counts what this session sees, in any order: only the title knows the thread.
+      if (!params.workerInfo.title.startsWith(`[worker ${threadId}]`)) return
       this.#sessionId = params.sessionId
       attached()
     })
