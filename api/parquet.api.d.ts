@@ -132,6 +132,7 @@ export declare abstract class Frame {
     readonly timestampMax: number;
     readonly timestampsAt: number;
     readonly hashesAt: number;
+    readonly missing: undefined;
     constructor(layout: FrameLayout, region: Region, head: FrameHead);
     get bytes(): Uint8Array<ArrayBuffer>;
     timestampAt(i: number): number;
