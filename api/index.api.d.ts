@@ -473,6 +473,7 @@ export interface RunOptions {
     readonly mode?: 'stream' | 'batch';
     readonly state?: string;
     readonly checkpointInterval?: Duration;
+    readonly alignedCheckpointTimeout?: Duration | 'never';
     readonly workers?: number;
     readonly signal?: AbortSignalLike;
 }
@@ -1690,6 +1691,7 @@ export declare const crashPoints: readonly [
     "source.barrier",
     "op.barrier.first",
     "op.freeze",
+    "op.capture",
     "op.slice.write",
     "op.data.sync",
     "op.data.publish",

@@ -474,6 +474,7 @@ export declare const crashPoints: readonly [
     "source.barrier",
     "op.barrier.first",
     "op.freeze",
+    "op.capture",
     "op.slice.write",
     "op.data.sync",
     "op.data.publish",

@@ -949,6 +949,7 @@ export interface RunOptions {
     readonly mode?: 'stream' | 'batch';
     readonly state?: string;
     readonly checkpointInterval?: Duration;
+    readonly alignedCheckpointTimeout?: Duration | 'never';
     readonly workers?: number;
     readonly signal?: AbortSignalLike;
 }
@@ -1521,6 +1522,7 @@ export declare const crashPoints: readonly [
     "source.barrier",
     "op.barrier.first",
     "op.freeze",
+    "op.capture",
     "op.slice.write",
     "op.data.sync",
     "op.data.publish",

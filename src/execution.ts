@@ -32,6 +32,7 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
       mode: options.mode ?? 'stream',
       stateDirectory: options.state ?? `.tidemill/${plan.job}`,
       intervalMs: options.checkpointInterval ?? intervalMsDefault,
+      alignedMs: options.alignedCheckpointTimeout,
       acceptParameters: false,
       from: options.from,
       subtasks: options.workers ?? 1,

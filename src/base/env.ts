@@ -172,6 +172,7 @@ export const crashPoints = [
   'source.barrier',
   'op.barrier.first',
   'op.freeze',
+  'op.capture',
   'op.slice.write',
   'op.data.sync',
   'op.data.publish',

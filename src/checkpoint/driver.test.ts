@@ -126,6 +126,8 @@ class Subtask implements SubtaskPort {
             ],
             watermarks: [],
             sinks,
+            captured: false,
+            channels: [],
             random: new Uint8Array(0),
             ledger: this.#ledger(read),
           },

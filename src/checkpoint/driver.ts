@@ -61,6 +61,11 @@ export interface DriverOptions {
   readonly job: JobDescription
   /** Default 1,000. `Infinity`: only on request and at the end. */
   readonly intervalMs?: number
+  /**
+   * How long barriers of checkpoints may take to align before what is in front of them is stored; savepoints and final
+   * checkpoints always align. Default 1,000; `Infinity`: always.
+   */
+  readonly alignedMs?: number
   /** Default 0: the interval alone says how often. */
   readonly minPauseMs?: number
   /** Default 600,000. */
@@ -144,6 +149,7 @@ class Driver implements CheckpointDriver {
   readonly #directory: StateDirectory
   readonly #keep: number
   readonly #readBackBytesMax: number
+  readonly #alignedMs: number
   readonly #baseLedger: Ledger
   readonly #coordinator: CoordinatorOptions
   #state: CoordinatorState
@@ -171,6 +177,7 @@ class Driver implements CheckpointDriver {
     this.#directory = options.directory
     this.#keep = atLeast('keep', options.keep ?? 2, 2)
     this.#readBackBytesMax = options.readBackBytesMax ?? 32 << 20
+    this.#alignedMs = atLeast('alignedMs', options.alignedMs ?? 1_000, 0)
     this.#coordinator = {
       subtasks: atLeast('subtasks', options.subtasks.length, 1),
       intervalMs: atLeast('intervalMs', options.intervalMs ?? 1_000, 1),
@@ -343,8 +350,9 @@ class Driver implements CheckpointDriver {
     this.#triggeredAtMs = this.#env.clock.monoMs()
     this.#env.host.crashPoint('coord.trigger')
     const { generation } = this.#directory
+    const alignedMs = snapshot === 'checkpoint' ? this.#alignedMs : Number.POSITIVE_INFINITY
     for (const port of this.#options.subtasks) {
-      port.send({ kind: 'checkpoint', generation, epoch, snapshot, finished })
+      port.send({ kind: 'checkpoint', generation, epoch, snapshot, finished, alignedMs })
     }
   }
 
@@ -370,6 +378,7 @@ class Driver implements CheckpointDriver {
   #manifest(epoch: number, kind: SnapshotKind, finished: boolean): Manifest {
     const acks = [...this.#acks.values()].sort((a, b) => a.subtask - b.subtask)
     const { job } = this.#options
+    const captured = acks.some((ack) => ack.captured)
     return {
       job: this.#directory.job,
       generation: this.#directory.generation,
@@ -380,7 +389,7 @@ class Driver implements CheckpointDriver {
       parameters: job.parameters,
       maxParallelism: job.maxParallelism,
       parallelism: acks.length,
-      subtasks: acks.map(snapshotOf),
+      subtasks: acks.map((ack) => snapshotOf(ack, captured)),
       schemas: job.schemas,
       ledger: this.#balance(epoch, acks),
       createdMs: this.#env.clock.wallMs(),
@@ -522,9 +531,10 @@ class Driver implements CheckpointDriver {
   }
 }
 
-function snapshotOf(ack: SubtaskAck): SubtaskSnapshot {
-  const { subtask, object, positions, watermarks, sinks, random } = ack
-  return { subtask, object, positions, watermarks, sinks, random }
+function snapshotOf(ack: SubtaskAck, captured: boolean): SubtaskSnapshot {
+  const { subtask, object, positions, watermarks, sinks, random, channels } = ack
+  const snapshot = { subtask, object, positions, watermarks, sinks, random }
+  return captured ? { ...snapshot, channels } : snapshot
 }
 
 function attemptError(reason: FailureReason, cause: unknown): TidemillError {

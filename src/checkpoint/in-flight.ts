@@ -1,7 +1,7 @@
 /**
  * What was on its way to a stage when the stage was cut before it had seen everything in front of the barrier
  * (`docs/formats/snapshot.md`): blocks of the section `in-flight`, held by `exchange N`, in the object of the receiving
- * subtask. A channel begins with its head; its rows and watermarks follow in the order in which they were sent.
+ * subtask, per channel in the order in which the messages were sent. Where the receivers stood is in the manifest.
  *
  * What inferred forms say of rows lives as long as a channel and is never stored, so rows are values that describe
  * themselves.
@@ -17,21 +17,12 @@ export const inFlightSection = 'in-flight'
 const version = 1
 
 /** One block. */
-export type InFlight = InFlightHead | InFlightRows | InFlightWatermark
+export type InFlight = InFlightRows | InFlightWatermark | InFlightState
 
 interface OfChannel {
   readonly exchange: number
   /** The sending subtask; the receiving one is that of the object. */
   readonly from: number
-}
-
-/** Where the receiver stood. Every channel of a stage that was cut in this way has one. */
-export interface InFlightHead extends OfChannel {
-  readonly kind: 'channel'
-  /** The sender's watermark as the receiver had heard it; undefined when it had heard none. */
-  readonly heard: number | undefined
-  /** Event time of the receiver behind the exchange; undefined when rows have no time there. */
-  readonly eventTime: number | undefined
 }
 
 export interface InFlightRows extends OfChannel {
@@ -40,6 +31,8 @@ export interface InFlightRows extends OfChannel {
   readonly partial: boolean
   /** Rows that these are, or stand for. */
   readonly count: number
+  /** The only fields of a row that the program read; undefined for whole rows. */
+  readonly fields: readonly string[] | undefined
   /** One per row, or none in an exchange without keys. */
   readonly keys: readonly Key[]
   /** Event time per row, NaN without. */
@@ -52,6 +45,11 @@ export interface InFlightRows extends OfChannel {
 export interface InFlightWatermark extends OfChannel {
   readonly kind: 'watermark'
   readonly watermark: number
+}
+
+/** The sender has nothing for now, or for ever. */
+export interface InFlightState extends OfChannel {
+  readonly kind: 'idle' | 'end'
 }
 
 export function inFlightBlock(one: InFlight): {

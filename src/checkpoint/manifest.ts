@@ -78,6 +78,35 @@ export interface SubtaskSnapshot {
   readonly sinks: readonly SinkPreparation[]
   /** State of the random generators of user code, opaque here. */
   readonly random: Uint8Array
+  /**
+   * Where each channel to the subtask stood. In every subtask when a stage of some subtask was cut before all barriers had
+   * come to it, so that rows are in flight; otherwise absent.
+   */
+  readonly channels?: readonly StoredChannel[] | undefined
+}
+
+/** Where the receiver of a channel stood when its stage was cut. */
+export interface StoredChannel {
+  readonly exchange: number
+  /** The sending subtask. */
+  readonly from: number
+  /** Something had come. */
+  readonly heard: boolean
+  readonly state: ChannelState
+  /** Of the sender, as the receiver had heard it; the beginning of time where rows have none. */
+  readonly watermarkMs: number
+  /** Event time of the receiver behind the exchange. */
+  readonly eventTimeMs: number
+}
+
+export const channelStates = ['active', 'idle', 'ended'] as const
+
+/** Who is not active holds nobody's event time back. */
+export type ChannelState = (typeof channelStates)[number]
+
+/** Rows are in flight: to go on from it takes a life with as many subtasks, in which they arrive. */
+export function hasRowsInFlight({ subtasks }: Pick<Manifest, 'subtasks'>): boolean {
+  return subtasks.some(({ channels }) => channels !== undefined)
 }
 
 export interface SourcePosition {
@@ -193,6 +222,13 @@ function subtaskToStored(subtask: SubtaskSnapshot): unknown {
       (a, b) => a.node - b.node || compareText(a.partition, b.partition),
     ),
     sinks: [...subtask.sinks].sort((a, b) => compareText(a.sink, b.sink) || a.epoch - b.epoch),
+    ...(subtask.channels === undefined
+      ? {}
+      : {
+          channels: [...subtask.channels].sort(
+            (a, b) => a.exchange - b.exchange || a.from - b.from,
+          ),
+        }),
   }
 }
 
@@ -251,6 +287,7 @@ function fromStored(field: Field, id: SnapshotId): Manifest {
 
 function subtaskFromStored(field: Field): SubtaskSnapshot {
   const object = field.get('object')
+  const channels = field.get('channels')
   return {
     subtask: field.get('subtask').count(),
     object:
@@ -277,6 +314,18 @@ function subtaskFromStored(field: Field): SubtaskSnapshot {
       prepared: item.get('prepared').bytes(),
     })),
     random: field.get('random').bytes(),
+    ...(channels.value === undefined ? {} : { channels: channels.list(channelFromStored) }),
+  }
+}
+
+function channelFromStored(item: Field): StoredChannel {
+  return {
+    exchange: item.get('exchange').count(),
+    from: item.get('from').count(),
+    heard: item.get('heard').flag(),
+    state: item.get('state').oneOf(channelStates),
+    watermarkMs: item.get('watermarkMs').number(),
+    eventTimeMs: item.get('eventTimeMs').number(),
   }
 }
 

@@ -7,7 +7,7 @@
  * answer, until `commit` of that epoch or a later one: when an attempt fails, its output belongs to the next.
  */
 import type { Ledger } from './ledger.ts'
-import type { SnapshotKind, SubtaskSnapshot } from './manifest.ts'
+import type { SnapshotKind, StoredChannel, SubtaskSnapshot } from './manifest.ts'
 
 export type SubtaskMessage =
   | {
@@ -18,6 +18,8 @@ export type SubtaskMessage =
       readonly snapshot: SnapshotKind
       /** All subtasks have used up their input. */
       readonly finished: boolean
+      /** Stages that the barrier has not passed after so long are cut where they are; infinite for never. */
+      readonly alignedMs: number
     }
   /** Everything prepared up to this epoch is to be shown. Answered by `committed`. */
   | { readonly kind: 'commit'; readonly epoch: number }
@@ -31,6 +33,10 @@ export interface SubtaskPort {
 
 export interface SubtaskAck extends SubtaskSnapshot {
   readonly epoch: number
+  /** Some stage was cut before all barriers had come to it. */
+  readonly captured: boolean
+  /** Where each channel stood, if stages may be cut in this way. */
+  readonly channels: readonly StoredChannel[]
   /** Since this life of the job began; buffers open with what was restored. */
   readonly ledger: Ledger
 }

@@ -7,7 +7,6 @@ import { type ErrorDefinition, TidemillError } from '../base/errors.ts'
 import type { KeyGroupRange, SnapshotBlock } from '../state/contract.ts'
 import { openDataObject } from './data-reader.ts'
 import { checkpointErrors } from './errors.ts'
-import { inFlightSection } from './in-flight.ts'
 import type { Manifest, StoredPlan } from './manifest.ts'
 import { snapshotName } from './names.ts'
 import { compareText } from './order.ts'
@@ -237,13 +236,6 @@ export async function restoreBlocks(
     if (object === undefined) continue
     const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
     try {
-      // To leave them out would lose rows.
-      if (reader.blocks.some(({ section }) => section === inFlightSection)) {
-        throw new TidemillError(checkpointErrors.formatUnknown, {
-          message: `${object.name} holds rows in flight, which this version can show and not give back to their subtasks`,
-          details: { object: object.name },
-        })
-      }
       await reader.read(
         (block) =>
           (operator?.(block.operator) ?? true) &&

@@ -55,6 +55,7 @@ export async function runJobFile(options: RunJobOptions): Promise<StartedJob> {
     mode: options.mode ?? loaded.options.mode ?? 'stream',
     stateDirectory,
     intervalMs: options.intervalMs ?? loaded.options.checkpointInterval ?? intervalMsDefault,
+    alignedMs: loaded.options.alignedCheckpointTimeout,
     acceptParameters: options.acceptParameters,
     restore: options.restore,
     from: options.from,

@@ -47,7 +47,7 @@ function main(): void {
     process.setSourceMapsEnabled(true)
     const captured = await loadJob(input, jobUrl)
     plan = captured.plan
-    const { mode, state, checkpointInterval, workers } = captured.options
+    const { mode, state, checkpointInterval, alignedCheckpointTimeout, workers } = captured.options
     say({
       kind: 'loaded',
       job: {
@@ -58,6 +58,7 @@ function main(): void {
           ...(mode === undefined ? {} : { mode }),
           ...(state === undefined ? {} : { state }),
           ...(checkpointInterval === undefined ? {} : { checkpointInterval }),
+          ...(alignedCheckpointTimeout === undefined ? {} : { alignedCheckpointTimeout }),
           ...(workers === undefined ? {} : { workers }),
         },
         exchanges: stagesOf(plan, 2).exchanges.length,

@@ -19,7 +19,10 @@ export interface LoadedJob {
   readonly job: string
   readonly description: JobDescription
   /** What the module itself passed to `run`. */
-  readonly options: Pick<RunOptions, 'mode' | 'state' | 'checkpointInterval' | 'workers'>
+  readonly options: Pick<
+    RunOptions,
+    'mode' | 'state' | 'checkpointInterval' | 'alignedCheckpointTimeout' | 'workers'
+  >
   /** Exchanges of the plan when several subtasks run it. */
   readonly exchanges: number
   /** The plan for a person, when it was asked for: functions, and so what they read, do not cross threads. */

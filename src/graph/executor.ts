@@ -22,6 +22,16 @@ export interface RunOptions {
   /** Time between the starts of two checkpoints. Default 1 s. */
   readonly checkpointInterval?: Duration
   /**
+   * How long the barriers of a checkpoint wait for the rows in front of them, where a receiver is slow. After that the
+   * rows are stored with the checkpoint: it takes more room, and a job that goes on from it lets them arrive first.
+   * Savepoints and the checkpoint of an orderly stop always wait. Default 1 s.
+   *
+   * What an epoch shows then need not hold all effects of a record that has some: others may still be on the way, and
+   * come with a later epoch. `never` has each epoch show all effects of its records together, and lets checkpoints take as
+   * long as the slowest receiver.
+   */
+  readonly alignedCheckpointTimeout?: Duration | 'never'
+  /**
    * How many subtasks share the work, each with its part of the partitions and of the keys. Default 1. `tidemill run`
    * gives each a thread; a job that runs inside a program has them all in the calling thread: same results, no speed-up.
    * State that was made with another number is redistributed.

@@ -4,21 +4,25 @@
  *  1. the request comes; a data object is begun;
  *  2. a barrier passes each stage - the first one at once, the others when all their channels have brought it. The cut of
  *     a stage is one moment: its steps flush, its sinks cut, its counts are kept, its state is frozen, the barrier goes on;
- *  3. between batches the frozen state is written, a slice at a time;
- *  4. when every stage is cut, all is written and the sinks have prepared, the subtask reports `prepared`;
- *  5. `commit` shows what was prepared; `abort` drops the picture, and what sinks prepared belongs to the next epoch.
+ *  3. a stage that a barrier has not passed in time is cut where it is, and what comes before its barriers is stored;
+ *  4. between batches the frozen state is written, a slice at a time;
+ *  5. when every stage is cut, all is written and the sinks have prepared, the subtask reports `prepared`;
+ *  6. `commit` shows what was prepared; `abort` drops the picture, and what sinks prepared belongs to the next epoch.
  */
 import type { Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import type { BufferPool } from '../checkpoint/buffer-pool.ts'
 import { createDataObjectWriter, type DataObjectWriter } from '../checkpoint/data-writer.ts'
-import type { SourcePosition, StoredWatermark } from '../checkpoint/manifest.ts'
+import { inFlightBlock } from '../checkpoint/in-flight.ts'
+import type { SourcePosition, StoredChannel, StoredWatermark } from '../checkpoint/manifest.ts'
 import type { ReportedError, SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { FrozenState } from '../state/contract.ts'
+import type { CapturedMessage, ChannelInput } from './channel-input.ts'
 import { runtimeErrors } from './errors.ts'
 import type { FailurePolicies } from './failures.ts'
 import type { LedgerCounter } from './ledger-counter.ts'
+import { rowsLeft, storedMessage } from './rows-in-flight.ts'
 import { lettersStage, type SinkEpochs } from './sink-epochs.ts'
 import type { Stage } from './stage.ts'
 
@@ -37,6 +41,10 @@ export interface EpochSnapshotsOptions {
   /** Batch mode: rows that were read and that no step has seen. */
   readonly collected: () => number
   readonly positions: () => readonly SourcePosition[]
+  /** Event time of a stage. */
+  readonly watermarks: (stage: Stage) => readonly StoredWatermark[]
+  /** Where a stage stands on its channels. */
+  readonly channels: (stage: Stage) => readonly StoredChannel[]
   readonly committed: (positions: readonly SourcePosition[]) => Promise<void>
   readonly report: (report: SubtaskReport) => void
   /** A step has thrown while it flushed; throws. */
@@ -53,20 +61,31 @@ interface Picture {
   readonly frozen: { readonly operator: string; readonly state: FrozenState }[]
   readonly prepared: Promise<void>[]
   readonly watermarks: StoredWatermark[]
+  readonly channels: StoredChannel[]
   positions: readonly SourcePosition[]
-  /** Stages that the barrier has not passed. */
-  left: number
-  ledger: ReturnType<LedgerCounter['ledger']> | undefined
+  /** Stages that the barrier has not passed, ascending. */
+  readonly uncut: Set<Stage>
+  /** When they are cut all the same. */
+  readonly captureAtMs: number
+  /** Channels to stages that were, whose barrier has not come. */
+  readonly captures: Set<ChannelInput>
+  /** What has come by the others and waits to be written. */
+  readonly captured: { readonly input: ChannelInput; readonly message: CapturedMessage }[]
+  /** Rows in flight, by exchange; undefined when every stage was aligned. */
+  inFlight: Map<number, number> | undefined
   finishing: boolean
 }
 
 /** State written per turn of the loop while a snapshot runs: about half a millisecond of work. */
 const sliceBytes = 256 * 1024
+/** Messages in flight written per turn: up to 256 rows each. */
+const messagesPerTurn = 16
 
 export class EpochSnapshots {
   readonly #options: EpochSnapshotsOptions
   readonly #env: Env
   #requested: CheckpointMessage | undefined
+  #requestedAtMs = 0
   #picture: Picture | undefined
   /** Barriers up to this epoch mean nothing any more. */
   #over = 0
@@ -80,8 +99,10 @@ export class EpochSnapshots {
   }
 
   receive(message: SubtaskMessage): void {
-    if (message.kind === 'checkpoint') this.#requested = message
-    else if (message.kind === 'abort') this.#abandon(message.epoch)
+    if (message.kind === 'checkpoint') {
+      this.#requested = message
+      this.#requestedAtMs = this.#env.clock.monoMs()
+    } else if (message.kind === 'abort') this.#abandon(message.epoch)
     else this.#commit(message.epoch)
   }
 
@@ -95,13 +116,25 @@ export class EpochSnapshots {
     return this.#picture === undefined ? this.#requested : undefined
   }
 
-  /** Frozen state waits to be written. */
+  /** Something can be written. */
   get working(): boolean {
+    const picture = this.#picture
+    if (picture === undefined || picture.finishing) return false
+    const { frozen, captured, uncut, captures } = picture
+    return frozen.length + captured.length > 0 || uncut.size + captures.size === 0
+  }
+
+  /** A barrier should enter, or cut stages, before anything else is processed. */
+  get due(): boolean {
+    return this.requested !== undefined || this.#captureDue
+  }
+
+  get #captureDue(): boolean {
     const picture = this.#picture
     return (
       picture !== undefined &&
-      !picture.finishing &&
-      (picture.frozen.length > 0 || picture.left === 0)
+      picture.uncut.size > 0 &&
+      this.#env.clock.monoMs() >= picture.captureAtMs
     )
   }
 
@@ -115,7 +148,7 @@ export class EpochSnapshots {
     const message = this.#requested
     if (message === undefined) return
     this.#requested = undefined
-    const { epoch, generation } = message
+    const { epoch, generation, alignedMs } = message
     const identity = { job, generation, epoch, subtask }
     let writer: DataObjectWriter
     try {
@@ -135,9 +168,13 @@ export class EpochSnapshots {
       frozen: [],
       prepared: [],
       watermarks: [],
+      channels: [],
       positions: [],
-      left: stages.length,
-      ledger: undefined,
+      uncut: new Set(stages),
+      captureAtMs: this.#requestedAtMs + alignedMs,
+      captures: new Set(),
+      captured: [],
+      inFlight: undefined,
       finishing: false,
     }
     env.host.crashPoint('source.barrier')
@@ -145,10 +182,39 @@ export class EpochSnapshots {
     if (first !== undefined) this.#cut(first, this.#picture)
   }
 
+  /** Cuts the stages that a barrier should have passed by now. What is in front of their barriers is in flight. */
+  capture(): void {
+    const picture = this.#picture
+    if (picture === undefined || !this.#captureDue) return
+    const { epoch } = picture
+    picture.inFlight ??= new Map()
+    for (const stage of [...picture.uncut]) {
+      for (const input of stage.inputs) {
+        if (input.behind === epoch) continue
+        input.capture(epoch)
+        picture.captures.add(input)
+      }
+      this.#cut(stage, picture)
+      stage.passed(epoch)
+      if (this.#picture !== picture) return
+    }
+    this.#env.host.crashPoint('op.capture')
+  }
+
+  /** Reads ahead, so that senders find room for their barriers. */
+  #receive(picture: Picture): void {
+    for (const input of picture.captures) {
+      const messages = input.captured()
+      if (messages === undefined) continue
+      picture.captures.delete(input)
+      for (const message of messages) picture.captured.push({ input, message })
+    }
+  }
+
   /** The channels of a stage have all brought the barrier of `epoch`. */
   aligned(stage: Stage, epoch: number): void {
     const picture = this.#picture
-    if (picture?.epoch === epoch) this.#cut(stage, picture)
+    if (picture?.epoch === epoch && picture.uncut.has(stage)) this.#cut(stage, picture)
     stage.passed(epoch)
   }
 
@@ -158,7 +224,7 @@ export class EpochSnapshots {
   }
 
   #cut(stage: Stage, picture: Picture): void {
-    const { env, ledger, policies, positions } = this.#options
+    const { env, ledger, policies, positions, watermarks, channels } = this.#options
     if (this.#options.collected() > 0) {
       this.#fail(picture, new TidemillError(runtimeErrors.batchIncomplete))
       return
@@ -171,17 +237,17 @@ export class EpochSnapshots {
     env.host.crashPoint('op.barrier.first')
     picture.prepared.push(this.#prepare(picture.epoch, stage.id))
     if (stage.id === 0) picture.positions = positions()
-    for (const origin of stage.origins) picture.watermarks.push(...origin.storedWatermarks())
+    picture.watermarks.push(...watermarks(stage))
+    if (picture.captureAtMs !== Number.POSITIVE_INFINITY) picture.channels.push(...channels(stage))
     for (const operator of stage.operators)
       picture.frozen.push({ operator: operator.name, state: operator.freeze() })
-    ledger.cut(stage.id)
     for (const output of stage.outputs) output.barrier(picture.epoch)
-    picture.left--
-    if (picture.left > 0) policies.hold(stage.id)
+    ledger.cut(stage)
+    picture.uncut.delete(stage)
+    if (picture.uncut.size > 0) policies.hold(stage.id)
     else {
       picture.prepared.push(this.#prepare(picture.epoch, lettersStage))
       policies.release()
-      picture.ledger = ledger.ledger()
     }
     env.host.crashPoint('op.freeze')
   }
@@ -196,11 +262,12 @@ export class EpochSnapshots {
     return prepared
   }
 
-  /** Writes some of the frozen state; starts the end of the snapshot when all is written. */
+  /** Writes some of the frozen state and of what is in flight; starts the end of the snapshot when all is written. */
   async continue(): Promise<void> {
     const picture = this.#picture
     if (picture === undefined || picture.finishing) return
     try {
+      this.#receive(picture)
       const current = picture.frozen[0]
       if (current !== undefined) {
         const blocks = current.state.next(sliceBytes)
@@ -213,22 +280,36 @@ export class EpochSnapshots {
         this.#env.host.crashPoint('op.slice.write')
         return
       }
+      if (picture.captured.length > 0) {
+        for (const { input, message } of picture.captured.splice(0, messagesPerTurn))
+          this.#store(picture, input, message)
+        if (picture.writer.full) await picture.writer.drain()
+        return
+      }
     } catch (error) {
       this.#fail(picture, error)
       return
     }
-    if (picture.left > 0) return
+    if (picture.uncut.size + picture.captures.size > 0) return
     picture.finishing = true
     this.#finish(picture).catch((error: unknown) => this.#fail(picture, error))
   }
 
+  #store(picture: Picture, input: ChannelInput, message: CapturedMessage): void {
+    const { edge } = input
+    const { holder, block } = inFlightBlock(storedMessage(input, message))
+    picture.writer.append(holder, block)
+    picture.inFlight?.set(edge.id, (picture.inFlight.get(edge.id) ?? 0) + rowsLeft(message))
+  }
+
   async #finish(picture: Picture): Promise<void> {
     const { report, subtask, sinks, signal } = this.#options
+    const ledger = this.#options.ledger.ledger(picture.inFlight)
     const object = await picture.writer.finish()
     for (const prepared of picture.prepared) await prepared
-    if (this.#picture !== picture || picture.ledger === undefined) return
+    if (this.#picture !== picture) return
     this.#picture = undefined
-    const { epoch, positions, watermarks, ledger } = picture
+    const { epoch, positions, watermarks, channels } = picture
     this.#acknowledged.push({ epoch, positions })
     this.#env.host.crashPoint('op.ack')
     report({
@@ -241,6 +322,8 @@ export class EpochSnapshots {
         watermarks,
         sinks: sinks.preparations(),
         random: new Uint8Array(0),
+        channels,
+        captured: picture.inFlight !== undefined,
         ledger,
       },
     })
@@ -262,6 +345,7 @@ export class EpochSnapshots {
     if (picture === undefined || picture.epoch !== epoch) return
     this.#picture = undefined
     for (const { state } of picture.frozen) state.abandon()
+    for (const input of picture.captures) input.forgetCapture()
     this.#options.policies.release()
     this.#drop(picture.writer)
   }

@@ -15,7 +15,7 @@
  * time t everything due before t fires, so nothing is ever late.
  */
 import { timestampMax, timestampMin } from '../base/time.ts'
-import type { StoredWatermark } from '../checkpoint/manifest.ts'
+import type { ChannelState, StoredWatermark } from '../checkpoint/manifest.ts'
 import type { EventClock, Operator } from '../operators/contract.ts'
 
 /** A step downstream of an origin, or an exchange, which only holds the watermark of the rows that it sends. */
@@ -27,7 +27,13 @@ export interface Downstream {
 interface Channel {
   readonly id: string
   max: number
-  state: 'active' | 'idle' | 'ended'
+  state: ChannelState
+}
+
+/** Where one channel of a step stands. */
+export interface ChannelTime {
+  readonly watermark: number
+  readonly state: ChannelState
 }
 
 /** What a timestamp may be at most. */
@@ -240,6 +246,23 @@ export class EventTimeOrigin {
       if (channel === this.#current) this.max = channel.max
     }
     if (stored.length > 0) this.raiseFloor(least(''))
+    this.#recompute()
+  }
+
+  /** Where a channel stands. */
+  channelAt(channel: string): ChannelTime | undefined {
+    this.#save()
+    const found = this.#channels.find((c) => c.id === channel)
+    return found && { watermark: found.max - this.lag, state: found.state }
+  }
+
+  /** A channel stands there, as in an earlier life; nothing fires. */
+  restoreChannel(channel: string, { watermark, state }: ChannelTime): void {
+    const found = this.#channels.find((c) => c.id === channel)
+    if (found === undefined) return
+    found.max = watermark + this.lag
+    found.state = state
+    if (found === this.#current) this.max = found.max
     this.#recompute()
   }
 

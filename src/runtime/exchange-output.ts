@@ -158,6 +158,11 @@ export class ExchangeOutput implements ChainOutput {
     this.#writer.flush()
   }
 
+  /** Nothing is sent but barriers. */
+  hush(): void {
+    this.#ended = true
+  }
+
   /** Sends what has collected, and how far event time has come; partials when the input is dry or they have waited. */
   flush(nowMs: number, dry: boolean): void {
     this.#flushPartials(nowMs, dry)

@@ -85,6 +85,7 @@ class InlineSubtask implements SubtaskHandle {
         pool: createBufferPool(),
         deadLetters: deadLetters(),
         manifest: spec.manifest,
+        ...(spec.arriving === true ? { arriving: true } : {}),
         links,
         report: (report) => callbacks.report(report),
         failed: (error) => callbacks.failed(error),

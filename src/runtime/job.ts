@@ -5,6 +5,9 @@
  *          ▲                                                                                 │ failed
  *          └──────────── wait ◀── release, unless trying again is no use ◀────────────────────┘
  *
+ * A life that goes on from a snapshot with rows in flight begins where the subtasks of that snapshot stood, as many, reads
+ * nothing, and ends with a final checkpoint: then the rows have arrived, and any number of subtasks can go on.
+ *
  * Every life claims the next generation and adopts the newest committed epoch, exactly as after a crash of the process:
  * there is one way to recover, and it is always used.
  */
@@ -17,7 +20,7 @@ import {
   type JobDescription,
 } from '../checkpoint/driver.ts'
 import { emptyLedger, type Ledger } from '../checkpoint/ledger.ts'
-import type { Manifest } from '../checkpoint/manifest.ts'
+import { hasRowsInFlight, type Manifest } from '../checkpoint/manifest.ts'
 import type { SubtaskMessage, SubtaskReport } from '../checkpoint/messages.ts'
 import type { SnapshotId } from '../checkpoint/names.ts'
 import { assertRestorable } from '../checkpoint/restore.ts'
@@ -42,6 +45,8 @@ export interface SubtaskSpec {
   readonly stateDirectory: string
   /** The epoch to continue from; its absence means that the state is born now. */
   readonly manifest: Manifest | undefined
+  /** Rows in flight arrive, and nothing is read. */
+  readonly arriving?: boolean
 }
 
 export interface SubtaskCallbacks {
@@ -75,6 +80,8 @@ export interface JobOptions {
   readonly mode: 'stream' | 'batch'
   readonly stateDirectory: string
   readonly intervalMs: number
+  /** How long barriers may take to align before rows in front of them are stored; default 1,000. */
+  readonly alignedMs?: number | 'never' | undefined
   readonly acceptParameters: boolean
   /** The first life starts from this older snapshot, and newer ones become invalid. */
   readonly restore?: SnapshotId | undefined
@@ -138,6 +145,8 @@ export function startJob(options: JobOptions): RunningJob {
 }
 
 type LifeEnd =
+  /** Nothing is in flight any more. */
+  | { readonly kind: 'arrived' }
   | {
       readonly kind: 'done'
       readonly status: JobOutcome['status']
@@ -200,7 +209,7 @@ class JobController {
     for (;;) {
       const end = await this.#oneLife((before?.failures ?? 0) + 1)
       if (end.kind === 'done') return this.#outcome(end, startedMs)
-      before = await this.#afterFailure(end, before)
+      before = end.kind === 'arrived' ? undefined : await this.#afterFailure(end, before)
     }
   }
 
@@ -217,7 +226,9 @@ class JobController {
     try {
       if (adopted?.finished === true) return await this.#showResults(directory, adopted)
       this.#options.onLife?.({ generation, epoch: adopted?.epoch, attempt })
-      const end = await this.#live(directory)
+      const arriving = adopted !== undefined && hasRowsInFlight(adopted)
+      const end = await this.#live(directory, arriving)
+      if (arriving && end.kind === 'done' && !this.#stopping) return { kind: 'arrived' }
       return end.kind === 'done' ? { ...end, manifest: end.manifest ?? adopted } : end
     } finally {
       await directory.release()
@@ -304,8 +315,10 @@ class JobController {
   }
 
   /** From adopted epoch to outcome; nothing of the life runs when this resolves. */
-  async #live(directory: StateDirectory): Promise<LifeEnd> {
-    const { env, host, mode, intervalMs, description, subtasks, stateDirectory } = this.#options
+  async #live(directory: StateDirectory, arriving: boolean): Promise<LifeEnd> {
+    const { env, host, intervalMs, alignedMs, description, stateDirectory } = this.#options
+    const mode = arriving ? 'stream' : this.#options.mode
+    const subtasks = (arriving && directory.adopted?.parallelism) || this.#options.subtasks
     const workBefore = workIn(directory.adopted)
     let progressed = false
     let failed: (error: unknown) => void = () => {}
@@ -324,6 +337,7 @@ class JobController {
           mode,
           stateDirectory,
           manifest: directory.adopted,
+          arriving,
         },
         { report: (report) => receive(report), failed },
       ),
@@ -335,6 +349,9 @@ class JobController {
       subtasks: handles,
       job: description,
       intervalMs: mode === 'batch' ? Number.POSITIVE_INFINITY : intervalMs,
+      ...(alignedMs === undefined
+        ? {}
+        : { alignedMs: alignedMs === 'never' ? Number.POSITIVE_INFINITY : alignedMs }),
       onCommitted: (manifest) => {
         // An epoch in which nothing happened is no progress: a job that always fails at the same row may commit many.
         progressed ||= manifest.finished || workIn(manifest) > workBefore
@@ -353,10 +370,8 @@ class JobController {
     this.#expectAnswers = () => {
       unwatch ??= watchSilence(env.clock, handles, env.clock.monoMs(), failed)
     }
-    if (this.#stopping) {
-      driver.stop()
-      this.#expectAnswers()
-    }
+    if (this.#stopping) this.#expectAnswers()
+    if (this.#stopping || arriving) driver.stop()
     const driven = driver.outcome.then((outcome): LifeEnd => {
       if (outcome.kind === 'failed') return { kind: 'failed', error: outcome.error, progressed }
       if (outcome.kind === 'closed') {

@@ -26,7 +26,8 @@ import {
   edgeKey,
   type KeyedOperator,
 } from './chain.ts'
-import type { Stages } from './stages.ts'
+import type { Stage } from './stage.ts'
+import { isInFront, type Stages } from './stages.ts'
 
 export interface LedgerTotals {
   readonly recordsRead: number
@@ -45,6 +46,8 @@ export interface LedgerParts {
   readonly stages: Stages
   /** Batch mode: rows that wait at the exchange of a step. */
   readonly waiting: (node: number) => number
+  /** Rows that an earlier life left in flight, by exchange. */
+  readonly restored: ReadonlyMap<number, number>
 }
 
 /** What was counted in one stage when a barrier passed it. */
@@ -53,7 +56,12 @@ interface Cut {
   readonly operators: ReadonlyMap<number, OperatorCounts>
   readonly sinks: ReadonlyMap<number, SinkCounts>
   readonly read: ReadonlyMap<number, { readonly rows: number; readonly undecodable: number }>
+  /** By exchange. */
+  readonly sent: ReadonlyMap<number, number>
+  readonly received: ReadonlyMap<number, number>
 }
+
+const nothing: ReadonlyMap<number, number> = new Map()
 
 export class LedgerCounter {
   readonly #parts: LedgerParts
@@ -62,6 +70,8 @@ export class LedgerCounter {
   readonly #read: Map<number, { rows: number; undecodable: number }> = new Map()
 
   readonly #cuts: Map<number, Cut> = new Map()
+  /** Rows that the stages behind the exchanges had not processed at their cuts, by exchange. */
+  #inFlight: ReadonlyMap<number, number> = nothing
 
   constructor(parts: LedgerParts) {
     this.#parts = parts
@@ -78,19 +88,24 @@ export class LedgerCounter {
   }
 
   /** Keeps the counts of a stage as they are now, for `ledger`. */
-  cut(stage: number): void {
+  cut({ id, inputs, outputs }: Pick<Stage, 'id' | 'inputs' | 'outputs'>): void {
     const { operators, sinks, stages, counters } = this.#parts
-    const here = ([id]: readonly [number, unknown]): boolean => stages.stageOf[id] === stage
-    this.#cuts.set(stage, {
+    const here = ([node]: readonly [number, unknown]): boolean => stages.stageOf[node] === id
+    const received = new Map<number, number>()
+    for (const { edge, rows } of inputs) received.set(edge.id, (received.get(edge.id) ?? 0) + rows)
+    this.#cuts.set(id, {
       counters: counters.slice(),
       operators: new Map([...operators].filter(here).map(([id, one]) => [id, one.counts()])),
       sinks: new Map([...sinks].filter(here).map(([id, one]) => [id, one.counts()])),
       read: new Map([...this.#read].map(([id, counts]) => [id, { ...counts }])),
+      sent: new Map(outputs.map(({ edge, rowsSent }) => [edge.id, rowsSent])),
+      received,
     })
   }
 
-  /** As of the cuts; all stages have been cut. */
-  ledger(): Ledger {
+  /** As of the cuts; all stages have been cut, and these rows had not come through their exchange then. */
+  ledger(inFlight: ReadonlyMap<number, number> = nothing): Ledger {
+    this.#inFlight = inFlight
     const sources: SourceEntry[] = []
     const operators: OperatorEntry[] = []
     const edges: EdgeEntry[] = []
@@ -104,7 +119,30 @@ export class LedgerCounter {
       }
       if (node.kind === 'sink' || this.#parts.operators.has(node.id)) edges.push(this.#edge(node))
     }
+    edges.push(...this.#exchanges())
     return { sources, operators, edges, buffers: [], sinks }
+  }
+
+  /** What was sent by one subtask was received by others, so these add up over all of them. */
+  #exchanges(): readonly EdgeEntry[] {
+    return this.#parts.stages.exchanges.map(({ id, from, to }) => ({
+      name: `exchange ${id}`,
+      sent: this.#cuts.get(from)?.sent.get(id) ?? 0,
+      received: this.#cuts.get(to)?.received.get(id) ?? 0,
+      inFlightBefore: this.#parts.restored.get(id) ?? 0,
+      inFlightAfter: this.#inFlight.get(id) ?? 0,
+    }))
+  }
+
+  /** Rows that were counted on one side of an exchange and not on the other. */
+  #between(exchange: number): number {
+    return (this.#inFlight.get(exchange) ?? 0) - (this.#parts.restored.get(exchange) ?? 0)
+  }
+
+  /** Of those that a step is waiting for behind its `keyBy` or partitioning. */
+  #waiting(node: number): number {
+    const edge = this.#parts.stages.behind(node)
+    return this.#parts.waiting(node) + (edge === undefined ? 0 : this.#between(edge.id))
   }
 
   totals(): LedgerTotals {
@@ -229,6 +267,8 @@ export class LedgerCounter {
   #arriving(node: PlanNode): number {
     let rows = 0
     for (const input of node.inputs) rows += this.#leaving(input.node, input.output)
+    for (const edge of this.#parts.stages.exchanges)
+      if (edge.node === node.id && isInFront(edge)) rows -= this.#between(edge.id)
     return rows
   }
 
@@ -244,11 +284,11 @@ export class LedgerCounter {
       case 'union':
         return this.#arriving(node)
       case 'key-by':
-        return this.#arriving(node) - this.#count(id, countDropped) - this.#parts.waiting(id)
+        return this.#arriving(node) - this.#count(id, countDropped) - this.#waiting(id)
       case 'partition': {
         const copies = node.how === 'broadcast' ? this.#parts.stages.subtasks : 1
         const rows = this.#arriving(node) - this.#count(id, countDropped)
-        return rows * copies - this.#parts.waiting(id)
+        return rows * copies - this.#waiting(id)
       }
       case 'event-time':
         return this.#count(id, countOut) - (this.#parts.collected.get(id)?.rows.length ?? 0)

@@ -1,13 +1,12 @@
 /** How a slice reads what the other subtasks send it: the last stage first, so that rows leave before new ones come in. */
 import { present } from '../base/assert.ts'
 import type { Message, RowBatch } from '../exchange/contract.ts'
-import type { ChannelInput } from './channel-input.ts'
+import type { ChannelInput, RestOfRows } from './channel-input.ts'
 import type { EventTimeOrigin } from './event-time.ts'
 import type { StageEnd } from './slice-end.ts'
 import type { SliceParts } from './slice-parts.ts'
 import { senderChannel } from './stage-links.ts'
 import type { Stage } from './stage.ts'
-import type { ExchangeEdge } from './stages.ts'
 import type { Turns } from './turns.ts'
 
 /** Silent senders are looked for so often. */
@@ -35,7 +34,12 @@ export class ChannelReading {
       if (stage === undefined || !(stage.started || (await this.#start(stage)))) continue
       for (const input of stage.inputs) {
         for (let i = 0; i < messagesPerTurn && !this.#slice.stopped; i++) {
-          if (this.#slice.held(stage)) break
+          if (this.#slice.held(stage) || this.#slice.snapshots.due) break
+          if (input.rest !== undefined) {
+            worked = true
+            await this.#goOn(stage, input, input.rest)
+            continue
+          }
           const message = input.next()
           if (message === undefined) break
           worked = true
@@ -68,28 +72,15 @@ export class ChannelReading {
   }
 
   async #take(stage: Stage, input: ChannelInput, message: Message): Promise<void> {
-    const { edge, channel, from } = input
+    const { edge, channel } = input
     const origin = this.#slice.built.exchangeOrigins.get(edge.id)
     const collected = stage.collected.get(edge.id)
     switch (message.kind) {
-      case 'rows': {
-        const { rows } = message
-        input.rows += rows.length
-        if (collected !== undefined) collected.sender = from
-        else origin?.select(channel)
-        input.quietSinceMs = undefined
-        for (const timed of this.#originsBehind(input)) timed.select(senderChannel(input))
-        this.#slice.policies.place = (index) => `row ${index} of a batch from subtask ${from}`
-        if (rows.partial) {
-          this.#takePartials(stage, edge, input, rows)
-          this.#slice.sinks.relieve()
-          await this.#turns.give()
-          return
-        }
-        this.#slice.meter.hotKeys.add(rows)
-        await this.#takeRows(stage, edge, rows)
+      case 'rows':
+        input.rest = { rows: message.rows, from: 0 }
+        if (!message.rows.partial) this.#slice.meter.hotKeys.add(message.rows)
+        await this.#goOn(stage, input, input.rest)
         return
-      }
       case 'watermark':
         this.#slice.inStage(stage.id, () =>
           this.#timeMoves(() => origin?.advanceChannel(channel, message.watermark)),
@@ -110,21 +101,42 @@ export class ChannelReading {
     }
   }
 
-  /** Other work of the thread has its turns between the calls; nothing else of this subtask goes on before the last row. */
-  async #takeRows(stage: Stage, { id }: ExchangeEdge, rows: RowBatch): Promise<void> {
-    const chain = this.#slice.chain?.exchanges.get(id)
-    for (let from = 0; from < rows.length && !this.#slice.stopped; ) {
-      const to = Math.min(from + stage.rowsPerCall, rows.length)
-      const ms = this.#slice.inStage(stage.id, () => chain?.batch(rows, from, to))
-      stage.took(to - from, ms)
-      from = to
-      if (to === rows.length) this.#slice.sinks.relieve()
+  /**
+   * Gives the rest of a message to the chain, some rows per call. Other work of the thread has its turns between the calls;
+   * a full sink or receiver, and a checkpoint that is to begin or to cut this stage, stop it there.
+   */
+  async #goOn(stage: Stage, input: ChannelInput, rest: RestOfRows): Promise<void> {
+    const { edge, channel, from } = input
+    const { rows } = rest
+    const collected = stage.collected.get(edge.id)
+    if (collected !== undefined) collected.sender = from
+    else this.#slice.built.exchangeOrigins.get(edge.id)?.select(channel)
+    input.quietSinceMs = undefined
+    for (const timed of this.#originsBehind(input)) timed.select(senderChannel(input))
+    this.#slice.policies.place = (index) => `row ${index} of a batch from subtask ${from}`
+    if (rows.partial) {
+      this.#takePartials(stage, input, rows)
+      input.rest = undefined
+      this.#slice.sinks.relieve()
       await this.#turns.give()
+      return
     }
+    const chain = this.#slice.chain?.exchanges.get(edge.id)
+    do {
+      const to = Math.min(rest.from + stage.rowsPerCall, rows.length)
+      const ms = this.#slice.inStage(stage.id, () => chain?.batch(rows, rest.from, to))
+      stage.took(to - rest.from, ms)
+      input.rows += to - rest.from
+      rest.from = to
+      if (to === rows.length) input.rest = undefined
+      this.#slice.sinks.relieve()
+      await this.#turns.give()
+      if (this.#slice.stopped || this.#slice.held(stage) || this.#slice.snapshots.due) return
+    } while (rest.from < rows.length)
   }
 
-  #takePartials(stage: Stage, edge: ExchangeEdge, input: ChannelInput, batch: RowBatch): void {
-    const into = present(this.#slice.partials.get(edge.id), 'a window that takes partials')
+  #takePartials(stage: Stage, input: ChannelInput, batch: RowBatch): void {
+    const into = present(this.#slice.partials.get(input.edge.id), 'a window that takes partials')
     this.#slice.inStage(stage.id, () => {
       let rows = new Float64Array(0)
       this.#timeMoves(() => {
@@ -132,7 +144,6 @@ export class ChannelReading {
       })
       this.#slice.meter.hotKeys.addPartials(batch, rows)
       for (const many of rows) input.rows += many
-      input.rows -= batch.length
     })
   }
 

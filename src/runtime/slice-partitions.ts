@@ -87,10 +87,10 @@ export class PartitionReading {
     return undefined
   }
 
-  /** Between two calls of the chain a full sink stops the batch, unless all of it has to go. */
+  /** Between two calls of the chain a full sink or a checkpoint stops the batch, unless all of it has to go. */
   async #process(taken: TakenBatch, whole: boolean): Promise<void> {
     const { input, batch } = taken
-    const { chain, policies, sinks, built, stages, env } = this.#slice
+    const { chain, policies, sinks, snapshots, built, stages, env } = this.#slice
     const root = chain?.roots.get(input.source)
     if (root === undefined) return
     for (const origin of built.originsOfSource.get(input.source) ?? []) {
@@ -115,7 +115,8 @@ export class PartitionReading {
       sinks.relieve()
       await this.#turns.give()
       if (this.#slice.stopped) return
-      if (!whole && taken.next < count && sinks.holder(0) !== undefined) return
+      if (whole || taken.next === count) continue
+      if (sinks.holder(0) !== undefined || snapshots.due) return
     }
     policies.place = place
     if (batch.kind === 'rows') {

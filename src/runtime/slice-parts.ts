@@ -12,6 +12,7 @@ import type { SubtaskLinks } from '../exchange/contract.ts'
 import type { Letter } from '../graph/letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import { ActivityMeter } from './activity.ts'
+import type { Arrival } from './arrival.ts'
 import { type BuiltParts, buildParts } from './build.ts'
 import type { BatchRows, Chain } from './chain.ts'
 import { counterLayout } from './chain.ts'
@@ -20,6 +21,7 @@ import { EpochSnapshots } from './epoch-snapshots.ts'
 import { FailurePolicies } from './failures.ts'
 import { keyRange, rangeOfStep } from './key-ranges.ts'
 import { LedgerCounter } from './ledger-counter.ts'
+import { channelsOf } from './rows-in-flight.ts'
 import { type PartialInput, partialInputs } from './partials.ts'
 import type { PartitionInput } from './partition.ts'
 import { SinkEpochs } from './sink-epochs.ts'
@@ -39,6 +41,11 @@ export interface SliceOptions {
   readonly pool: BufferPool
   /** What to restore; when it is absent the state is born now, and sinks must find nothing published. */
   readonly manifest: Manifest | undefined
+  /**
+   * The manifest has rows in flight, and the life is there for them to arrive: nothing is read from the sources. It has as
+   * many subtasks as the life before.
+   */
+  readonly arriving?: boolean
   /** Where the policy `dead-letter` stores records that the program sends nowhere. */
   readonly deadLetters: Sink<Letter> | undefined
   /** Ways to the other subtasks; needed when there are any. */
@@ -76,7 +83,11 @@ export class SliceParts {
   readonly meter: ActivityMeter
   readonly signal: () => void
   readonly inputs: PartitionInput[] = []
+  /** Rows that an earlier life left in flight, by exchange. */
+  readonly restored: Map<number, number> = new Map()
   chain: Chain | undefined
+  /** In a life in which rows arrive that were in flight. */
+  arrival: Arrival | undefined
   stopped = false
   /** A sink could not write or prepare: what it was given is not safe, and it takes nothing more. */
   broken: { readonly error: unknown } | undefined
@@ -137,6 +148,7 @@ export class SliceParts {
         const stage = edge && this.stages[edge.to]
         return (edge && stage?.collected.get(edge.id)?.length) ?? 0
       },
+      restored: this.restored,
     })
     this.snapshots = new EpochSnapshots({
       env,
@@ -150,6 +162,10 @@ export class SliceParts {
       policies: this.policies,
       collected: () => this.#rowsCollected(),
       positions: () => this.#positions(),
+      watermarks: (stage) =>
+        this.arrival?.watermarks(stage) ??
+        stage.origins.flatMap((origin) => origin.storedWatermarks()),
+      channels: (stage) => channelsOf(stage, (id) => this.built.exchangeOrigins.get(id)),
       committed: hooks.committed,
       report: options.report,
       stepFailed: (error) => this.policies.failed(this.chain?.current(), error, -1),
@@ -187,6 +203,7 @@ export class SliceParts {
   }
 
   #positions(): readonly SourcePosition[] {
+    if (this.arrival !== undefined) return this.arrival.positions
     return this.inputs.flatMap(({ sourceName, partition, position }) =>
       position === undefined ? [] : [{ source: sourceName, partition, position }],
     )

@@ -4,10 +4,12 @@
  */
 import { TidemillError } from '../base/errors.ts'
 import { timestampMin } from '../base/time.ts'
-import type { SubtaskSnapshot } from '../checkpoint/manifest.ts'
+import { hasRowsInFlight, type SubtaskSnapshot } from '../checkpoint/manifest.ts'
 import { restoreBlocks } from '../checkpoint/restore.ts'
+import { assert } from '../base/assert.ts'
 import type { Sink, SinkWriter } from '../connectors/contract.ts'
 import type { SourceNode } from '../graph/plan.ts'
+import { Arrival } from './arrival.ts'
 import { compileChain } from './compile-chain.ts'
 import { runtimeErrors } from './errors.ts'
 import { widestRange } from './key-ranges.ts'
@@ -32,8 +34,10 @@ export async function openSlice(slice: SliceParts): Promise<void> {
     collected: slice.collected,
     exchanges: chainExchanges(slice.cuts, slice.built, slice.stages, mode === 'batch'),
   })
+  if (slice.options.arriving === true) slice.arrival = new Arrival(slice)
+  const { arrival } = slice
   await restoreState(slice)
-  for (const node of slice.plan.nodes)
+  for (const node of arrival === undefined ? slice.plan.nodes : [])
     if (node.kind === 'source') await openSource(slice, node, snapshots)
   env.host.crashPoint('recover.positions')
   for (const origin of slice.built.inner) {
@@ -41,7 +45,8 @@ export async function openSlice(slice: SliceParts): Promise<void> {
     origin.select('input')
   }
   openSenders(slice)
-  restoreTime(slice, snapshots)
+  if (arrival === undefined) restoreTime(slice, snapshots)
+  else arrival.begin()
   links?.onNews(() => slice.signal())
   // A subtask without partitions says with its first message that nothing will come.
   for (const stage of slice.stages) {
@@ -102,8 +107,13 @@ async function openSink(
 }
 
 async function restoreState(slice: SliceParts): Promise<void> {
+  const { arrival } = slice
   const { manifest, storage, subtask } = slice.options
   if (manifest === undefined) return
+  assert(
+    arrival !== undefined || !hasRowsInFlight(manifest),
+    'rows in flight arrive before a job goes on',
+  )
   const byName = new Map(
     [...slice.built.operators.values()].map((operator) => [operator.name, operator]),
   )
@@ -112,8 +122,9 @@ async function restoreState(slice: SliceParts): Promise<void> {
     if (operator && node.was !== undefined && !byName.has(node.was)) byName.set(node.was, operator)
   }
   const keyGroups = widestRange(slice.plan, slice.cuts, subtask)
-  const selection = { keyGroups, unkeyed: () => true }
-  await restoreBlocks(storage, manifest, selection, (name, block, writer) => {
+  const unkeyed = (writer: number): boolean => arrival === undefined || writer === subtask
+  await restoreBlocks(storage, manifest, { keyGroups, unkeyed }, (name, block, writer) => {
+    if (arrival?.take(block)) return
     const operator = byName.get(name)
     if (operator === undefined) {
       throw new TidemillError(runtimeErrors.planMismatch, {

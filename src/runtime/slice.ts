@@ -160,7 +160,9 @@ export class Slice {
         await this.#slice.snapshots.start()
       }
       let worked = await this.#channels.read()
-      if (!this.#sealed && (await this.#partitions.read())) worked = true
+      const shut = this.#sealed || this.#slice.arrival !== undefined
+      if (!shut && (await this.#partitions.read())) worked = true
+      this.#slice.snapshots.capture()
       await this.#slice.snapshots.continue()
       this.#slice.sinks.relieve()
       const waits = this.#waitsForSink() !== undefined

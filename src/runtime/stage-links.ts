@@ -48,6 +48,7 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
   }
   const peers = peersOf(edge, subtask, subtasks)
   const node = plan.nodes[edge.node]
+  const fields = isInFront(edge) ? undefined : fieldsReadBehind(plan, edge.node)
   const targets = peers.map((peer) => {
     const writer = links.writer(edge.id, peer)
     if (batch) return writer
@@ -62,7 +63,7 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
       clock,
       batch,
       subtask,
-      fields: isInFront(edge) ? undefined : fieldsReadBehind(plan, edge.node),
+      fields,
       partitioning: node?.kind === 'sink' ? node.sink.partitioning : undefined,
       maxParallelism: plan.options.maxParallelism,
       targets,
@@ -71,7 +72,9 @@ function connect(edge: ExchangeEdge, from: Stage, to: Stage, options: StageLinkO
       floorMs: () => parts.exchangeOrigins.get(edge.id)?.floor ?? timestampMin,
     }),
   )
-  const inputs = peers.map((peer) => new ChannelInput(edge, peer, links.reader(edge.id, peer)))
+  const inputs = peers.map(
+    (peer) => new ChannelInput(edge, peer, links.reader(edge.id, peer), fields),
+  )
   to.inputs.push(...inputs)
   const origin = parts.exchangeOrigins.get(edge.id)
   if (origin === undefined) return

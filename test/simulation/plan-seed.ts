@@ -4,6 +4,7 @@
  */
 import { crashPoints } from '../../src/base/env.ts'
 import { createSeededRandom } from '../../src/platform/random.ts'
+import type { Plan } from '../../src/graph/plan.ts'
 import type { SeedOptions } from '../../src/testing/simulate/run-seed.ts'
 import type { CrashMoment } from '../../src/testing/world/crash-plan.ts'
 import type { DiskCall } from '../../src/testing/world/faults.ts'
@@ -16,6 +17,7 @@ import { spread } from './jobs/spread.ts'
 import { topics } from './jobs/topics.ts'
 import { visits } from './jobs/visits.ts'
 import { wordCount } from './jobs/word-count.ts'
+import { withStallingSinks } from './stalling-sinks.ts'
 
 export const jobs: Readonly<Record<string, JobMaker>> = {
   'word-count': wordCount,
@@ -53,13 +55,14 @@ export function planSeed(seed: number, only?: string): SeedOptions {
     throw new Error(`no job ${name}; there are ${Object.keys(jobs).join(', ')}`)
   const job = make({ random: random.stream('input'), sizes, paceMs, intervalMs })
   // Functions of these jobs remember nothing, so one plan serves all lives; building it is half the cost of a life.
-  const plan = job.plan()
+  const plan = withStalls(job.plan(), seed)
   return {
     seed,
     profile,
     job: { ...job, plan: () => plan },
     harm,
     subtasks: subtasksOf(seed, name),
+    alignedMs: alignedMsOf(seed, name),
     queueBytes: [64, 1_024, 1 << 20][createSeededRandom(seed).stream('queues').u32() % 3]!,
   }
 }
@@ -70,6 +73,22 @@ function subtasksOf(seed: number, job: string): (life: number) => number {
   // A topic has one writer per partition.
   const most = random.float() < 0.5 ? 1 : job === 'topics' ? 2 : 4
   return (life) => 1 + (random.stream(String(life)).u32() % most)
+}
+
+/** A third of the jobs has sinks that stall. */
+function withStalls(plan: Plan, seed: number): Plan {
+  const random = createSeededRandom(seed).stream('stalls')
+  return random.float() < 1 / 3 ? withStallingSinks(plan, random) : plan
+}
+
+/**
+ * In most lives rows in flight are stored, in some at once. Not in the job that wants every epoch to show both postings of
+ * a transfer.
+ */
+function alignedMsOf(seed: number, job: string): (life: number) => number | 'never' {
+  if (job === 'accounts') return () => 'never'
+  const random = createSeededRandom(seed).stream('aligned')
+  return (life) => [0, 0, 0.5, 3, 1_000][random.stream(String(life)).u32() % 5]!
 }
 
 /** Besides random crashes: a death at some named point, at some disk call, at some time; one disk call that fails. */

@@ -64,6 +64,8 @@ export interface SeedOptions {
   readonly interference?: Interference
   /** Subtasks of each life, by its number; state moves between lives. Default 1. */
   readonly subtasks?: (life: number) => number
+  /** How long barriers of each life may take to align; default 1,000. */
+  readonly alignedMs?: (life: number) => number | 'never'
   /** Bytes that a channel between two subtasks holds; small ones are full all the time. Default 1 MiB. */
   readonly queueBytes?: number
   /** Default 15. */
@@ -271,6 +273,7 @@ class SeedRun {
       mode: 'stream',
       stateDirectory,
       intervalMs: job.intervalMs,
+      alignedMs: this.#options.alignedMs?.(this.#lives),
       acceptParameters: false,
       subtasks: this.#options.subtasks?.(this.#lives) ?? 1,
       onCommitted: ({ epoch }) => {

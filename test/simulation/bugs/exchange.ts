@@ -1,5 +1,8 @@
 /** Mistakes in what several subtasks do together. */
+import { inFlightSection } from '../../../src/checkpoint/in-flight.ts'
+import { Arrival } from '../../../src/runtime/arrival.ts'
 import { ChannelInput } from '../../../src/runtime/channel-input.ts'
+import { EventTimeOrigin } from '../../../src/runtime/event-time.ts'
 import { ExchangeOutput } from '../../../src/runtime/exchange-output.ts'
 import { Stage } from '../../../src/runtime/stage.ts'
 import { onMethod, type PlantedBug } from './support.ts'
@@ -40,6 +43,52 @@ export const exchangeBugs: readonly PlantedBug[] = [
         this.heard = true
         return true
       }
+    }),
+  },
+  {
+    name: 'a capture ends before the barrier has come',
+    budget: 100,
+    plant: onMethod(ChannelInput.prototype, 'captured', (original) => {
+      return function (this: ChannelInput) {
+        return original.call(this)?.slice(0, 1)
+      }
+    }),
+  },
+  {
+    name: 'rows in flight are forgotten, and nobody counts them',
+    budget: 100,
+    plant: onMethod(Arrival.prototype, 'take', (original) => {
+      return function (this: Arrival, block) {
+        return block.section === inFlightSection || original.call(this, block)
+      }
+    }),
+  },
+  {
+    name: 'rows in flight arrive twice',
+    budget: 100,
+    plant: onMethod(ChannelInput.prototype, 'restore', (original) => {
+      return function (this: ChannelInput, messages) {
+        original.call(this, messages)
+        original.call(this, messages)
+      }
+    }),
+  },
+  {
+    name: 'rows in flight arrive in another order',
+    job: 'visits',
+    budget: 100,
+    plant: onMethod(ChannelInput.prototype, 'restore', (original) => {
+      return function (this: ChannelInput, messages) {
+        original.call(this, messages.toReversed())
+      }
+    }),
+  },
+  {
+    name: 'a life in which rows arrive stands at the time that all had reached',
+    job: 'visits',
+    budget: 100,
+    plant: onMethod(EventTimeOrigin.prototype, 'restoreChannel', () => {
+      return () => {}
     }),
   },
   ...(['sales', 'spread'] as const).map((job) => ({
