@@ -16,6 +16,7 @@ afterAll(() => runs.close())
 // One of each part of a commit; `npm run test:kill-points` goes through all.
 test.each([
   'log.append.half',
+  'op.capture',
   'op.slice.write',
   'coord.manifest.publish',
   'coord.notify.before',

@@ -100,4 +100,9 @@ totals.to(
     key: (row) => row.customer,
   }),
 )
-await app.run({ state: join(folder, 'state'), checkpointInterval: milliseconds(5) })
+await app.run({
+  state: join(folder, 'state'),
+  checkpointInterval: milliseconds(5),
+  // Rows are in flight between subtasks only. The life after it has one.
+  ...(point === 'op.capture' ? { workers: 2, alignedCheckpointTimeout: milliseconds(0) } : {}),
+})
