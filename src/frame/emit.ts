@@ -248,7 +248,15 @@ function caseCode(
 function returnCode(column: Column, constant: (value: unknown) => Code): Code {
   const value = columnCode(column, code`f`, code`i`, constant)
   if (column.type.kind !== 'int' || column.optional) return code`return ${value}`
-  return code`const v = ${value}, n = v | 0; return n === v ? n : v`
+  return code`const v = ${value}, n = v | 0; return n === v ? n : ${constant(wide)}(v)`
+}
+
+/**
+ * What does not fit 32 bits goes through a call. As long as none was made, V8 knows the getter by its other way out, and the
+ * number stays an integer in a register; a choice between an integer and a double is a double, turned back where it is used.
+ */
+function wide(value: number): number {
+  return value
 }
 
 /** All names that rows show. */
