@@ -7,37 +7,46 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { milliseconds, seconds, timestamp } from '../../src/base/time.ts'
+import { milliseconds, seconds, type Timestamp } from '../../src/base/time.ts'
 import { createFrameBuilder } from '../../src/frame/create-builder.ts'
 import type { Frame } from '../../src/frame/frame.ts'
 import { layoutOf } from '../../src/frame/layout.ts'
-import { int } from '../../src/schema/scalars.ts'
+import { instant, int } from '../../src/schema/scalars.ts'
 import { field, struct } from '../../src/schema/struct.ts'
 import { sliding } from '../../src/stream/window-assigners.ts'
 import { type Dataset, datasets } from '../nexmark/dataset.ts'
 import { loadFrames, plainRows } from '../nexmark/frames.ts'
-import { type Bar, bar, race, skipped } from './bar.ts'
+import { type Bar, bar, median, raceRounds, ratio, skipped } from './bar.ts'
 import { chainOf } from './chain-of.ts'
 
 interface Row {
   readonly auction: number
   readonly price: number
-  readonly dateTime: number
+  readonly dateTime: Timestamp
 }
 
 const SOURCE = fileURLToPath(new URL('../micro/limit.cpp', import.meta.url))
-const ROUNDS = 9
+const ROUNDS = 7
+/** Until V8 has made its last version of the loops; with other programs on the machine that takes many rounds by the clock. */
+const WARM_UPS = 15
 const WATERMARK_MS = 3_999
 const bars = [
   { query: 'q5', limit: 1.6, name: '19 counts of q5 over frames: engine / C++ on columns' },
-  { query: 'q2', limit: 2, name: '19 q2 over frames: engine / C++ on columns' },
+  { query: 'q2', limit: 2, name: '19 q2 over frames, by expressions: engine / C++ on columns' },
 ] as const
+type Query = (typeof bars)[number]['query']
 
 const narrowBid = struct('narrowBid', {
   auction: field(1, int),
   price: field(2, int),
-  dateTime: field(3, int),
+  dateTime: field(3, instant),
 })
+
+interface Contestant {
+  /** What a round needs and is no work of the engine. */
+  readonly before: () => void
+  readonly run: () => number
+}
 
 export async function limitBars(dataset: Dataset = datasets.D3): Promise<Bar[]> {
   const folder = mkdtempSync(join(tmpdir(), 'tidemill-limit-'))
@@ -52,16 +61,17 @@ export async function limitBars(dataset: Dataset = datasets.D3): Promise<Bar[]> 
     }
     const rows = bids(dataset)
     const frames = framesOf(rows)
+    writeColumns(rows, folder)
     const found: Bar[] = []
     for (const { query, limit, name } of bars) {
-      const engine = query === 'q2' ? q2(frames) : q5(frames)
-      const right = engine()
-      const [engineMs = Number.NaN] = await race([engine], ROUNDS, 3)
-      const engineNs = (engineMs * 1e6) / rows.length
-      const { nsPerRow, result } = byMachine(program, query, rows, folder)
-      if (result !== right) throw new Error(`bar 19: ${query} gives ${right}, in C++ ${result}`)
-      const both = `${engineNs.toFixed(1)} / ${nsPerRow.toFixed(1)} ns`
-      found.push(bar(`${name} (${both})`, engineNs / nsPerRow, '<=', limit))
+      const contestant = query === 'q2' ? q2(frames) : q5(frames)
+      const { engineNs, machineNs, results } = await rounds(contestant, rows.length, () =>
+        byMachine(program, query, rows.length, folder),
+      )
+      if (results.size !== 1)
+        throw new Error(`bar 19: ${query} gives ${[...results].join(' and ')}`)
+      const both = `${median(engineNs).toFixed(1)} / ${median(machineNs).toFixed(1)} ns`
+      found.push(bar(`${name} (${both})`, ratio(engineNs, machineNs), '<=', limit))
     }
     return found
   } finally {
@@ -72,7 +82,7 @@ export async function limitBars(dataset: Dataset = datasets.D3): Promise<Bar[]> 
 function bids(dataset: Dataset): readonly Row[] {
   return plainRows(loadFrames(dataset)).flatMap((event) =>
     event.type === 'bid'
-      ? [{ auction: event.auction, price: event.price, dateTime: event.dateTime }]
+      ? [{ auction: event.auction, price: event.price, dateTime: event.dateTime as Timestamp }]
       : [],
   )
 }
@@ -85,22 +95,26 @@ function framesOf(rows: readonly Row[]): readonly Frame[] {
   return frames
 }
 
-function q2(frames: readonly Frame[]): () => number {
+function q2(frames: readonly Frame[]): Contestant {
   let sum = 0
   const chain = chainOf<Row, Pick<Row, 'auction' | 'price'>>(
     (rows, sink) =>
       rows
-        .filter((row) => row.auction % 123 === 0)
-        .map((row) => ({ auction: row.auction, price: row.price }))
+        .where(({ auction }) => auction.mod(123).eq(0))
+        .select(({ auction, price }) => ({ auction, price }))
         .to('sink', sink),
     ({ auction, price }) => {
       sum = (sum + auction + price) | 0
     },
   )
-  return () => {
-    sum = 0
-    chain.frames(frames)
-    return sum
+  return {
+    before: () => {
+      sum = 0
+    },
+    run: () => {
+      chain.frames(frames)
+      return sum
+    },
   }
 }
 
@@ -108,13 +122,13 @@ function q2(frames: readonly Frame[]): () => number {
  * One chain for all rounds, as in a job that has run for a while: each round is the same bids, later. The last windows
  * of a round fire in the next one, so what a call returns is the result of the round before.
  */
-function q5(frames: readonly Frame[]): () => number {
+function q5(frames: readonly Frame[]): Contestant {
   let sum = 0
   const chain = chainOf<Row, { readonly key: number; readonly count: number }>(
     (rows, sink) =>
       rows
         .withEventTime({
-          timestamp: (row) => timestamp(row.dateTime),
+          timestamp: (row) => row.dateTime,
           maxOutOfOrderness: milliseconds(WATERMARK_MS),
         })
         .keyBy((row) => row.auction)
@@ -129,13 +143,17 @@ function q5(frames: readonly Frame[]): () => number {
   const [first, ...rest] = frames
   if (first === undefined) throw new Error('no frames')
   chain.frames(frames)
-  return () => {
-    for (const frame of frames) moveOn(frame)
-    chain.frames([first])
-    const before = sum
-    sum = 0
-    chain.frames(rest)
-    return before
+  return {
+    before: () => {
+      for (const frame of frames) moveOn(frame)
+    },
+    run: () => {
+      chain.frames([first])
+      const before = sum
+      sum = 0
+      chain.frames(rest)
+      return before
+    },
   }
 }
 
@@ -150,19 +168,49 @@ function moveOn(frame: Frame): void {
   for (let i = from; i < from + frame.length; i++) frame.f64[i]! += ROUND_MS
 }
 
+/** Rounds of both in turn, so that what neighbours do to the machine weighs on both. */
+async function rounds(
+  { before, run }: Contestant,
+  rows: number,
+  machine: () => { readonly nsPerRow: number; readonly result: number },
+): Promise<{ engineNs: number[]; machineNs: number[]; results: ReadonlySet<number> }> {
+  const [engineNs, machineNs]: [number[], number[]] = [[], []]
+  const results = new Set<number>()
+  const once = (): void => {
+    results.add(run())
+  }
+  await raceRounds([once], 0, WARM_UPS, before)
+  for (let round = 0; round < ROUNDS; round++) {
+    const [engineMs = []] = await raceRounds([once], 3, 0, before)
+    engineNs.push((median(engineMs) * 1e6) / rows)
+    const { nsPerRow, result } = machine()
+    machineNs.push(nsPerRow)
+    results.add(result)
+  }
+  return { engineNs, machineNs, results }
+}
+
 function byMachine(
   program: string,
-  query: string,
-  rows: readonly Row[],
+  query: Query,
+  rows: number,
   folder: string,
 ): { readonly nsPerRow: number; readonly result: number } {
-  const columns = (['auction', 'price', 'dateTime'] as const).map((name) => {
-    const path = join(folder, name)
-    writeFileSync(path, new Uint8Array(Float64Array.from(rows, (row) => row[name]).buffer))
-    return path
+  const columns = columnNames.map((name) => join(folder, name))
+  const { status, stdout } = spawnSync(program, [query, ...columns, String(rows), '3'], {
+    encoding: 'utf8',
   })
-  const args = [query, ...columns, String(rows.length), String(ROUNDS)]
-  const { status, stdout } = spawnSync(program, args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`bar 19: the C++ program ended with ${status}`)
   return JSON.parse(stdout)
+}
+
+const columnNames = ['auction', 'price', 'dateTime'] as const
+
+/** What the C++ program reads: a file of doubles per column. */
+function writeColumns(rows: readonly Row[], folder: string): void {
+  for (const name of columnNames)
+    writeFileSync(
+      join(folder, name),
+      new Uint8Array(Float64Array.from(rows, (row) => row[name]).buffer),
+    )
 }
