@@ -87,6 +87,25 @@ describe('tables in a snapshot', () => {
     expect(textOf(again) === textOf(table)).toBe(true)
   })
 
+  it.each<readonly [string, (i: number) => Key]>([
+    ['of whole numbers', (i) => [i - 50, i % 3]],
+    ['of numbers and texts', (i) => [i / 4, `part ${i % 7}`, i % 2 === 0]],
+    ['of large numbers', (i) => [BigInt(i), `part ${i % 7}`]],
+    ['whose parts are of several kinds', (i) => [i % 2 === 0 ? i : `text ${i}`, 1]],
+    ['of several widths', (i) => (i % 2 === 0 ? [i] : [i, i])],
+    ['that are wide', (i) => Array.from({ length: 20 }, () => i)],
+  ])('come back with tuples %s', (_name, tuple) => {
+    const table = new AccumulatorTable(kernel)
+    for (let i = 0; i < 1_000; i++) add(table, tuple(i), i)
+    const restore = new TableRestore(kernel)
+    for (const block of blocksOf(table)) restore.add(block, all)
+    const again = restore.tables().get(0)
+    expect(again === undefined ? [] : contentOf(again)).toStrictEqual(contentOf(table))
+    // The same keys: nothing is added.
+    for (let i = 0; i < 1_000; i++) for (const each of [table, again]) add(each!, tuple(i), 1)
+    expect(again === undefined ? [] : contentOf(again)).toStrictEqual(contentOf(table))
+  })
+
   it('keep of each writer the key groups that are wanted, writer after writer', () => {
     const low = filled(kernel, 3_000, 3_000)
     const high = filled(kernel, 3_000)
