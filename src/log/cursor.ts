@@ -29,6 +29,7 @@ import {
   type PartitionPlace,
 } from './layout.ts'
 import { readIndex } from './segment-index.ts'
+import type { TransactionId } from './types.ts'
 import type { VisibleEnd } from './visible-end.ts'
 
 /** Bound of the search for the segment that holds the next offset while a writer changes the directory. */
@@ -155,6 +156,24 @@ export class BatchCursor {
     this.#extent = extent
     this.#filePosition = other.#filePosition + other.at
     this.#expected = other.offset
+  }
+
+  /**
+   * How a transaction with data in the batch of the last step ended: true for committed, undefined when the log that is known to be
+   * visible does not tell without being read. The headers of later segments say what was decided before them.
+   */
+  decided({ producerId, epoch }: TransactionId, end: VisibleEnd): boolean | undefined {
+    for (const { from, header } of this.#extents) {
+      if (from <= this.offset) continue
+      if (from > end.visible) return undefined
+      const { decided, open } = header.state
+      const outcomes = decided.find(([id]) => id === producerId)?.[1]
+      const outcome = outcomes?.find(([known]) => known === epoch)?.[1]
+      if (outcome !== undefined) return outcome === 1
+      // Neither decided nor open: so long ago that the table has forgotten it.
+      if (!open.some(([id, one]) => id === producerId && one === epoch)) return undefined
+    }
+    return undefined
   }
 
   async #tryStep(): Promise<CheckResult> {

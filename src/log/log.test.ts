@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Disk, DiskFile } from '../base/env.ts'
 import { createNodeEnv } from '../platform/node.ts'
 import { isTidemillError } from '../base/errors.ts'
 import { type EventLog, openLog } from './log.ts'
@@ -338,6 +339,47 @@ describe('transactions', () => {
       await elsewhere.close()
     },
   )
+
+  test('that ended before a later segment are told by its header, not by reading ahead', async () => {
+    await log.createTopic('t', { segmentBytes: 256 * 1024 })
+    const writer = await log.openWriter('t', 0)
+    const filler = 'f'.repeat(1_000)
+    const expected: string[] = []
+    // Transactions of 20 KB; one of two is aborted, and one is open over several segments.
+    const long = writer.begin(1, 1)
+    await writer.append(one('long', long))
+    for (let epoch = 1; epoch <= 60; epoch++) {
+      const id = writer.begin(7, epoch)
+      for (let n = 0; n < 20; n++) await writer.append(one(`${epoch} ${n} ${filler}`, id))
+      if (epoch % 2 === 0) await writer.abort(7, epoch)
+      else {
+        for (let n = 0; n < 20; n++) expected.push(`${epoch} ${n} ${filler}`)
+        await writer.commit(7, epoch)
+      }
+      if (epoch === 50) await writer.commit(1, 1)
+    }
+    let bytes = 0
+    const disk: Disk = {
+      ...env.disk,
+      open: async (path, mode) => {
+        const file = await env.disk.open(path, mode)
+        const { pread } = file
+        const counting: DiskFile['pread'] = async (target, position) => {
+          const count = await pread.call(file, target, position)
+          if (path.endsWith('.log')) bytes += count
+          return count
+        }
+        return Object.assign(file, { pread: counting })
+      },
+    }
+    const counting = openLog({ env: { ...env, disk }, directory })
+    const reader = await counting.openReader('t', 0, { chunkBytes: 4_096, reuse: true })
+    expect(await drain(reader)).toEqual(['long', ...expected])
+    const size = 60 * 20 * 1_100
+    // Chunks are read again from where a batch is cut off, which costs a third here; what is read ahead is the last segment.
+    expect(bytes).toBeLessThan(1.8 * size)
+    await counting.close()
+  })
 
   test('keep their outcome over a restart and refuse steps out of order', async () => {
     await log.createTopic('t')

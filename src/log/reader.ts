@@ -2,8 +2,9 @@
  * Reading a partition: any number of readers in any number of processes, beside one writer.
  *
  * `committed` (the default) shows a batch of a transaction only when its commit marker is in the visible part of the
- * log. At the first batch whose outcome is unknown, a second cursor runs ahead over the markers; if it finds none, the
- * reader stops there, so records always come in the order of their offsets. Markers are never delivered.
+ * log. At the first batch whose outcome is unknown, the headers of later segments are asked, then a second cursor runs ahead
+ * over the markers; if it finds none, the reader stops there, so records always come in the order of their offsets. Markers
+ * are never delivered.
  */
 import type { AbortSignalLike, Env } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
@@ -253,24 +254,34 @@ export class LogReader {
 
   /** `undefined` while the transaction of the batch at the cursor is open. */
   async #isCommitted(): Promise<boolean | undefined> {
-    const { producerId, epoch } = transactionOf(this.#cursor)
+    const wanted = transactionOf(this.#cursor)
+    const { producerId, epoch } = wanted
     const known = this.#outcomes.get(producerId)?.get(epoch)
     if (known !== undefined) return known
+    const told = this.#cursor.decided(wanted, this.#end)
+    if (told !== undefined) {
+      this.#remember(wanted, told)
+      return told
+    }
     const ahead = this.#ahead
     if (ahead.nextOffset < this.#cursor.offset) await ahead.adopt(this.#cursor)
     while ((await ahead.step(this.#end)) === 'batch') {
       const kind = ahead.view.getUint8(ahead.at + field.kind)
       if (kind !== batchKind.commit && kind !== batchKind.abort) continue
       const id = transactionOf(ahead)
-      let epochs = this.#outcomes.get(id.producerId)
-      if (epochs === undefined) {
-        epochs = new Map()
-        this.#outcomes.set(id.producerId, epochs)
-      }
-      if (!epochs.has(id.epoch)) epochs.set(id.epoch, kind === batchKind.commit)
+      this.#remember(id, kind === batchKind.commit)
       if (id.producerId === producerId && id.epoch === epoch) return kind === batchKind.commit
     }
     return undefined
+  }
+
+  #remember({ producerId, epoch }: TransactionId, committed: boolean): void {
+    let epochs = this.#outcomes.get(producerId)
+    if (epochs === undefined) {
+      epochs = new Map()
+      this.#outcomes.set(producerId, epochs)
+    }
+    if (!epochs.has(epoch)) epochs.set(epoch, committed)
   }
 
   /** Behind its marker a transaction has no more data. */
