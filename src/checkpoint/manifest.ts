@@ -90,6 +90,8 @@ export interface StoredChannel {
   readonly exchange: number
   /** The sending subtask. */
   readonly from: number
+  /** So many subtasks, the first ones, got rows by the exchange. */
+  readonly owners: number
   /** Something had come. */
   readonly heard: boolean
   readonly state: ChannelState
@@ -322,6 +324,7 @@ function channelFromStored(item: Field): StoredChannel {
   return {
     exchange: item.get('exchange').count(),
     from: item.get('from').count(),
+    owners: item.get('owners').count(1),
     heard: item.get('heard').flag(),
     state: item.get('state').oneOf(channelStates),
     watermarkMs: item.get('watermarkMs').number(),

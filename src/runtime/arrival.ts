@@ -6,7 +6,12 @@
 import { assert, present } from '../base/assert.ts'
 import { TidemillError } from '../base/errors.ts'
 import { type InFlight, inFlightSection, readInFlight } from '../checkpoint/in-flight.ts'
-import type { SourcePosition, StoredWatermark, SubtaskSnapshot } from '../checkpoint/manifest.ts'
+import type {
+  SourcePosition,
+  StoredChannel,
+  StoredWatermark,
+  SubtaskSnapshot,
+} from '../checkpoint/manifest.ts'
 import type { Message } from '../exchange/contract.ts'
 import type { SnapshotBlock } from '../state/contract.ts'
 import type { ChannelInput } from './channel-input.ts'
@@ -60,6 +65,7 @@ export class Arrival {
     }
     for (const stored of present(channels, 'where the channels of a subtask stood')) {
       const input = this.#input(stored)
+      this.#assertOwners(input, stored)
       input.heard = stored.heard
       input.ended = stored.state === 'ended'
       const origin = built.exchangeOrigins.get(stored.exchange)
@@ -90,6 +96,15 @@ export class Arrival {
       inputs.find((input) => input.edge.id === exchange && input.from === from),
       'the channel of rows in flight',
     )
+  }
+
+  /** A bound of parallelism may have changed since: state and rows would have other owners. */
+  #assertOwners({ edge }: ChannelInput, { owners }: StoredChannel): void {
+    if (edge.owners === owners) return
+    throw new TidemillError(runtimeErrors.planMismatch, {
+      message: `rows in flight were shared by ${owners} subtasks, and now it would be ${edge.owners}: start the job once with the parallelism that its steps had and stop it, then nothing is in flight`,
+      details: { exchange: edge.id },
+    })
   }
 
   /** The same steps may have other functions since. */

@@ -64,7 +64,16 @@ function stalledSink() {
   }
 }
 
-const rows = Array.from({ length: 30_000 }, (_, n) => ({ key: `k${n % 13}`, n }))
+interface Row {
+  readonly key: string
+  readonly n: number
+  readonly other: number
+}
+const rows: readonly Row[] = Array.from({ length: 30_000 }, (_, n) => ({
+  key: `k${n % 13}`,
+  n,
+  other: 0,
+}))
 
 /** Runs in this thread, until `crash`. */
 function start(app: Pipeline, state: string, subtasks: number) {
@@ -175,6 +184,48 @@ describe('a checkpoint while a sink has stalled', () => {
       expect(outcome.ledger.edges.every((edge) => edge.inFlightAfter === 0)).toBe(true)
     })
   }
+})
+
+describe('a program that has changed while rows are in flight', () => {
+  const build = (sink: Sink<unknown>, of: (row: Row) => number, parallelism: number): Pipeline => {
+    const app = pipelineOn(inlineExecutor(() => env))('changed')
+    app
+      .from('rows', memorySource<Row>(rows))
+      .partitionBy((row) => row.key, { parallelism })
+      .map(of)
+      .to('out', sink)
+    return app
+  }
+
+  it.each<readonly [string, (row: Row) => number, number, string | undefined]>([
+    ['in no way', (row) => row.n, 2, undefined],
+    ['and reads another field', (row) => row.n + row.other, 2, 'the program reads other'],
+    ['and has another parallelism', (row) => row.n, 3, 'were shared by 2 subtasks'],
+  ])('%s', async (_name, of, parallelism, message) => {
+    const state = mkdtempSync(join(folder, 'state-'))
+    const stalled = stalledSink()
+    const first = start(
+      build(stalled.sink, (row) => row.n, 2),
+      state,
+      3,
+    )
+    while (stalled.kept.pending.length < 10) await env.clock.sleep(10)
+    expect(hasRowsInFlight(await first.job.checkpoint())).toBe(true)
+    const crashed = first.crash()
+    await env.clock.sleep(50)
+    stalled.open()
+    await crashed
+    const { outcome } = start(build(stalled.sink, of, parallelism), state, 3).job
+    if (message === undefined) {
+      expect((await outcome).status).toBe('finished')
+      expect(sorted(stalled.kept.records)).toEqual(rows.map(({ n }) => n))
+    } else {
+      await expect(outcome).rejects.toMatchObject({
+        code: 'TM1905',
+        message: expect.stringContaining(message) as string,
+      })
+    }
+  })
 })
 
 describe('a checkpoint while a step takes its time for every row', () => {

@@ -20,6 +20,7 @@ export function channelsOf(
     return {
       exchange: edge.id,
       from,
+      owners: edge.owners,
       heard,
       state: ended ? 'ended' : (at?.state ?? 'active'),
       watermarkMs: at?.watermark ?? timestampMin,
