@@ -62,16 +62,8 @@ export async function openDataObject(
   identity: ObjectIdentity,
 ): Promise<DataObjectReader> {
   const file = `${storage.location}/${ref.name}`
-  const source = await storage.get(ref.name)
-  if (source === undefined) throw missing(file, 'there is no such file', ref)
+  const source = await getObject(storage, ref)
   try {
-    if (source.sizeBytes !== ref.sizeBytes) {
-      throw missing(
-        file,
-        `it has ${source.sizeBytes} bytes, the manifest says ${ref.sizeBytes}`,
-        ref,
-      )
-    }
     const crc = identityCrc(identity)
     const firstOffset = await readHeader(source, file, identity)
     const index = await readIndex(source, file, crc, firstOffset)
@@ -80,6 +72,21 @@ export async function openDataObject(
     await source.close()
     throw error
   }
+}
+
+/** Only that the object is there and has its size; TM1503 otherwise. */
+export async function assertPresent(storage: CheckpointStorage, ref: ObjectRef): Promise<void> {
+  const source = await getObject(storage, ref)
+  await source.close()
+}
+
+async function getObject(storage: CheckpointStorage, ref: ObjectRef): Promise<ObjectReader> {
+  const file = `${storage.location}/${ref.name}`
+  const source = await storage.get(ref.name)
+  if (source === undefined) throw missing(file, 'there is no such file', ref)
+  if (source.sizeBytes === ref.sizeBytes) return source
+  await source.close()
+  throw missing(file, `it has ${source.sizeBytes} bytes, the manifest says ${ref.sizeBytes}`, ref)
 }
 
 async function readHeader(

@@ -66,6 +66,8 @@ export interface DriverOptions {
    * checkpoints always align. Default 1,000; `Infinity`: always.
    */
   readonly alignedMs?: number
+  /** A step with less state than this writes all of it in every checkpoint, others what has changed. Default 64 KiB. */
+  readonly wholeBelowBytes?: number
   /** Default 0: the interval alone says how often. */
   readonly minPauseMs?: number
   /** Default 600,000. */
@@ -150,6 +152,7 @@ class Driver implements CheckpointDriver {
   readonly #keep: number
   readonly #readBackBytesMax: number
   readonly #alignedMs: number
+  readonly #wholeBelowBytes: number
   readonly #baseLedger: Ledger
   readonly #coordinator: CoordinatorOptions
   #state: CoordinatorState
@@ -178,6 +181,7 @@ class Driver implements CheckpointDriver {
     this.#keep = atLeast('keep', options.keep ?? 2, 2)
     this.#readBackBytesMax = options.readBackBytesMax ?? 32 << 20
     this.#alignedMs = atLeast('alignedMs', options.alignedMs ?? 1_000, 0)
+    this.#wholeBelowBytes = options.wholeBelowBytes ?? 64 << 10
     this.#coordinator = {
       subtasks: atLeast('subtasks', options.subtasks.length, 1),
       intervalMs: atLeast('intervalMs', options.intervalMs ?? 1_000, 1),
@@ -351,9 +355,9 @@ class Driver implements CheckpointDriver {
     this.#env.host.crashPoint('coord.trigger')
     const { generation } = this.#directory
     const alignedMs = snapshot === 'checkpoint' ? this.#alignedMs : Number.POSITIVE_INFINITY
-    for (const port of this.#options.subtasks) {
-      port.send({ kind: 'checkpoint', generation, epoch, snapshot, finished, alignedMs })
-    }
+    const wholeBelowBytes = this.#wholeBelowBytes
+    const request = { generation, epoch, snapshot, finished, alignedMs, wholeBelowBytes }
+    for (const port of this.#options.subtasks) port.send({ kind: 'checkpoint', ...request })
   }
 
   async #publish(epoch: number, snapshot: SnapshotKind, finished: boolean): Promise<void> {
@@ -532,8 +536,9 @@ class Driver implements CheckpointDriver {
 }
 
 function snapshotOf(ack: SubtaskAck, captured: boolean): SubtaskSnapshot {
-  const { subtask, object, positions, watermarks, sinks, random, channels } = ack
-  const snapshot = { subtask, object, positions, watermarks, sinks, random }
+  const { subtask, object, bases = [], positions, watermarks, sinks, random, channels } = ack
+  const state = bases.length === 0 ? { object } : { object, bases }
+  const snapshot = { subtask, ...state, positions, watermarks, sinks, random }
   return captured ? { ...snapshot, channels } : snapshot
 }
 

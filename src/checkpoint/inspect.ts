@@ -21,7 +21,7 @@ import {
 import { compareText } from './order.ts'
 import {
   listStateDirectory,
-  objectIdentity,
+  objectsOf,
   readManifest,
   type SnapshotListing,
 } from './state-directory.ts'
@@ -42,9 +42,11 @@ export interface SnapshotSummary {
   readonly parallelism: number
   readonly maxParallelism: number
   readonly versions: Readonly<Record<string, string>>
-  /** Of manifest and data objects. */
+  /** Of manifest and data objects, those of earlier epochs included. */
   readonly sizeBytes: number
-  readonly objects: readonly { readonly name: string; readonly sizeBytes: number }[]
+  /** Of manifest and data objects of this epoch. */
+  readonly writtenBytes: number
+  readonly objects: readonly ObjectSummary[]
   readonly operators: readonly OperatorSummary[]
   /** Rows that were on their way between subtasks, by channel; none after a barrier that aligned. */
   readonly inFlight: readonly InFlightSummary[]
@@ -65,6 +67,14 @@ export interface SnapshotSummary {
   readonly ledger: { readonly total: Ledger; readonly epoch: Ledger }
 }
 
+export interface ObjectSummary {
+  readonly name: string
+  readonly sizeBytes: number
+  /** Only for an object of an earlier epoch that the snapshot builds on: the operators that need it. */
+  readonly neededBy?: readonly string[]
+}
+
+/** Sizes and blocks include what is stored in objects of earlier epochs. */
 export interface OperatorSummary {
   readonly operator: string
   readonly sizeBytes: number
@@ -106,7 +116,11 @@ export async function inspectSnapshot(
 }
 
 async function summarize(storage: CheckpointStorage, manifest: Manifest): Promise<SnapshotSummary> {
-  const objects = manifest.subtasks.flatMap(({ object }) => (object ? [object] : []))
+  const objects = objectsOf(manifest).map(({ ref, operators }): ObjectSummary => {
+    const { name, sizeBytes } = ref
+    return operators === undefined ? { name, sizeBytes } : { name, sizeBytes, neededBy: operators }
+  })
+  const written = objects.filter(({ neededBy }) => neededBy === undefined)
   const manifestFile = await storage.get(manifestName(manifest))
   const manifestBytes = manifestFile?.sizeBytes ?? 0
   await manifestFile?.close()
@@ -124,7 +138,8 @@ async function summarize(storage: CheckpointStorage, manifest: Manifest): Promis
     maxParallelism: manifest.maxParallelism,
     versions: manifest.versions,
     sizeBytes: objects.reduce((sum, object) => sum + object.sizeBytes, manifestBytes),
-    objects: objects.map(({ name, sizeBytes }) => ({ name, sizeBytes })),
+    writtenBytes: written.reduce((sum, object) => sum + object.sizeBytes, manifestBytes),
+    objects,
     ...(await contentOf(storage, manifest)),
     positions: manifest.subtasks.flatMap(({ subtask, positions }) =>
       positions.map(({ source, partition, position }) => ({
@@ -160,15 +175,14 @@ async function contentOf(
 ): Promise<Pick<SnapshotSummary, 'operators' | 'inFlight'>> {
   const inFlight = new InFlightCount()
   const operators = new Map<string, Map<string, SectionCount>>()
-  for (const { object, subtask } of manifest.subtasks) {
-    if (object === undefined) continue
-    const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+  for (const { ref, identity, operators: needed, subtask } of objectsOf(manifest)) {
+    const reader = await openDataObject(storage, ref, identity)
     await reader.read(
-      ({ section }) => section === inFlightSection,
+      ({ section }) => needed === undefined && section === inFlightSection,
       (_holder, { bytes }) => inFlight.add(bytes, subtask),
     )
     for (const block of reader.blocks) {
-      if (block.section === inFlightSection) continue
+      if (block.section === inFlightSection || needed?.includes(block.operator) === false) continue
       const sections = operators.get(block.operator) ?? new Map<string, SectionCount>()
       operators.set(block.operator, sections)
       const count = sections.get(block.section) ?? { sizeBytes: 0, blocks: 0, keyGroups: new Set() }
@@ -237,12 +251,19 @@ export async function checkSnapshots(env: StorageEnv, directory: string): Promis
       details: { directory },
     })
   }
-  for (const id of known) snapshots.push(await checkOne(listing, id))
+  const needed = new Set<string>()
+  for (const id of known) {
+    const check = await checkOne(listing, id)
+    snapshots.push(check.result)
+    if (check.result.status !== 'superseded') for (const name of check.objects) needed.add(name)
+  }
   const names = (await listing.storage.list()).map((name) => ({ name, parsed: parseName(name) }))
   const valid = new Set(listing.valid.map(snapshotName))
-  const isGarbage = ({ parsed }: (typeof names)[number]): boolean =>
+  const isGarbage = ({ name, parsed }: (typeof names)[number]): boolean =>
     parsed.kind === 'temporary' ||
-    ((parsed.kind === 'data' || parsed.kind === 'manifest') && !valid.has(snapshotName(parsed.id)))
+    ((parsed.kind === 'data' || parsed.kind === 'manifest') &&
+      !valid.has(snapshotName(parsed.id)) &&
+      !needed.has(name))
   return {
     directory,
     snapshots,
@@ -260,9 +281,10 @@ const directories: ReadonlySet<string> = new Set(['owner'])
 async function checkOne(
   { storage, superseded }: SnapshotListing,
   id: SnapshotId,
-): Promise<SnapshotCheck> {
+): Promise<{ readonly result: SnapshotCheck; readonly objects: readonly string[] }> {
   const snapshot = snapshotName(id)
   const problems: SnapshotCheck['problems'][number][] = []
+  const objects: string[] = []
   let sizeBytes = 0
   const attempt = async (check: () => Promise<void>): Promise<void> => {
     try {
@@ -285,11 +307,11 @@ async function checkOne(
         offset: undefined,
       })
     }
-    for (const { object, subtask } of manifest.subtasks) {
-      if (object === undefined) continue
-      sizeBytes += object.sizeBytes
+    for (const { ref, identity } of objectsOf(manifest)) {
+      objects.push(ref.name)
+      sizeBytes += ref.sizeBytes
       await attempt(async () => {
-        const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+        const reader = await openDataObject(storage, ref, identity)
         try {
           await reader.verify()
         } finally {
@@ -299,12 +321,8 @@ async function checkOne(
     }
   })
   const old = superseded.some((other) => compareSnapshotIds(other, id) === 0)
-  return {
-    snapshot,
-    status: old ? 'superseded' : problems.length > 0 ? 'damaged' : 'intact',
-    sizeBytes,
-    problems,
-  }
+  const status = old ? 'superseded' : problems.length > 0 ? 'damaged' : 'intact'
+  return { result: { snapshot, status, sizeBytes, problems }, objects }
 }
 
 function problemOf(error: unknown): SnapshotCheck['problems'][number] {

@@ -90,10 +90,26 @@ describe('a manifest', () => {
 
   it('refuses a newer format with both versions', () => {
     const bytes = encodeManifest(manifest)
-    bytes[4] = 2
+    bytes[4] = 3
     expect(() => decodeManifest(resign(bytes), id, 'f')).toThrow(
-      /manifest format 2, this version reads up to 1/,
+      /manifest format 3, this version reads up to 2/,
     )
+  })
+
+  it('has version 2 with objects that build on others, which earlier readers would not look for', () => {
+    const [subtask] = manifest.subtasks
+    const base = { ...object, name: 'g7-e417-s0.data', operators: ['totals', 'größe'] }
+    const building = { ...manifest, subtasks: [{ ...subtask!, bases: [base] }] }
+    const bytes = encodeManifest(building)
+    expect([encodeManifest(manifest)[4], bytes[4]]).toEqual([1, 2])
+    const sorted = { ...base, operators: ['größe', 'totals'] }
+    expect(decodeManifest(bytes, id, 'f').subtasks[0]?.bases).toEqual([sorted])
+    const elsewhere = { ...subtask!, bases: [{ ...base, name: '../g7-e417-s0.data' }] }
+    const wrong = encodeManifest({ ...manifest, subtasks: [elsewhere] })
+    expect(() => decodeManifest(wrong, id, 'f')).toThrow(/is not the name of a data object/)
+    const swapped = { ...subtask!, bases: [base, { ...base, name: 'g7-e416-s0.data' }] }
+    const mixed = encodeManifest({ ...manifest, subtasks: [swapped] })
+    expect(() => decodeManifest(mixed, id, 'f')).toThrow(/do not ascend/)
   })
 
   it('says which field does not fit', () => {

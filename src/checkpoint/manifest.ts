@@ -17,9 +17,10 @@ import { checkpointErrors } from './errors.ts'
 import { canonicalJson, Field, FieldError } from './json-fields.ts'
 import { type Ledger, ledgerCounts, ledgerParts } from './ledger.ts'
 import { compareText } from './order.ts'
-import type { SnapshotId } from './names.ts'
+import { compareSnapshotIds, parseName, type SnapshotId } from './names.ts'
 
-export const manifestFormatVersion = 1
+/** Version 2 has objects that build on others; without any, version 1 is written. */
+export const manifestFormatVersion = 2
 
 const magic = 0x464d4d54 // "TMMF"
 const headerBytes = 32
@@ -73,6 +74,8 @@ export interface SubtaskSnapshot {
   readonly subtask: number
   /** Absent when the subtask holds no state. */
   readonly object: ObjectRef | undefined
+  /** Objects of earlier epochs whose state `object` has the changes of, the oldest first. Absent when there are none. */
+  readonly bases?: readonly BaseObject[] | undefined
   readonly positions: readonly SourcePosition[]
   readonly watermarks: readonly StoredWatermark[]
   readonly sinks: readonly SinkPreparation[]
@@ -83,6 +86,11 @@ export interface SubtaskSnapshot {
    * come to it, so that rows are in flight; otherwise absent.
    */
   readonly channels?: readonly StoredChannel[] | undefined
+}
+
+/** An object of an earlier epoch: its blocks of these operators belong to the snapshot, and no others. */
+export interface BaseObject extends ObjectRef {
+  readonly operators: readonly string[]
 }
 
 /** Where the receiver of a channel stood when its stage was cut. */
@@ -139,7 +147,8 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
   const bytes = new Uint8Array(headerBytes + content.length)
   const view = viewOf(bytes)
   view.setUint32(0, magic, true)
-  view.setUint16(4, manifestFormatVersion, true)
+  const builds = manifest.subtasks.some(({ bases = [] }) => bases.length > 0)
+  view.setUint16(4, builds ? manifestFormatVersion : 1, true)
   setCount(view, 8, manifest.generation)
   setCount(view, 16, manifest.epoch)
   view.setUint32(24, content.length, true)
@@ -176,7 +185,7 @@ export function decodeManifest(bytes: Uint8Array, id: SnapshotId, file: string):
     const details = { expected: expected.toString(16), found: found.toString(16) }
     throw corrupt(file, headerBytes, 'the checksum differs', details)
   }
-  if (version !== manifestFormatVersion) throw corrupt(file, 4, `there is no format ${version}`)
+  if (version === 0) throw corrupt(file, 4, `there is no format ${version}`)
   const written = { generation: getCount(view, 8), epoch: getCount(view, 16) }
   if (written.generation !== id.generation || written.epoch !== id.epoch) {
     const name = `generation ${written.generation}, epoch ${written.epoch}`
@@ -216,6 +225,14 @@ function subtaskToStored(subtask: SubtaskSnapshot): unknown {
   return {
     subtask: subtask.subtask,
     object: subtask.object ?? null,
+    ...(subtask.bases === undefined || subtask.bases.length === 0
+      ? {}
+      : {
+          bases: subtask.bases.map(({ operators, ...ref }) => ({
+            ...ref,
+            operators: [...operators].sort(compareText),
+          })),
+        }),
     random: subtask.random,
     positions: [...subtask.positions].sort(
       (a, b) => compareText(a.source, b.source) || compareText(a.partition, b.partition),
@@ -289,17 +306,12 @@ function fromStored(field: Field, id: SnapshotId): Manifest {
 
 function subtaskFromStored(field: Field): SubtaskSnapshot {
   const object = field.get('object')
+  const bases = field.get('bases')
   const channels = field.get('channels')
   return {
     subtask: field.get('subtask').count(),
-    object:
-      object.value === null
-        ? undefined
-        : {
-            name: object.get('name').text(),
-            sizeBytes: object.get('sizeBytes').count(),
-            crc32: object.get('crc32').count(),
-          },
+    object: object.value === null ? undefined : refFromStored(object),
+    ...(bases.value === undefined ? {} : { bases: basesFromStored(bases) }),
     positions: field.get('positions').list((item) => ({
       source: item.get('source').text(),
       partition: item.get('partition').text(),
@@ -318,6 +330,33 @@ function subtaskFromStored(field: Field): SubtaskSnapshot {
     random: field.get('random').bytes(),
     ...(channels.value === undefined ? {} : { channels: channels.list(channelFromStored) }),
   }
+}
+
+function refFromStored(object: Field): ObjectRef {
+  return {
+    name: object.get('name').text(),
+    sizeBytes: object.get('sizeBytes').count(),
+    crc32: object.get('crc32').count(),
+  }
+}
+
+/** In any other order changes would be undone by what was before them. */
+function basesFromStored(field: Field): readonly BaseObject[] {
+  const bases = field.list(baseFromStored)
+  const ids = bases.map(({ name }) => snapshotOfObject(name))
+  if (ids.some((id, i) => i > 0 && compareSnapshotIds(ids[i - 1]!, id) >= 0))
+    throw new FieldError(`${field.path}: the objects do not ascend`)
+  return bases
+}
+
+function snapshotOfObject(name: string): SnapshotId {
+  const parsed = parseName(name)
+  if (parsed.kind !== 'data') throw new FieldError(`"${name}" is not the name of a data object`)
+  return parsed.id
+}
+
+function baseFromStored(item: Field): BaseObject {
+  return { ...refFromStored(item), operators: item.get('operators').list((name) => name.text()) }
 }
 
 function channelFromStored(item: Field): StoredChannel {

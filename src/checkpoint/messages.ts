@@ -20,6 +20,8 @@ export type SubtaskMessage =
       readonly finished: boolean
       /** Stages that the barrier has not passed after so long are cut where they are; infinite for never. */
       readonly alignedMs: number
+      /** A step with less state than this writes all of it each time. */
+      readonly wholeBelowBytes: number
     }
   /** Everything prepared up to this epoch is to be shown. Answered by `committed`. */
   | { readonly kind: 'commit'; readonly epoch: number }

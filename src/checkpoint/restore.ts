@@ -10,7 +10,7 @@ import { checkpointErrors } from './errors.ts'
 import type { Manifest, StoredPlan } from './manifest.ts'
 import { snapshotName } from './names.ts'
 import { compareText } from './order.ts'
-import { objectIdentity } from './state-directory.ts'
+import { objectsOf } from './state-directory.ts'
 import type { CheckpointStorage } from './storage.ts'
 
 /** What a program brings to a restore. */
@@ -222,7 +222,8 @@ export interface RestoreSelection {
 }
 
 /**
- * Reads what a subtask needs from every object of the snapshot, in the order of writing, verifying each block. The
+ * Reads what a subtask needs from every object of the snapshot, in the order of writing, verifying each block: of each
+ * writer the objects that its last one builds on, the oldest first, and of those the operators that need them. The
  * bytes are valid during the call of `visit` only; an asynchronous one is awaited. Errors are TM1502 to TM1504.
  */
 export async function restoreBlocks(
@@ -232,12 +233,12 @@ export async function restoreBlocks(
   visit: (operator: string, block: SnapshotBlock, writer: number) => void | Promise<void>,
 ): Promise<void> {
   const { keyGroups, unkeyed, operator } = selection
-  for (const { object, subtask } of manifest.subtasks) {
-    if (object === undefined) continue
-    const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+  for (const { subtask, ref, identity, operators } of objectsOf(manifest)) {
+    const reader = await openDataObject(storage, ref, identity)
     try {
       await reader.read(
         (block) =>
+          (operators?.includes(block.operator) ?? true) &&
           (operator?.(block.operator) ?? true) &&
           (block.keyGroup < 0
             ? unkeyed(subtask)

@@ -20,7 +20,7 @@ import {
 import {
   checkpointDirectory,
   listStateDirectory,
-  objectIdentity,
+  objectsOf,
   readManifest,
 } from './state-directory.ts'
 import type { CheckpointStorage } from './storage.ts'
@@ -36,9 +36,7 @@ export async function copySnapshot(
   const present = new Set(await to.list())
   // Whoever copies to this place again is the only one who does.
   await to.delete([...present].filter((name) => parseName(name).kind === 'temporary'))
-  for (const { object, subtask } of manifest.subtasks) {
-    if (object === undefined) continue
-    const identity = objectIdentity(manifest, subtask)
+  for (const { ref: object, identity } of objectsOf(manifest)) {
     if (!present.has(object.name)) await copyObject(from, object, to)
     const reader = await openDataObject(to, object, identity)
     try {

@@ -67,6 +67,50 @@ describe('opening a state directory', () => {
     })
   })
 
+  it('keeps what a snapshot builds on, and says so', async () => {
+    const world = createWorld({ seed: 1 })
+    await inWorld(world, async (env) => {
+      const storage = await directoryStorage(env, '/state/checkpoints')
+      const base = { ...(await writeSample(storage)), operators: ['totals'] }
+      const [subtask] = sampleManifest(undefined).subtasks
+      const subtasks = [{ ...subtask!, bases: [base] }]
+      const manifest = sampleManifest(undefined, { epoch: 419, subtasks })
+      await storage.publish(manifestName(manifest), encodeManifest(manifest))
+    })
+    world.disk.write('/state/checkpoints/g7-e418-s1.data', new Uint8Array(3))
+    await inWorld(world, async (env) => {
+      const state = await open(env)
+      expect(await state.storage.list()).toEqual(['g7-e418-s0.data', 'g7-e419.manifest'])
+      const summary = await inspectSnapshot(env, '/state')
+      // Other operators in the older object are not part of this snapshot.
+      expect(summary.operators.map(({ operator, blocks }) => [operator, blocks])).toEqual([
+        ['totals', 4],
+      ])
+      expect(summary.objects).toMatchObject([{ name: 'g7-e418-s0.data', neededBy: ['totals'] }])
+      expect(await checkSnapshots(env, '/state')).toMatchObject({ intact: true, garbage: [] })
+      await state.release()
+    })
+    world.disk.remove('/state/checkpoints/g7-e418-s0.data')
+    await inWorld(world, async (env) => {
+      await expect(open(env)).rejects.toMatchObject({ code: 'TM1503' })
+    })
+  })
+
+  it('keeps what an older snapshot might build on, when that cannot be read', async () => {
+    const world = createWorld({ seed: 1 })
+    await prepare(world)
+    world.disk.write('/state/checkpoints/g7-e416-s0.data', new Uint8Array(3))
+    world.disk.write('/state/checkpoints/g7-e419-s0.data', new Uint8Array(3))
+    world.disk.corrupt('/state/checkpoints/g7-e417.manifest', 8 * 100)
+    await inWorld(world, async (env) => {
+      const names = await (await open(env)).storage.list()
+      expect(names.filter((name) => name.endsWith('.data'))).toEqual([
+        'g7-e416-s0.data',
+        'g7-e418-s0.data',
+      ])
+    })
+  })
+
   it('starts from an older snapshot on request, and the newer one is gone for good', async () => {
     const world = createWorld({ seed: 1 })
     await prepare(world)

@@ -13,8 +13,9 @@
 import { assert } from '../base/assert.ts'
 import { DiskError, type DiskLock, type Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
-import { openDataObject } from './data-reader.ts'
+import { assertPresent, openDataObject } from './data-reader.ts'
 import type { ObjectIdentity } from './data-format.ts'
+import type { ObjectRef } from './data-writer.ts'
 import {
   directoryStorage,
   makeDirectoryDurable,
@@ -194,18 +195,51 @@ export function objectIdentity(manifest: Manifest, subtask: number): ObjectIdent
   return { job: manifest.job, generation: manifest.generation, epoch: manifest.epoch, subtask }
 }
 
+/** A data object that a snapshot needs. */
+export interface SnapshotObject {
+  readonly subtask: number
+  readonly ref: ObjectRef
+  readonly identity: ObjectIdentity
+  /** The operators whose blocks count, in an object of an earlier epoch; undefined in that of the epoch itself. */
+  readonly operators: readonly string[] | undefined
+}
+
+/** Everything that a manifest names, in the order of restoring: subtask by subtask, and of each the oldest first. */
+export function objectsOf(manifest: Manifest): readonly SnapshotObject[] {
+  return manifest.subtasks.flatMap(({ object, bases = [], subtask }) => {
+    const earlier = bases.map((base) => {
+      const name = parseName(base.name)
+      assert(name.kind === 'data', 'the manifest was checked')
+      return {
+        subtask,
+        ref: base,
+        identity: { job: manifest.job, ...name.id, subtask: name.subtask },
+        operators: base.operators,
+      }
+    })
+    const identity = objectIdentity(manifest, subtask)
+    return object === undefined
+      ? earlier
+      : [...earlier, { subtask, ref: object, identity, operators: undefined }]
+  })
+}
+
 /**
  * Verifies what a manifest names: every object exists, has its size, header, index and trailer; objects of at most
- * `bytesMax` bytes are read completely.
+ * `bytesMax` bytes are read completely. `ownOnly`: those of earlier epochs, which were verified in theirs, only exist.
  */
 export async function verifyObjects(
   storage: CheckpointStorage,
   manifest: Manifest,
   bytesMax: number,
+  ownOnly: boolean = false,
 ): Promise<void> {
-  for (const { object, subtask } of manifest.subtasks) {
-    if (object === undefined) continue
-    const reader = await openDataObject(storage, object, objectIdentity(manifest, subtask))
+  for (const { ref: object, identity, operators } of objectsOf(manifest)) {
+    if (ownOnly && operators !== undefined) {
+      await assertPresent(storage, object)
+      continue
+    }
+    const reader = await openDataObject(storage, object, identity)
     try {
       if (object.sizeBytes <= bytesMax) await reader.verify()
     } finally {
@@ -217,6 +251,7 @@ export async function verifyObjects(
 interface Opened {
   readonly adopted: Manifest | undefined
   readonly retained: readonly SnapshotId[]
+  readonly objects: ObjectNames
   readonly nextEpoch: number
 }
 
@@ -244,7 +279,8 @@ async function adopt(
   const newest = retained.at(-1)
   env.host.crashPoint('recover.manifest')
   const nextEpoch = files.epochMax + 1
-  if (newest === undefined) return { adopted: undefined, retained: [], nextEpoch }
+  if (newest === undefined)
+    return { adopted: undefined, retained: [], objects: new Map(), nextEpoch }
   // Its publisher may have died between the name and the sync of the directory. Sinks are about to show its output, so
   // from here on it must outlive a power cut.
   await env.disk.syncDir(checkpointDirectory(directory))
@@ -252,9 +288,32 @@ async function adopt(
     const adopted = await readManifest(storage, newest)
     if (adopted.job !== job) throw otherJob(directory, adopted.job, job)
     await verifyObjects(storage, adopted, 0)
-    return { adopted, retained, nextEpoch }
+    const objects: Map<string, ReadonlySet<string> | undefined> = new Map()
+    objects.set(snapshotName(newest), namesOf(adopted))
+    for (const id of retained.slice(0, -1))
+      objects.set(snapshotName(id), await readNames(storage, id))
+    return { adopted, retained, objects, nextEpoch }
   } catch (error) {
     throw await withAlternatives(storage, retained.slice(0, -1), error)
+  }
+}
+
+/** By retained snapshot: the objects that it needs, or undefined when its manifest is damaged. */
+type ObjectNames = ReadonlyMap<string, ReadonlySet<string> | undefined>
+
+function namesOf(manifest: Manifest): ReadonlySet<string> {
+  return new Set(objectsOf(manifest).map(({ ref }) => ref.name))
+}
+
+async function readNames(
+  storage: CheckpointStorage,
+  id: SnapshotId,
+): Promise<ReadonlySet<string> | undefined> {
+  try {
+    return namesOf(await readManifest(storage, id))
+  } catch (error) {
+    if (!isTidemillError(error)) throw error
+    return undefined
   }
 }
 
@@ -287,6 +346,7 @@ class OpenDirectory implements StateDirectory {
   readonly #env: Env
   readonly #lock: DiskLock
   #retained: readonly SnapshotId[]
+  #objects: ObjectNames
   #released = false
 
   constructor(
@@ -307,6 +367,7 @@ class OpenDirectory implements StateDirectory {
     this.adopted = opened.adopted
     this.nextEpoch = opened.nextEpoch
     this.#retained = opened.retained
+    this.#objects = opened.objects
   }
 
   get retained(): readonly SnapshotId[] {
@@ -336,11 +397,12 @@ class OpenDirectory implements StateDirectory {
       throw error instanceof DiskError ? new PublishOutcomeUnknown(manifestName(id), error) : error
     }
     this.#retained = [...this.#retained, id]
+    this.#objects = new Map([...this.#objects, [snapshotName(id), namesOf(manifest)]])
   }
 
   async verify(id: SnapshotId, bytesMax: number): Promise<Manifest> {
     const manifest = await readManifest(this.storage, id)
-    await verifyObjects(this.storage, manifest, bytesMax)
+    await verifyObjects(this.storage, manifest, bytesMax, true)
     return manifest
   }
 
@@ -395,12 +457,17 @@ class OpenDirectory implements StateDirectory {
     }
   }
 
-  /** Data objects of the snapshots `of` that belong to no retained one: the pair in their names says so. */
+  /** Data objects of the snapshots `of` that no retained one needs: its own by the pair in their names, and its bases. */
   async #unreferenced(of: (id: SnapshotId) => boolean): Promise<readonly string[]> {
     const kept = new Set(this.#retained.map(snapshotName))
+    const needed = new Set([...kept].flatMap((name) => [...(this.#objects.get(name) ?? [])]))
+    // What a damaged manifest needs is not known, but all of it is older.
+    const unreadable = this.#retained.findLast((id) => !this.#objects.get(snapshotName(id)))
     return (await this.storage.list()).filter((name) => {
       const parsed = parseName(name)
-      return parsed.kind === 'data' && of(parsed.id) && !kept.has(snapshotName(parsed.id))
+      if (parsed.kind !== 'data' || !of(parsed.id)) return false
+      if (kept.has(snapshotName(parsed.id)) || needed.has(name)) return false
+      return unreadable === undefined || compareSnapshotIds(parsed.id, unreadable) > 0
     })
   }
 

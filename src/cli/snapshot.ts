@@ -61,12 +61,15 @@ function parsePlace(place: string): {
 }
 
 function describeSnapshot(summary: SnapshotSummary): readonly string[] {
-  const { kind, finished, sizeBytes, objects, parallelism, maxParallelism } = summary
+  const { kind, finished, sizeBytes, writtenBytes, objects, parallelism, maxParallelism } = summary
+  const earlier = objects.filter(({ neededBy }) => neededBy !== undefined).length
   const lines = [
     `${summary.job}  ${summary.snapshot}  ${kind}${finished ? ', input used up' : ''}, ${summary.created}`,
     `${bytesText(sizeBytes)} in ${counted(objects.length, 'data object')}, parallelism ${parallelism} of ${maxParallelism}, ` +
       `plan ${summary.fingerprint}, ${versionsText(summary.versions)}`,
   ]
+  if (earlier > 0)
+    lines.push(`${bytesText(writtenBytes)} of it are new, ${earlier} of the data objects are older`)
   list(
     lines,
     'parameters',

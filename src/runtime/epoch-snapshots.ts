@@ -12,6 +12,7 @@
 import type { Env } from '../base/env.ts'
 import { isTidemillError, TidemillError } from '../base/errors.ts'
 import type { BufferPool } from '../checkpoint/buffer-pool.ts'
+import { StateChains } from '../checkpoint/chains.ts'
 import { createDataObjectWriter, type DataObjectWriter } from '../checkpoint/data-writer.ts'
 import { inFlightBlock } from '../checkpoint/in-flight.ts'
 import type { SourcePosition, StoredChannel, StoredWatermark } from '../checkpoint/manifest.ts'
@@ -87,6 +88,7 @@ export class EpochSnapshots {
   #requested: CheckpointMessage | undefined
   #requestedAtMs = 0
   #picture: Picture | undefined
+  readonly #chains: StateChains = new StateChains()
   /** Barriers up to this epoch mean nothing any more. */
   #over = 0
   /** Reported and not yet committed, ascending. */
@@ -148,13 +150,14 @@ export class EpochSnapshots {
     const message = this.#requested
     if (message === undefined) return
     this.#requested = undefined
-    const { epoch, generation, alignedMs } = message
+    const { epoch, generation, snapshot, alignedMs, wholeBelowBytes } = message
     const identity = { job, generation, epoch, subtask }
     let writer: DataObjectWriter
     try {
       writer = await createDataObjectWriter({ host: env.host, storage, identity, pool })
     } catch (error) {
       this.#over = epoch
+      this.#chains.abandon()
       report({ kind: 'prepare-failed', subtask, epoch, error: reported(error) })
       return
     }
@@ -162,6 +165,7 @@ export class EpochSnapshots {
       this.#drop(writer)
       return
     }
+    this.#chains.begin(snapshot !== 'checkpoint', wholeBelowBytes)
     this.#picture = {
       epoch,
       writer,
@@ -239,8 +243,11 @@ export class EpochSnapshots {
     if (stage.id === 0) picture.positions = positions()
     picture.watermarks.push(...watermarks(stage))
     if (picture.captureAtMs !== Number.POSITIVE_INFINITY) picture.channels.push(...channels(stage))
-    for (const operator of stage.operators)
-      picture.frozen.push({ operator: operator.name, state: operator.freeze() })
+    for (const operator of stage.operators) {
+      const state = operator.freeze(this.#chains.mayBuild(operator.name))
+      this.#chains.froze(operator.name, state.changesOnly === true)
+      picture.frozen.push({ operator: operator.name, state })
+    }
     for (const output of stage.outputs) output.barrier(picture.epoch)
     ledger.cut(stage)
     picture.uncut.delete(stage)
@@ -275,6 +282,7 @@ export class EpochSnapshots {
         else
           for (const block of blocks) {
             picture.writer.append(current.operator, block)
+            this.#chains.wrote(current.operator, block.bytes.length)
             if (picture.writer.full) await picture.writer.drain()
           }
         this.#env.host.crashPoint('op.slice.write')
@@ -310,6 +318,7 @@ export class EpochSnapshots {
     if (this.#picture !== picture) return
     this.#picture = undefined
     const { epoch, positions, watermarks, channels } = picture
+    const bases = this.#chains.finish(epoch, object)
     this.#acknowledged.push({ epoch, positions })
     this.#env.host.crashPoint('op.ack')
     report({
@@ -318,6 +327,7 @@ export class EpochSnapshots {
         epoch,
         subtask,
         object,
+        bases,
         positions,
         watermarks,
         sinks: sinks.preparations(),
@@ -339,6 +349,7 @@ export class EpochSnapshots {
 
   #abandon(epoch: number): void {
     this.#over = Math.max(this.#over, epoch)
+    this.#chains.abandon()
     if (this.#requested !== undefined && this.#requested.epoch <= epoch) this.#requested = undefined
     for (const stage of this.#options.stages) stage.passed(epoch)
     const picture = this.#picture
@@ -359,6 +370,7 @@ export class EpochSnapshots {
   }
 
   #commit(epoch: number): void {
+    this.#chains.committed(epoch)
     const { subtask, sinks, report, broken, signal } = this.#options
     sinks
       .commit(epoch)

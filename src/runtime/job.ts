@@ -82,6 +82,8 @@ export interface JobOptions {
   readonly intervalMs: number
   /** How long barriers may take to align before rows in front of them are stored; default 1,000. */
   readonly alignedMs?: number | 'never' | undefined
+  /** See `DriverOptions`. */
+  readonly wholeBelowBytes?: number | undefined
   readonly acceptParameters: boolean
   /** The first life starts from this older snapshot, and newer ones become invalid. */
   readonly restore?: SnapshotId | undefined
@@ -316,7 +318,8 @@ class JobController {
 
   /** From adopted epoch to outcome; nothing of the life runs when this resolves. */
   async #live(directory: StateDirectory, arriving: boolean): Promise<LifeEnd> {
-    const { env, host, intervalMs, alignedMs, description, stateDirectory } = this.#options
+    const { env, host, intervalMs, alignedMs, wholeBelowBytes, description, stateDirectory } =
+      this.#options
     const mode = arriving ? 'stream' : this.#options.mode
     const subtasks = (arriving && directory.adopted?.parallelism) || this.#options.subtasks
     const workBefore = workIn(directory.adopted)
@@ -352,6 +355,7 @@ class JobController {
       ...(alignedMs === undefined
         ? {}
         : { alignedMs: alignedMs === 'never' ? Number.POSITIVE_INFINITY : alignedMs }),
+      ...(wholeBelowBytes === undefined ? {} : { wholeBelowBytes }),
       onCommitted: (manifest) => {
         // An epoch in which nothing happened is no progress: a job that always fails at the same row may commit many.
         progressed ||= manifest.finished || workIn(manifest) > workBefore

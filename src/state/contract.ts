@@ -20,16 +20,21 @@ export interface FrozenState {
    * between batches: the holder keeps changing meanwhile, the picture does not.
    */
   next(budgetBytes: number): readonly SnapshotBlock[] | undefined
+  /** The blocks of the pictures before count as well, from the last whole one on: only what has changed is in this one. */
+  readonly changesOnly?: boolean
   /** Gives up; the holder drops what it kept for this picture. */
   abandon(): void
 }
 
 export interface StateHolder {
-  /** At most one picture at a time. */
-  freeze(): FrozenState
+  /**
+   * At most one picture at a time. `changesOnly`: all pictures since the last whole one, and it, are stored for good, so that
+   * this one may leave out what the last one had and did not change; the holder decides.
+   */
+  freeze(changesOnly?: boolean): FrozenState
   /**
    * Adds one block of an earlier picture; called before the first record, in the order of writing, one writer after the
-   * other. Blocks that are not keyed come from all writers, since any of their keys may live here now.
+   * other. A picture of changes comes after those it builds on, all blocks of which come. Blocks that are not keyed come from all writers, since any of their keys may live here now.
    */
   restore(block: SnapshotBlock, from?: BlockOrigin): void
 }

@@ -3,7 +3,8 @@
  * and distinct sets of an {@link AggregateKernel}. Keys are never removed one by one; a window drops its whole table.
  *
  * Pictures for checkpoints (`table-picture.ts`): `freeze` notes the number of keys and shares the array of doubles,
- * and from then on whoever gets a slot to write to has told the picture. New keys are not part of it.
+ * and from then on whoever gets a slot to write to has told the picture. New keys are not part of it. The next picture
+ * may be of the changes only: a bit per slot that the last picture had says whether somebody got it to write to since.
  *
  * Numbering is kept across a restore, because it is the order in which results leave a window.
  */
@@ -13,12 +14,13 @@ import { PagePool } from '../state/accumulators.ts'
 import { KeyTable } from '../state/key-table.ts'
 import { DistinctSet } from './distinct.ts'
 import type { AggregateKernel } from './kernel.ts'
-import { TablePicture } from './table-picture.ts'
+import { type Earlier, TablePicture } from './table-picture.ts'
 
 /** Not a power of two, so that words and the key table grow at different numbers of keys: two shorter pauses. */
 const capacityMin = 24
 /** Buffers for copied pages that a table keeps from one picture to the next. */
 const pagesKept = 64
+const noChanges = new Int32Array(0)
 
 /** The slot of a key, made when it is new. */
 export function slotOf(table: AccumulatorTable, key: Key): number {
@@ -40,6 +42,12 @@ export class AccumulatorTable {
   readonly #keys: KeyTable
   #capacity = capacityMin
   #picture: TablePicture | undefined
+  /** The last picture had the slots below this; it had none before the first. */
+  #pictured = 0
+  /** A bit for each of them, set when it was given out to be written since. */
+  #changes: Int32Array = noChanges
+  /** The masks of the distinct sets in the last picture. */
+  #masks: readonly Int32Array[] = []
   #pool: PagePool | undefined
   /** Key groups of the first slots, worked out by the snapshot that first wrote them. */
   #groups: Uint16Array = new Uint16Array(0)
@@ -72,14 +80,14 @@ export class AccumulatorTable {
   numberSlot(key: number): number {
     const slot = this.#keys.numberSlot(key)
     if (this.#keys.inserted) this.#initialise(slot)
-    else if (this.#picture !== undefined) this.#picture.keep(slot)
+    else if (slot < this.#pictured) this.#note(slot)
     return slot
   }
 
   slot(key: Key): number {
     const slot = this.#keys.slot(key)
     if (this.#keys.inserted) this.#initialise(slot)
-    else if (this.#picture !== undefined) this.#picture.keep(slot)
+    else if (slot < this.#pictured) this.#note(slot)
     return slot
   }
 
@@ -137,16 +145,35 @@ export class AccumulatorTable {
     return true
   }
 
-  freeze(): TablePicture {
+  /** How many slots the next picture of the changes would have. */
+  changed(): number {
+    let count = this.size - this.#pictured
+    for (const word of this.#changes) if (word !== 0) count += bitCount(word)
+    return count
+  }
+
+  /** `changesOnly`: what the last picture had and did not change since is left out. */
+  freeze(changesOnly: boolean = false): TablePicture {
     this.#pool ??= new PagePool(this.kernel.stride)
     const pool = this.#pool
-    const picture = new TablePicture(this, pool)
+    const earlier: Earlier | undefined = changesOnly
+      ? { count: this.#pictured, changes: this.#changes, masks: this.#masks }
+      : undefined
+    const picture = new TablePicture(this, pool, earlier)
     this.#picture = picture
+    this.#pictured = picture.count
+    this.#changes = new Int32Array((picture.count + 31) >> 5)
+    this.#masks = picture.masks
     picture.onDone = () => {
       if (this.#picture === picture) this.#picture = undefined
       pool.trim(pagesKept)
     }
     return picture
+  }
+
+  #note(slot: number): void {
+    this.#changes[slot >> 5]! |= 1 << (slot & 31)
+    if (this.#picture !== undefined) this.#picture.keep(slot)
   }
 
   #mergeSlot(from: AccumulatorTable, slot: number): number {
@@ -197,4 +224,11 @@ export class AccumulatorTable {
     // Writes go to the new array from now on: the picture's array is the picture.
     this.#picture?.detach()
   }
+}
+
+/** Bits of a 32-bit word that are set. */
+function bitCount(word: number): number {
+  const pairs = word - ((word >>> 1) & 0x55555555)
+  const fours = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333)
+  return Math.imul((fours + (fours >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

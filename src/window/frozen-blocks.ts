@@ -18,8 +18,10 @@ export function frozenBlocks(
   writer: Writer,
   places: Iterator<Place>,
   finish: () => void,
+  changesOnly: boolean = false,
 ): FrozenState {
   return {
+    changesOnly,
     next(budgetBytes) {
       writer.clear()
       const written: Place[] = []
@@ -66,15 +68,15 @@ export class GroupSort {
   sort(count: number, groupOf: (member: number) => number): void {
     const ends = this.#ends
     const { order } = this
-    ends.fill(0)
-    for (let member = 0; member < count; member++) ends[groupOf(member)]!++
-    let sum = 0
-    for (let group = 0; group < ends.length; group++) {
-      const members = ends[group]!
-      ends[group] = sum
-      sum += members
-    }
+    this.#startGroups(count, groupOf)
     for (let member = 0; member < count; member++) order[ends[groupOf(member)]!++] = member
+  }
+
+  /** The same for `members[0, count)` only, which ascend. */
+  sortSome(members: Uint16Array, count: number, groupOf: (member: number) => number): void {
+    const ends = this.#ends
+    this.#startGroups(count, (i) => groupOf(members[i]!))
+    for (let i = 0; i < count; i++) this.order[ends[groupOf(members[i]!)]!++] = members[i]!
   }
 
   /** The groups of the slice that have members. */
@@ -84,6 +86,19 @@ export class GroupSort {
       const end = this.#ends[keyGroup]!
       if (end > first) yield { keyGroup, first, end }
       first = end
+    }
+  }
+
+  /** Where each group begins. */
+  #startGroups(count: number, groupOf: (member: number) => number): void {
+    const ends = this.#ends
+    ends.fill(0)
+    for (let member = 0; member < count; member++) ends[groupOf(member)]!++
+    let sum = 0
+    for (let group = 0; group < ends.length; group++) {
+      const members = ends[group]!
+      ends[group] = sum
+      sum += members
     }
   }
 }

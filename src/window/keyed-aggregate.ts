@@ -107,8 +107,9 @@ export class KeyedAggregateOperator {
     return { received: 0, accepted: 0, late: 0, skipped: 0, deadLettered: 0, buffered: keys, keys }
   }
 
-  freeze(): FrozenState {
-    return freezeTables([{ namespace: 0, table: this.table }], [], this.#options.range)
+  freeze(changesOnly: boolean = false): FrozenState {
+    const tables = [{ namespace: 0, table: this.table }]
+    return freezeTables(tables, [], this.#options.range, changesOnly)
   }
 
   restore(block: SnapshotBlock, from?: BlockOrigin): void {

@@ -228,7 +228,7 @@ export class PaneWindowOperator {
     }
   }
 
-  freeze(): FrozenState {
+  freeze(changesOnly: boolean = false): FrozenState {
     const header = [
       this.#quietFloor,
       this.#ends.length,
@@ -240,6 +240,7 @@ export class PaneWindowOperator {
       [...this.#panes].map(([start, table]) => ({ namespace: start, table })),
       header,
       this.#options.range,
+      changesOnly,
     )
   }
 

@@ -98,12 +98,13 @@ export class ProcessingWindowOperator {
     return { received: 0, accepted: 0, late: 0, skipped: 0, deadLettered: 0, buffered: keys, keys }
   }
 
-  freeze(): FrozenState {
+  freeze(changesOnly: boolean = false): FrozenState {
     const tables = [...this.#earlier, { start: this.#start, table: this.table }]
     return freezeTables(
       tables.map(({ start, table }) => ({ namespace: start, table })),
       [this.#start],
       this.#options.range,
+      changesOnly,
     )
   }
 

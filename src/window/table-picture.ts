@@ -2,6 +2,8 @@
  * One accumulator table as it was at a barrier. It notes the number of keys and shares the array of doubles: the first
  * write to a page of 128 slots that has not been written out copies that page (and encodes the custom values of that
  * slot, which user functions may change in place). Growing replaces the array, so the old one needs no copies any more.
+ *
+ * A picture of the changes has what is not as it was in the last picture: `pickSlots` and `pickEntries`.
  */
 import type { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
@@ -12,12 +14,27 @@ import type { AccumulatorTable } from './accumulator-table.ts'
 /** Doubles in a line of a cache. */
 const lineWords = 8
 
+const noMasks = new Int32Array(0)
+const nothingEarlier: Earlier = { count: 0, changes: noMasks, masks: [] }
+
 /** Sums that nobody needs: reading is the purpose, and must not be optimised away. */
 const loaded = new Float64Array(1)
+
+/** What the picture before had of a table. */
+export interface Earlier {
+  /** Slots below this. */
+  readonly count: number
+  /** A bit for each of them that may have changed since. */
+  readonly changes: Int32Array
+  /** Of the distinct sets. */
+  readonly masks: readonly Int32Array[]
+}
 
 export class TablePicture {
   readonly table: AccumulatorTable
   readonly count: number
+  /** For a picture of the changes. */
+  readonly earlier: Earlier | undefined
   readonly masks: readonly Int32Array[]
   /** Entries of each distinct set at the barrier. */
   readonly entries: readonly number[]
@@ -32,8 +49,9 @@ export class TablePicture {
   /** Slots below this have been written out and need no copy. */
   #written = 0
 
-  constructor(table: AccumulatorTable, pool: PagePool) {
+  constructor(table: AccumulatorTable, pool: PagePool, earlier: Earlier | undefined) {
     this.table = table
+    this.earlier = earlier
     this.count = table.size
     this.#words = table.words
     this.#pool = pool
@@ -87,6 +105,33 @@ export class TablePicture {
       let word = (page === undefined ? slot : slot & (pageRows - 1)) * stride
       for (const last = word + stride; word < last; word++) target[to++] = source[word]!
     }
+  }
+
+  /** Puts the slots in [from, to) that this picture has into `members`, less `from` and ascending; how many. */
+  pickSlots(from: number, to: number, members: Uint16Array): number {
+    const { count, changes } = this.earlier ?? nothingEarlier
+    let picked = 0
+    const old = Math.min(to, count)
+    for (let slot = from; slot < old; ) {
+      const word = changes[slot >> 5]! >>> (slot & 31)
+      if (word === 0) slot = (slot | 31) + 1
+      else {
+        if ((word & 1) === 1) members[picked++] = slot - from
+        slot++
+      }
+    }
+    for (let slot = Math.max(from, count); slot < to; slot++) members[picked++] = slot - from
+    return picked
+  }
+
+  /** The same for the entries of a distinct set: those that are new or count for more than before. */
+  pickEntries(index: number, from: number, to: number, members: Uint16Array): number {
+    const masks = this.masks[index]!
+    const before = this.earlier?.masks[index] ?? noMasks
+    let picked = 0
+    for (let entry = from; entry < to; entry++)
+      if (entry >= before.length || masks[entry] !== before[entry]) members[picked++] = entry - from
+    return picked
   }
 
   writeObjects(slot: number, writer: Writer): void {

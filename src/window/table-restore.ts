@@ -5,6 +5,8 @@
  *    a table come cut by key group, so its rows are out of order.
  * 2. `tables` sorts the rows of each writer by their numbers and fills a table that has room for all of them from the
  *    start: keys go in once, words go from the bytes straight to where they stay.
+ * 3. Blocks of several pictures of one writer come one after the other, the oldest first. Each but the first begins with a
+ *    block `base`. Of the rows of a slot the last one counts.
  */
 import { TidemillError } from '../base/errors.ts'
 import { Reader } from '../schema/bytes.ts'
@@ -44,10 +46,11 @@ class Stored {
 
 /** Collects blocks and rebuilds the tables. */
 export class TableRestore {
-  readonly headers: (readonly number[])[] = []
   readonly #kernel: AggregateKernel
   /** By namespace, then by writer. */
   readonly #tables: Map<number, Map<number, Stored>> = new Map()
+  /** By writer. */
+  readonly #headers: Map<number, (readonly number[])[]> = new Map()
   readonly #chunks: Chunks = new Chunks()
   readonly #reader: Reader = new Reader()
 
@@ -55,12 +58,20 @@ export class TableRestore {
     this.#kernel = kernel
   }
 
+  get headers(): readonly (readonly number[])[] {
+    return [...this.#headers.values()].flat()
+  }
+
   add(block: SnapshotBlock, range: KeyGroupRange, writer: number = 0): void {
     const reader = new Reader(block.bytes)
     if (block.section === 'header') {
       const values: number[] = []
       for (let left = reader.varint(); left > 0; left--) values.push(reader.f64())
-      this.headers.push(values)
+      this.#headers.set(writer, [...(this.#headers.get(writer) ?? []), values])
+      return
+    }
+    if (block.section === 'base') {
+      this.#goOn(reader, writer)
       return
     }
     if (block.keyGroup < range.first || block.keyGroup >= range.end) return
@@ -80,8 +91,22 @@ export class TableRestore {
       tables.set(namespace, this.#build(writers))
     this.#tables.clear()
     this.#chunks.clear()
-    this.headers.length = 0
+    this.#headers.clear()
     return tables
+  }
+
+  /** Another picture of a writer begins: what it does not build on is forgotten. */
+  #goOn(reader: Reader, writer: number): void {
+    this.#headers.delete(writer)
+    const kept = new Set<number>()
+    for (let left = reader.varint(); left > 0; left--) {
+      const namespace = reader.f64()
+      if (reader.varint() > 0) kept.add(namespace)
+    }
+    for (const [namespace, writers] of this.#tables) {
+      if (kept.has(namespace)) writers.get(writer)?.slots.beginPicture()
+      else if (writers.delete(writer) && writers.size === 0) this.#tables.delete(namespace)
+    }
   }
 
   #stored(namespace: number, writer: number): Stored {
@@ -118,11 +143,12 @@ export class TableRestore {
 
   #build(writers: ReadonlyMap<number, Stored>): AccumulatorTable {
     const stored = [...writers].sort(([a], [b]) => a - b).map(([, one]) => one)
-    const rows = stored.reduce((sum, { slots }) => sum + slots.count, 0)
+    const orders = stored.map(({ slots }) => slots.order())
+    const rows = orders.reduce((sum, order) => sum + order.length, 0)
     const table = new AccumulatorTable(this.#kernel, rows)
-    for (const one of stored) {
+    for (const [index, one] of stored.entries()) {
       const { slots, entries } = one
-      const order = slots.order()
+      const order = orders[index]!
       const first = table.size
       this.#fill(table, one, order)
       if (entries.size === 0) continue
@@ -137,7 +163,7 @@ export class TableRestore {
   /** Keys by their numbers, words in the order in which they were stored: both where the memory before them was. */
   #fill(table: AccumulatorTable, { slots, keys, objects }: Stored, order: Int32Array): void {
     const { stride, custom, objects: width } = this.#kernel
-    const slotOf = new Int32Array(order.length)
+    const slotOf = new Int32Array(slots.count).fill(-1)
     for (let i = 0; i < order.length; i++) {
       const row = order[i]!
       const slot = table.restoreSlot(keys[row]!)
@@ -147,6 +173,7 @@ export class TableRestore {
     const reader = this.#reader
     for (let row = 0; row < slotOf.length; row++) {
       const slot = slotOf[row]!
+      if (slot < 0) continue
       this.#chunks.seek(reader, slots.starts[row]!)
       reader.f64s(table.words, slot * stride, stride)
       if (custom.length === 0) continue
@@ -217,6 +244,12 @@ class Places {
   ordinals: Int32Array = new Int32Array(256)
   starts: Float64Array = new Float64Array(256)
   #ordinalMax = 0
+  /** The first rows of the pictures after the first. */
+  readonly #pictures: number[] = []
+
+  beginPicture(): void {
+    this.#pictures.push(this.count)
+  }
 
   add(ordinal: number, start: number): void {
     if (ordinal >= ordinalsEnd) throw badSnapshot(`${ordinal} is not the number of a slot`)
@@ -226,16 +259,36 @@ class Places {
     this.starts[this.count++] = start
   }
 
-  /** Rows by ascending ordinals. */
+  /** Rows by ascending ordinals; of several with one ordinal, the last. */
   order(): Int32Array {
+    if (this.#pictures.length > 0) return this.#lastRows(this.#sparseOrder())
     // All key groups of a writer: the numbers are 0 to the last without a gap.
     return this.#ordinalMax === this.count - 1 ? this.#denseOrder() : this.#sparseOrder()
+  }
+
+  /** Rows with one ordinal are neighbours, in the order in which they were stored. */
+  #lastRows(order: Int32Array): Int32Array {
+    const { ordinals } = this
+    let kept = 0
+    for (const row of order) {
+      const before = kept === 0 ? -1 : order[kept - 1]!
+      if (before < 0 || ordinals[before] !== ordinals[row]) order[kept++] = row
+      else if (this.#pictureOf(before) === this.#pictureOf(row)) throw slotTwice()
+      else order[kept - 1] = row
+    }
+    return order.subarray(0, kept)
+  }
+
+  #pictureOf(row: number): number {
+    let picture = this.#pictures.length
+    while (picture > 0 && row < this.#pictures[picture - 1]!) picture--
+    return picture
   }
 
   #denseOrder(): Int32Array {
     const order = new Int32Array(this.count).fill(-1)
     for (let row = 0; row < this.count; row++) order[this.ordinals[row]!] = row
-    if (order.includes(-1)) throw badSnapshot('two keys have the number of one slot')
+    if (order.includes(-1)) throw slotTwice()
     return order
   }
 
@@ -276,4 +329,8 @@ class Places {
 
 function badSnapshot(message: string): TidemillError {
   return new TidemillError(windowErrors.badSnapshot, { message })
+}
+
+function slotTwice(): TidemillError {
+  return badSnapshot('two keys have the number of one slot')
 }

@@ -3,6 +3,9 @@
  *
  * A slice of slots is sorted by key group, then written group after group to one buffer: that of the call, which the
  * next call uses again. So a call may end after any group, and writes about as much as it was asked for.
+ *
+ * A picture of the changes begins with a block `base`: which tables there are, and how many slots of each the pictures
+ * before have. Its rows and entries replace theirs and add to them.
  */
 import { Writer } from '../schema/bytes.ts'
 import { dynamic } from '../schema/dynamic.ts'
@@ -27,20 +30,33 @@ interface Frozen {
 
 /**
  * The picture of several tables told apart by a number (the start of a pane). `header` is a list of numbers that the
- * owner gets back at restore; it is written once, unkeyed.
+ * owner gets back at restore; it is written once, unkeyed. `changesOnly`: the pictures before are still there, and what
+ * did not change since the last one may be left out; the result says whether it is.
  */
 export function freezeTables(
   tables: readonly { readonly namespace: number; readonly table: AccumulatorTable }[],
   header: readonly number[],
   range: KeyGroupRange,
+  changesOnly: boolean = false,
 ): FrozenState {
-  const frozen = tables.map(({ namespace, table }) => ({ namespace, picture: table.freeze() }))
+  const only = changesOnly && isWorthwhile(tables.map(({ table }) => table))
+  const frozen = tables.map(({ namespace, table }) => ({ namespace, picture: table.freeze(only) }))
   const writer = new Writer()
-  const places = new TablesWriter(frozen, header, range.total, writer).places()
+  const places = new TablesWriter(frozen, header, range.total, writer).places(only)
   const finish = (): void => {
     for (const { picture } of frozen) picture.onDone()
   }
-  return frozenBlocks(writer, places, finish)
+  return frozenBlocks(writer, places, finish, only)
+}
+
+/** Where half of the rows have changed, all of them are hardly more to write, and less to keep and to read. */
+function isWorthwhile(tables: readonly AccumulatorTable[]): boolean {
+  let [changed, all] = [0, 0]
+  for (const table of tables) {
+    changed += table.changed()
+    all += table.size
+  }
+  return changed * 2 < all
 }
 
 class TablesWriter {
@@ -50,6 +66,7 @@ class TablesWriter {
   readonly #writer: Writer
   readonly #rows: RowBlocks
   readonly #slice: GroupSort
+  readonly #members: Uint16Array = new Uint16Array(sliceSlotsMax)
 
   constructor(frozen: readonly Frozen[], header: readonly number[], total: number, writer: Writer) {
     this.#frozen = frozen
@@ -60,7 +77,16 @@ class TablesWriter {
     this.#slice = new GroupSort(sliceSlotsMax, total)
   }
 
-  *places(): Generator<Place> {
+  *places(changesOnly: boolean): Generator<Place> {
+    if (changesOnly) {
+      const start = this.#writer.position
+      this.#writer.varint(this.#frozen.length)
+      for (const { namespace, picture } of this.#frozen) {
+        this.#writer.f64(namespace)
+        this.#writer.varint(picture.earlier?.count ?? 0)
+      }
+      yield { section: 'base', keyGroup: -1, start, end: this.#writer.position }
+    }
     if (this.#header.length > 0) {
       const start = this.#writer.position
       this.#writer.varint(this.#header.length)
@@ -77,12 +103,19 @@ class TablesWriter {
   *#table({ namespace, picture }: Frozen): Generator<Place> {
     const writer = this.#writer
     const { order } = this.#slice
-    const slots = sliceSlotsOf(picture.table.kernel.stride)
+    const someOnly = picture.earlier !== undefined
+    const slots = someOnly ? sliceSlotsMax : sliceSlotsOf(picture.table.kernel.stride)
     for (let from = 0; from < picture.count; from += slots) {
       const to = Math.min(from + slots, picture.count)
       const groups = picture.table.groups(to, this.#total)
-      this.#slice.sort(to - from, (member) => groups[from + member]!)
-      picture.load(from, to)
+      const groupOf = (member: number): number => groups[from + member]!
+      if (someOnly) {
+        const picked = picture.pickSlots(from, to, this.#members)
+        this.#slice.sortSome(this.#members, picked, groupOf)
+      } else {
+        this.#slice.sort(to - from, groupOf)
+        picture.load(from, to)
+      }
       for (const { keyGroup, first, end } of this.#slice.groups()) {
         const start = this.#rows.write(namespace, picture, from, order, first, end)
         yield { section: 'rows', keyGroup, start, end: writer.position }
@@ -100,7 +133,8 @@ class TablesWriter {
     const writer = this.#writer
     for (let from = 0; from < count; from += sliceEntries) {
       const to = Math.min(from + sliceEntries, count)
-      this.#slice.sort(to - from, (member) => groups[set.slotAt(from + member)]!)
+      const picked = picture.pickEntries(index, from, to, this.#members)
+      this.#slice.sortSome(this.#members, picked, (member) => groups[set.slotAt(from + member)]!)
       for (const { keyGroup, first, end } of this.#slice.groups()) {
         const start = writer.position
         writer.f64(namespace)

@@ -274,6 +274,8 @@ class SeedRun {
       stateDirectory,
       intervalMs: job.intervalMs,
       alignedMs: this.#options.alignedMs?.(this.#lives),
+      // However little state there is: snapshots that build on others are what goes wrong.
+      wholeBelowBytes: 0,
       acceptParameters: false,
       subtasks: this.#options.subtasks?.(this.#lives) ?? 1,
       onCommitted: ({ epoch }) => {
