@@ -165,7 +165,7 @@ describe('checkpoints of a job of whose keys few change', () => {
 
     const second = start(app, state, later)
     gate.rows += 200
-    await env.clock.sleep(100)
+    while (second.job.status().driver === undefined) await env.clock.sleep(5)
     // A life begins with a whole one, and then what the lives before wrote is needed no more.
     expect(basesOf(await second.job.checkpoint())).toEqual(Array.from({ length: later }, () => 0))
     for (let round = 0; round < 2; round++) {
