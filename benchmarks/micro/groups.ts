@@ -2,6 +2,7 @@
  * All bars by group; `run.ts` bundles this and starts it once per group, since what ran before in a process shapes what
  * V8 makes of the rest: `node groups.mjs GROUP` prints one JSON object per bar.
  */
+import { isMainThread } from 'node:worker_threads'
 import type { Bar } from './bar.ts'
 import { chainBars } from './chain.ts'
 import { exchangeBars } from './exchange.ts'
@@ -9,7 +10,7 @@ import { decodeBars, encodeBars, retainBars, viewBars } from './frame.ts'
 import { jsonLinesBars } from './jsonl.ts'
 import { generatorsBars, rxBars, streamsBars } from './libraries.ts'
 import { logBars } from './log.ts'
-import { copyBars, rowsBars, viewsBars } from './log-query.ts'
+import { copyBars, rowsBars, serveHands, viewsBars } from './log-query.ts'
 import { limitBars } from './limit.ts'
 import { stateBars } from './state.ts'
 import { windowBars } from './windows.ts'
@@ -38,5 +39,7 @@ const bars: Readonly<Record<string, Bars>> = {
   limit: () => limitBars(),
 }
 
-const wanted = process.argv[2] ?? ''
-for (const one of (await bars[wanted]?.()) ?? []) console.log(JSON.stringify(one))
+if (isMainThread) {
+  const wanted = process.argv[2] ?? ''
+  for (const one of (await bars[wanted]?.()) ?? []) console.log(JSON.stringify(one))
+} else serveHands()

@@ -2,7 +2,7 @@
  * Bar 9: a whole job from a file of JSON lines with a declared schema to a result, with checkpoints, against the loop
  * that one would write by hand. Beside it what a line costs: the source alone, against `JSON.parse` of every line.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { jsonLines, pipeline, type Stream } from 'tidemill'
@@ -14,7 +14,7 @@ import type { HotAuction } from '../nexmark/results.ts'
 import { type EventRow, nexmarkEvent } from '../nexmark/schema.ts'
 import { epochSink, summing } from '../nexmark/sinks.ts'
 import { type Bar, bar, race } from './bar.ts'
-import { byLoop } from './log-query.ts'
+import { byHands } from './log-query.ts'
 
 const dataset: Dataset = datasets.D3
 
@@ -33,7 +33,8 @@ export async function jsonLinesBars(): Promise<Bar[]> {
       await app.run({ state: mkdtempSync(join(folder, 'state-')) })
       return sum.value
     }
-    const hand = (): Promise<number> => Promise.resolve(byLoop(path))
+    await using hands = byHands(path)
+    const hand = (): Promise<number> => hands.run('loop')
     const expected = await hand()
     if ((await engine()) !== expected) throw new Error('bar 9: two ways give two results')
     const few = ['auction', 'dateTime']
@@ -41,7 +42,7 @@ export async function jsonLinesBars(): Promise<Bar[]> {
       [
         engine,
         hand,
-        () => parseAll(path),
+        () => hands.run('parse'),
         () => readSource(path, undefined),
         () => readSource(path, few),
       ],
@@ -56,14 +57,6 @@ export async function jsonLinesBars(): Promise<Bar[]> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-function parseAll(path: string): number {
-  let sum = 0
-  for (const line of readFileSync(path, 'latin1').split('\n')) {
-    if (line !== '') sum += (JSON.parse(line) as EventRow).dateTime
-  }
-  return sum
 }
 
 const env = createNodeEnv({ logLevel: 'error' })
