@@ -492,6 +492,7 @@ export declare class FrameLayout {
 
 export interface FrozenState {
     next(budgetBytes: number): readonly SnapshotBlock[] | undefined;
+    readonly changesOnly?: boolean;
     abandon(): void;
 }
 
@@ -1219,7 +1220,7 @@ export type StateHandles<State> = {
 };
 
 export interface StateHolder {
-    freeze(): FrozenState;
+    freeze(changesOnly?: boolean): FrozenState;
     restore(block: SnapshotBlock, from?: BlockOrigin): void;
 }
 
