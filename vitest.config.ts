@@ -16,6 +16,7 @@ export default defineConfig({
   test: {
     include: ['{src,test,tools,bin,benchmarks,examples}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**', '**/.tidemill/**'],
+    setupFiles: [inRoot('./tools/property-seed.ts')],
     // Forks, not threads: tests of the platform use signals, exit codes and worker threads of their own.
     pool: 'forks',
     maxWorkers: 2,

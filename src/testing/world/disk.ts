@@ -110,6 +110,8 @@ export class LifeDisk implements Disk {
       if (existing === node) return
       if (node.kind === 'directory' && isInside(target.directory, node))
         throw failure('EINVAL', to, 'rename')
+      if (existing?.kind === 'directory' && isInside(source.directory, existing))
+        throw failure('ENOTEMPTY', to, 'rename')
       if (existing !== undefined && existing.kind !== node.kind) {
         throw failure(existing.kind === 'directory' ? 'EISDIR' : 'ENOTDIR', to, 'rename')
       }
