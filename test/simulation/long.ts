@@ -13,7 +13,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { findBug, plantedBugs } from './bugs/find.ts'
+import { findAllBugs } from './bugs/find.ts'
 import { commit, report, runShared } from './run.ts'
 
 interface LedgerLine {
@@ -97,17 +97,7 @@ async function main(): Promise<number> {
     failed += await runBlock(from, Number(values.processes))
     console.log(`block from ${from}: ${sum((l) => l.count)} of ${values.goal} seeds`)
   }
-  if (!values['no-bugs']) {
-    for (const bug of plantedBugs) {
-      const found = await findBug(bug)
-      console.log(
-        found === undefined
-          ? `NOT FOUND within ${bug.budget} seeds: ${bug.name}`
-          : `found by ${found.oracle} at seed ${found.seed}: ${bug.name}`,
-      )
-      if (found === undefined) failed++
-    }
-  }
+  if (!values['no-bugs']) failed += await findAllBugs(console.log)
   const violations = sum((l) => l.failed.length)
   console.log(
     `in all: ${sum((l) => l.count)} seeds, ${sum((l) => l.crashes)} crashes survived, ${violations} failures`,

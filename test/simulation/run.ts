@@ -4,6 +4,7 @@
  *     npm run sim -- --seeds 2000            seeds 1 to 2000, on every processor
  *     npm run sim -- --seed 0x5f3            one seed, with its last events
  *     npm run sim -- --seeds 200 --profile visits --from 1000
+ *     npm run sim -- --planted               mistakes that it must find
  *
  * `--profile` names one of the jobs; without it each seed chooses its own. Ends with the sums, the crash points that were
  * never reached, and exit code 1 when a promise was broken or a point that the code calls was never reached.
@@ -15,6 +16,7 @@ import { parseArgs } from 'node:util'
 import { formatFailure, hexSeed } from '../../src/testing/simulate/failure.ts'
 import type { SeedResult } from '../../src/testing/simulate/run-seed.ts'
 import { pendingCrashPoints } from '../../tools/tidy.ts'
+import { findAllBugs, plantedBugs } from './bugs/find.ts'
 import { addTally, emptyTally, pointsNeverHit, runCampaign, type Tally } from './campaign.ts'
 import { jobs } from './plan-seed.ts'
 
@@ -94,6 +96,7 @@ async function main(): Promise<number> {
       from: { type: 'string', default: '1' },
       profile: { type: 'string' },
       processes: { type: 'string', default: String(availableParallelism()) },
+      planted: { type: 'boolean', default: false },
       child: { type: 'boolean', default: false },
     },
   })
@@ -104,6 +107,11 @@ async function main(): Promise<number> {
       process.send?.(tally, () => process.disconnect())
     })
     return 0
+  }
+  if (values.planted) {
+    const missed = await findAllBugs(console.log)
+    console.log(`${plantedBugs.length - missed} passed, ${missed} failed`)
+    return missed === 0 ? 0 : 1
   }
   if (values.profile !== undefined && jobs[values.profile] === undefined) {
     console.error(`no profile ${values.profile}; there are ${Object.keys(jobs).join(', ')}`)

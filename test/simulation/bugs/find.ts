@@ -43,6 +43,21 @@ export async function findBug(bug: PlantedBug, from: number = 1): Promise<Findin
   }
 }
 
+/** Looks for all of them, a line each; how many nobody noticed. */
+export async function findAllBugs(print: (line: string) => void): Promise<number> {
+  let missed = 0
+  for (const bug of plantedBugs) {
+    const found = await findBug(bug)
+    if (found === undefined) missed++
+    print(
+      found === undefined
+        ? `NOT FOUND within ${bug.budget} seeds: ${bug.name}`
+        : `found by ${found.oracle} at seed ${found.seed}: ${bug.name}`,
+    )
+  }
+  return missed
+}
+
 function withHarm(
   usual: SeedOptions['harm'],
   special: PlantedBug['harm'],

@@ -1,12 +1,11 @@
 /** The commands that have no tests of their own, at sizes that show only that they run and find their results right. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { main } from './dispatch.ts'
 import { limitBars } from './micro/limit.ts'
 import { spinCeiling } from './nexmark/ceiling.ts'
-import { dealtFiles } from './nexmark/partitions.ts'
 import { segmentDataset } from './nexmark/segments.ts'
 
 let lines: string[] = []
@@ -81,15 +80,3 @@ test('bar 19 is measured or says why not', async () => {
 test('two processes do at most twice the work of one', async () => {
   expect(await spinCeiling(2, 100)).toBeGreaterThan(0)
 }, 30_000)
-
-test('partitions hold every line once, in order', () => {
-  const text = Array.from({ length: 20_000 }, (_, i) => `${JSON.stringify({ i })}\n`).join('')
-  const path = join(folder, 'all.jsonl')
-  writeFileSync(path, text)
-  const parts = dealtFiles(path, 3, folder).map((part) =>
-    readFileSync(part, 'utf8').trimEnd().split('\n'),
-  )
-  const numbers = parts.map((part) => part.map((line) => (JSON.parse(line) as { i: number }).i))
-  for (const own of numbers) expect(own).toEqual([...own].sort((a, b) => a - b))
-  expect(numbers.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 20_000 }, (_, i) => i))
-})
