@@ -10,7 +10,7 @@ export type AsciiReader = (bytes: Uint8Array, start: number, end: number) => str
 /** The string in `bytes[start, end)`, all of which are known to be ASCII. */
 export type KnownAsciiReader = (bytes: Uint8Array, start: number, end: number) => string
 
-/** Writes `text` as UTF-8 at `bytes[at...]`, which has room for `3 * text.length` bytes; returns the number of bytes. */
+/** Writes as much of `text` as there is room for as UTF-8 at `bytes[at...]`; returns the number of bytes. */
 export type Utf8Writer = (text: string, bytes: Uint8Array, at: number) => number
 
 let reader: AsciiReader | undefined
@@ -29,8 +29,9 @@ export function readKnownAscii(bytes: Uint8Array, start: number, end: number): s
 }
 
 /**
- * Writes `text` as UTF-8 at `bytes[at...]`, which must have room for `3 * text.length` bytes; returns the number of
- * bytes, which is that of UTF-16 units only if all are ASCII. Half of a surrogate pair is not kept.
+ * Writes `text` as UTF-8 at `bytes[at...]`; returns the number of bytes. With room for `3 * text.length` bytes that is the
+ * number of UTF-16 units only if all are ASCII; with less only whole characters that fit are written. Half of a surrogate
+ * pair is not kept.
  */
 export function writeUtf8(text: string, bytes: Uint8Array, at: number): number {
   if (writer !== undefined) return writer(text, bytes, at)

@@ -15,7 +15,7 @@ import { Writer } from '../schema/bytes.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import { writeText } from '../schema/text.ts'
 import { type Column, type Columns, fixedBytes, hasHeap } from './columns.ts'
-import { decodeTrustedFrame } from './decode.ts'
+import { decodeTrustedFrame, openTrustedFrame } from './decode.ts'
 import { FLAG_HASHES, FLAG_TIMESTAMPS, HEADER_BYTES, MAGIC, VERSION } from './format.ts'
 import { type Frame, FRAME_BYTES_MAX, FRAME_ROWS_MAX } from './frame.ts'
 import type { FrameLayout } from './layout.ts'
@@ -62,6 +62,8 @@ export abstract class FrameBuilder {
   private readonly emptySize: number
   private timed: boolean
   private hashed: boolean
+  /** Whether some text was not ASCII: then more is expected, and a frame is built in the shared room at once. */
+  private wide: boolean
 
   constructor(layout: FrameLayout) {
     const { columns } = layout
@@ -76,6 +78,7 @@ export abstract class FrameBuilder {
     this.size = this.emptySize
     this.timed = false
     this.hashed = false
+    this.wide = false
   }
 
   /**
@@ -118,6 +121,24 @@ export abstract class FrameBuilder {
 
   /** A frame of the rows so far, or of as many as fit into 64 KB; the others stay. */
   build(): Frame {
+    return this.buildInPlace() ?? this.buildByCopy()
+  }
+
+  /** In a buffer of its own from the start, which fits if all text is ASCII; undefined if it did not. */
+  private buildInPlace(): Frame | undefined {
+    const { length } = this
+    if (length === 0 || this.wide || this.size > FRAME_BYTES_MAX) return undefined
+    const room = new Room(this.asciiSize())
+    if (!this.write(room, length, true)) {
+      this.wide = true
+      return undefined
+    }
+    this.drop(length)
+    const { u8, i32, f64, at } = room
+    return openTrustedFrame(this.layout, { u8: u8.subarray(0, at), i32, f64 }, 0, at)
+  }
+
+  private buildByCopy(): Frame {
     shared.clear()
     this.buildInto(shared)
     return decodeTrustedFrame(this.layout, shared.u8.slice(0, shared.at))
@@ -195,6 +216,15 @@ export abstract class FrameBuilder {
     return size
   }
 
+  /** At least what all rows need if their text is ASCII, a multiple of 8. */
+  private asciiSize(): number {
+    // The estimate is for rows with time and hash, and without what says where the rows of a variant are. Its paddings leave
+    // more room behind the last text than a character takes: wide text that is cut off is never as long as ASCII.
+    const unused = (this.timed ? 0 : 8) + (this.hashed ? 0 : 4)
+    const places = this.columns().rows === 'variant' ? 2 : 0
+    return (this.size + this.length * (places - unused) + 15) & ~7
+  }
+
   /** What {@link write} may need: a unit of text takes up to 3 bytes. */
   private roomFor(rows: number): number {
     const { all } = this.columns()
@@ -207,10 +237,13 @@ export abstract class FrameBuilder {
     return size
   }
 
-  /** Appends the encoding of the first `rows` rows. False when wide text makes it too large for more than one row. */
-  private write(room: Room, rows: number): boolean {
+  /**
+   * Appends the encoding of the first `rows` rows. False when wide text makes it too large for more than one row, or for a
+   * room that has a `fixed` size.
+   */
+  private write(room: Room, rows: number, fixed: boolean = false): boolean {
     const { all, parts, rows: kind } = this.columns()
-    room.reserve(this.roomFor(rows))
+    if (!fixed) room.reserve(this.roomFor(rows))
     const { u8, i32, f64, at: start } = room
     let entry = (start + HEADER_BYTES) >>> 2
     if (kind === 'variant') {
@@ -240,8 +273,10 @@ export abstract class FrameBuilder {
         at = padZeros(u8, at + count * 4 + 4)
         const units = scratch.ends[count]!
         let size = units
-        if (column.storage === 'text') size = writeHeap(scratch, units, u8, at)
-        else u8.set(scratch.writer.bytes.subarray(0, units), at)
+        if (column.storage === 'text') {
+          size = writeHeap(scratch, units, u8, at, fixed)
+          if (fixed && size !== units) return false
+        } else u8.set(scratch.writer.bytes.subarray(0, units), at)
         i32[entry] = size
         i32[entry + 1] = column.storage === 'text' && size === units ? 1 : 0
         entry += 2
@@ -388,10 +423,19 @@ export function copyAbsent(from: Uint8Array, to: Uint8Array, at: number, count: 
   return padZeros(to, at + ((count + 7) >>> 3))
 }
 
-/** The first `units` units of a text column as bytes; returns how many, which is `units` if they are ASCII. */
-function writeHeap(scratch: Scratch, units: number, u8: Uint8Array, at: number): number {
+/**
+ * The first `units` units of a text column as bytes; returns how many, which is `units` if they are ASCII. Where there is
+ * only room for that, what is returned for other text is another number and no more than that.
+ */
+function writeHeap(
+  scratch: Scratch,
+  units: number,
+  u8: Uint8Array,
+  at: number,
+  asciiOnly: boolean,
+): number {
   const text = units === scratch.text.length ? scratch.text : scratch.text.slice(0, units)
   const size = writeUtf8(text, u8, at)
   // `writeText` also keeps halves of surrogate pairs.
-  return size === units ? size : writeText(text, u8, at)
+  return size === units || asciiOnly ? size : writeText(text, u8, at)
 }
