@@ -151,6 +151,19 @@ describe('cell quality of odd input', () => {
     expect(await sinks(quoted)).toEqual(await sinks(plain))
   })
 
+  test('a line that is no text is rejected, and the others count', async () => {
+    const text = [row('a', 0, '-90'), row('?', 1, '-90'), row('a', 2, '-90')].join('\n')
+    const bytes = Buffer.from(text)
+    bytes[bytes.indexOf('?')] = 0xff
+    const file = write('bytes.csv', bytes)
+    const { exitCode, sinks } = await runExample({ job, input: [file], mode: 'stream' })
+    expect(exitCode).toBe(0)
+    expect(sinks['rejected']?.map((line) => JSON.parse(line))).toMatchObject([
+      { file, line: 2, raw: row('\uFFFD', 1, '-90') },
+    ])
+    expect(sinks['cell-minute']?.map((line) => JSON.parse(line).samples)).toEqual([2])
+  })
+
   test('stream: what the watermark has passed is reported as late', async () => {
     const file = write(
       'late.csv',

@@ -24,17 +24,18 @@ import {
   tumbling,
 } from 'tidemill'
 import { coverageHoles } from './coverage-hole.ts'
-import { isHeader, measurement, parseMeasurement } from './measurement.ts'
+import { isHeader, measurement, parseMeasurement, unreadable } from './measurement.ts'
 
 const output = fileSink({ directory: param('output', '.tidemill/output/cell-quality') })
 
 const app = pipeline('cell-quality')
 
-const parsed = app
-  .from(
-    'traces',
-    lines(files(param('input', 'examples/cell-quality/sample.csv')), { locate: true }),
-  )
+const read = app.tryFrom(
+  'traces',
+  lines(files(param('input', 'examples/cell-quality/sample.csv')), { locate: true }),
+)
+
+const parsed = read.results
   .filter((line) => !isHeader(line))
   .try('parse', parseMeasurement, { row: measurement })
 
@@ -84,7 +85,7 @@ parsed.rejected
     raw: input.text,
     reason: error.message,
   }))
-  .union(withoutNode)
+  .union(withoutNode, read.rejected.map(unreadable))
   .to('rejected', output)
 
 perMinute.late

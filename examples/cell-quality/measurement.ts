@@ -7,6 +7,7 @@ import {
   int,
   type LocatedLine,
   optional,
+  type Rejected,
   struct,
   text,
   timestamp,
@@ -63,6 +64,17 @@ export function parseMeasurement({ file, line, text: raw }: LocatedLine): Measur
     ...(isMissing(node) ? {} : { cell: `${node}:${value('CELLHEX')}` }),
     ...(rsrp === undefined ? {} : { rsrp }),
     ...(snr === undefined ? {} : { snr }),
+  }
+}
+
+/** A line that is no text, or far too long; its position is `FILE:LINE`. */
+export function unreadable({ input, position, error }: Rejected<string | Uint8Array>) {
+  const colon = position.lastIndexOf(':')
+  return {
+    file: position.slice(0, colon),
+    line: Number(position.slice(colon + 1)),
+    raw: typeof input === 'string' ? input : new TextDecoder().decode(input),
+    reason: error.message,
   }
 }
 

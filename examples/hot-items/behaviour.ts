@@ -4,6 +4,7 @@ import {
   instant,
   int,
   type LocatedLine,
+  type Rejected,
   struct,
   text,
   timestamp,
@@ -41,6 +42,17 @@ export function parseBehaviour({ text }: LocatedLine): Behaviour {
     categoryId: whole('category id', category),
     behaviour: what,
     at: timestamp(atSeconds * 1000),
+  }
+}
+
+/** A line that is no text, or far too long; its position is `FILE:LINE`. */
+export function unreadable({ input, position, error }: Rejected<string | Uint8Array>) {
+  const colon = position.lastIndexOf(':')
+  return {
+    file: position.slice(0, colon),
+    line: Number(position.slice(colon + 1)),
+    raw: typeof input === 'string' ? input : new TextDecoder().decode(input),
+    reason: error.message,
   }
 }
 

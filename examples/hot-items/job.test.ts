@@ -93,4 +93,23 @@ describe('hot items of odd input', () => {
       expect(expected.rejected).toHaveLength(7)
     },
   )
+
+  test('lines that are no text or far too long are rejected, and the others count', async () => {
+    const file = write(
+      'bytes.csv',
+      Buffer.concat([
+        Buffer.from('1,5,1,pv,1704110400\n1,5,1,p'),
+        Buffer.from([0xff, 0x0a]),
+        Buffer.from(`${'9'.repeat(1_100_000)}\n1,5,1,pv,1704110400\n`),
+      ]),
+    )
+    const { exitCode, sinks } = await runExample({ job, input: [file], mode: 'stream' })
+    const rejected = (sinks['rejected'] ?? []).map((line) => JSON.parse(line))
+    expect(exitCode).toBe(0)
+    expect(rejected).toMatchObject([
+      { file, line: 2, raw: '1,5,1,p\uFFFD' },
+      { file, line: 3, raw: '9'.repeat(1024) },
+    ])
+    expect(sinks['hot-items']?.map((line) => JSON.parse(line).count)).toEqual(Array(12).fill(2))
+  })
 })

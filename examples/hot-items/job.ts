@@ -23,18 +23,18 @@ import {
   type TypeOf,
   valueState,
 } from 'tidemill'
-import { behaviour, parseBehaviour } from './behaviour.ts'
+import { behaviour, parseBehaviour, unreadable } from './behaviour.ts'
 
 const output = fileSink({ directory: param('output', '.tidemill/output/hot-items') })
 
 const app = pipeline('hot-items')
 
-const parsed = app
-  .from(
-    'behaviour',
-    lines(files(param('input', 'examples/hot-items/sample.csv')), { locate: true }),
-  )
-  .try('parse', parseBehaviour, { row: behaviour })
+const read = app.tryFrom(
+  'behaviour',
+  lines(files(param('input', 'examples/hot-items/sample.csv')), { locate: true }),
+)
+
+const parsed = read.results.try('parse', parseBehaviour, { row: behaviour })
 
 parsed.rejected
   .map(({ input, error }) => ({
@@ -43,6 +43,7 @@ parsed.rejected
     raw: input.text,
     reason: error.message,
   }))
+  .union(read.rejected.map(unreadable))
   .to('rejected', output)
 
 const views = parsed.results

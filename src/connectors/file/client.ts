@@ -24,14 +24,19 @@ const ratioSlackBytes = 1 << 26
 /**
  * The stream runs in the thread pool. It is flowing all the time: what an input expands to arrives in `out` before its
  * write comes back or, in order, before the next one does.
+ *
+ * A zero byte behind a member ends the stream, and the write that held it never comes back. Zeros are what fills up the
+ * last block of a tape or a device, so they are passed over like `gzip` does, and anything behind them is damage.
  */
 function gunzip(limits: ExpansionLimits): Decompressor {
   const stream = createGunzip({ chunkSize: 1 << 18 })
   let out: Uint8Array[] = []
   let inputBytes = 0
   let outputBytes = 0
+  let ended = false
   let failed: Error | undefined
   let onFailure: ((error: Error) => void) | undefined
+  let onEnd: (() => void) | undefined
   const fail = (error: Error): void => {
     failed ??= error
     onFailure?.(failed)
@@ -47,32 +52,46 @@ function gunzip(limits: ExpansionLimits): Decompressor {
     }
   })
   stream.on('error', (cause) => fail(damaged(limits.file, cause)))
+  stream.on('end', () => {
+    ended = true
+    onEnd?.()
+  })
+  const requireZeros = (rest: Uint8Array): void => {
+    if (rest.every((byte) => byte === 0)) return
+    throw damaged(limits.file, new Error('something else follows the compressed data'))
+  }
   const run = (
     start: (done: (error?: Error | null) => void) => void,
   ): Promise<readonly Uint8Array[]> =>
     new Promise((resolve, reject) => {
       if (failed !== undefined) return reject(failed)
       onFailure = reject
-      start((error) => {
+      const done = (error?: Error | null): void => {
         if (error) fail(damaged(limits.file, error))
         onFailure = undefined
-        if (failed !== undefined) return reject(failed)
+        onEnd = undefined
         const pieces = out
         out = []
-        resolve(pieces)
-      })
+        if (failed === undefined) resolve(pieces)
+        else reject(failed)
+      }
+      onEnd = done
+      start(done)
     })
   return {
-    push(input) {
+    async push(input) {
       inputBytes += input.length
-      return run((done) => {
+      if (ended) {
+        requireZeros(input)
+        return []
+      }
+      const pieces = await run((done) => {
         stream.write(input, done)
       })
+      if (ended) requireZeros(input.subarray(input.length - (inputBytes - stream.bytesWritten)))
+      return pieces
     },
-    finish: () =>
-      run((done) => {
-        stream.once('end', () => done()).end()
-      }),
+    finish: async () => (ended ? [] : run(() => stream.end())),
     close: () => {
       stream.destroy()
     },

@@ -1,4 +1,4 @@
-import { existsSync, truncateSync, writeFileSync } from 'node:fs'
+import { readFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { nodeEnv, readAll } from '../read-all.test-support.ts'
@@ -101,6 +101,20 @@ describe('lines', () => {
     expect(seen).toBeGreaterThan(0)
     expect(rest.rows.every((row, i) => row === content[seen + i])).toBe(true)
     expect(rest.places[0]).toBe(`${file}:${seen + 1}`)
+  })
+
+  test('of a gzip file that is filled up with zeros, wherever a read ends', async () => {
+    // Stored, not compressed: 32,768 bytes are exactly what is read at once.
+    const whole = gzipSync(`${'x'.repeat(32_768 - 18 - 5 - 1)}\n`, { level: 0 })
+    expect(whole.length).toBe(32_768)
+    for (const member of [whole, gzipSync('short\n')]) {
+      for (const zeros of [1, 512, 70_000]) {
+        const file = scratch.write('filled.gz', Buffer.concat([member, Buffer.alloc(zeros)]))
+        expect((await readAll(lines(file))).rows).toHaveLength(1)
+        const more = scratch.write('more.gz', Buffer.concat([readFileSync(file), member]))
+        expect(await codeOf(readAll(lines(more)))).toBe('TM1705')
+      }
+    }
   })
 })
 
