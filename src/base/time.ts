@@ -11,8 +11,14 @@ export type Duration = number & { readonly [timeBrand]: 'Duration' }
 /** Earlier than every record: the watermark before the first one. */
 export const timestampMin: Timestamp = -8_640_000_000_000_001 as Timestamp
 
-/** Later than every record: the watermark at the end of a bounded input. */
-export const timestampMax: Timestamp = 8_640_000_000_000_001 as Timestamp
+/** The last point in time that a record may have: the last one of a `Date`. */
+export const latestTimestamp: Timestamp = 8_640_000_000_000_000 as Timestamp
+
+/**
+ * Later than every record, and than the end of its windows, by eleven thousand years: the watermark at the end of a bounded
+ * input. Windows that reach beyond the last date would never close otherwise.
+ */
+export const timestampMax: Timestamp = Number.MAX_SAFE_INTEGER as Timestamp
 
 /** A duration of `n` milliseconds. */
 export function milliseconds(n: number): Duration {

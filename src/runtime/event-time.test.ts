@@ -1,6 +1,6 @@
 /** Steps behind steps: what one emits when it fires must reach the next before the watermark does. */
 import { describe, expect, it } from 'vitest'
-import { milliseconds, timestamp } from '../base/time.ts'
+import { days, milliseconds, minutes, timestamp } from '../base/time.ts'
 import type { Plan } from '../graph/plan.ts'
 import { int } from '../schema/scalars.ts'
 import { field, struct } from '../schema/struct.ts'
@@ -91,6 +91,46 @@ describe.each(options)('windows on the results of windows, %o', (how) => {
     expect(out).toEqual([
       { key: 0, window: { start: 90, end: 110 }, count: 3 },
       { key: 0, window: { start: 290, end: 310 }, count: 3 },
+    ])
+  })
+})
+
+const lastDate = 8_640_000_000_000_000
+const edges: readonly Row[] = [
+  { t: -lastDate, k: 1 },
+  { t: 0, k: 2 },
+  { t: lastDate - 1, k: 3 },
+  { t: lastDate, k: 3 },
+]
+
+describe.each(options)('windows over the first and the last date, %o', (how) => {
+  it.each(['tumbling', 'session'] as const)('%s: close at the end of the input', async (kind) => {
+    const plan = planOf((app) => {
+      app
+        .from('rows', rowsSource<Row>())
+        .withEventTime({ timestamp: (r) => timestamp(r.t), maxOutOfOrderness: milliseconds(3) })
+        .keyBy((r) => r.k)
+        .window(kind === 'session' ? session(minutes(5)) : tumbling(days(7)))
+        .count('counts')
+        .dropLate('in order')
+        .keyBy((c) => c.key)
+        .process('told', {
+          timers: { closed: 'event-time' },
+          output: most,
+          state: { n: valueState(int, { initial: 0 }) },
+          onRecord(c, ctx) {
+            ctx.state.n.set(c.count)
+            ctx.timers.closed.setAt(ctx.timestamp)
+          },
+          onTimer: { closed: (ctx) => ctx.emit({ at: ctx.key, most: ctx.state.n.get() }) },
+        })
+        .to('out', nullSink())
+    })
+    const { out } = await runRows(plan, edges, { ...how, batchRows: 1, restoreAfter: 3 })
+    expect(out).toEqual([
+      { at: 1, most: 1 },
+      { at: 2, most: 1 },
+      { at: 3, most: 2 },
     ])
   })
 })

@@ -14,7 +14,7 @@
  * In batch mode rows are collected instead, and `replayAll` delivers them in stable event-time order; before the row at
  * time t everything due before t fires, so nothing is ever late.
  */
-import { timestampMax, timestampMin } from '../base/time.ts'
+import { latestTimestamp, timestampMax, timestampMin } from '../base/time.ts'
 import type { ChannelState, StoredWatermark } from '../checkpoint/manifest.ts'
 import type { EventClock, Operator } from '../operators/contract.ts'
 
@@ -71,7 +71,7 @@ export class EventTimeOrigin {
     this.id = id
     this.lag = maxOutOfOrderness + 1
     this.#maxFuture = limits.maxFuture ?? Number.POSITIVE_INFINITY
-    this.#notAfter = Math.min(limits.notAfter ?? timestampMax - 1, timestampMax - 1)
+    this.#notAfter = Math.min(limits.notAfter ?? latestTimestamp, latestTimestamp)
     this.bound = this.#notAfter + 1
     if (batch) this.#batch = timestampMin
   }

@@ -3,7 +3,7 @@
  * oracle that the generated chain is tested against. It may be slower; it may not differ.
  */
 import type { Frame } from '../frame/frame.ts'
-import { timestampMax, timestampMin } from '../base/time.ts'
+import { latestTimestamp, timestampMin } from '../base/time.ts'
 import type { PlanNode } from '../graph/plan.ts'
 import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { Emit } from '../operators/contract.ts'
@@ -215,7 +215,7 @@ export function interpretChain(parts: ChainParts): Chain {
     return (row, _) => {
       at = node.id
       const t = caught ? timeOrThrown(node.timestamp, row) : node.timestamp(row)
-      const bound = origin?.bound ?? timestampMax
+      const bound = origin?.bound ?? latestTimestamp + 1
       if (!(typeof t === 'number' && t > timestampMin && t < bound)) {
         if (!node.rejects) return hooks.badTime(node, row, t)
         count(node.id, countAside)

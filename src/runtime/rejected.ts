@@ -1,6 +1,6 @@
 /** What a row becomes when a step refuses it. */
 import { isTidemillError } from '../base/errors.ts'
-import { timestampMax, timestampMin } from '../base/time.ts'
+import { latestTimestamp, timestampMin } from '../base/time.ts'
 import { durationText } from '../graph/explain.ts'
 import type { PlanNode } from '../graph/plan.ts'
 import { nameOf } from '../graph/roles.ts'
@@ -35,7 +35,7 @@ export function rejectedTime(
 /** Says of a time beyond the limits of its step what it is beyond; undefined for what is no time at all. */
 export function farTime(node: PlanNode, value: unknown): string | undefined {
   if (node.kind !== 'event-time' || typeof value !== 'number') return undefined
-  if (!(value > timestampMin && value < timestampMax)) return undefined
+  if (!(value > timestampMin && value <= latestTimestamp)) return undefined
   const limits = [
     ...(node.notAfter === undefined ? [] : [`after ${new Date(node.notAfter).toISOString()}`]),
     ...(node.maxFuture === undefined
