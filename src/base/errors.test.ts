@@ -75,6 +75,12 @@ describe('formatError', () => {
     ])
   })
 
+  it('shows of what the system refused no stack, which would lead into this package', () => {
+    const cause = Object.assign(new Error('no space left'), { errno: 'ENOSPC' })
+    const text = formatError(new TidemillError(errors.torn, { cause }))
+    expect(text).toContain('  Error: no space left\n  to do')
+  })
+
   it('shows other errors by their stack and other values as text', () => {
     const error = new Error('plain')
     expect(formatError(error)).toBe(error.stack)

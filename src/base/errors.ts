@@ -109,11 +109,8 @@ export function formatError(error: unknown): string {
   for (const [name, value] of Object.entries(error.details))
     lines.push(`  ${name.padEnd(10)} ${value}`)
   if (error.cause !== undefined) {
-    const cause = error.cause
-    const text =
-      cause instanceof Error ? (cause.stack ?? String(cause)) : `thrown value: ${String(cause)}`
     lines.push(
-      ...text
+      ...causeText(error)
         .split('\n')
         .slice(0, 12)
         .map((line) => `  ${line}`),
@@ -121,4 +118,11 @@ export function formatError(error: unknown): string {
   }
   lines.push(`  to do      ${error.remedy}`, `  more       tidemill explain ${error.code}`)
   return lines.join('\n')
+}
+
+/** With its stack where that tells something: what the system refused was asked by us, and not by the user's program. */
+function causeText({ cause, kind }: TidemillError): string {
+  if (!(cause instanceof Error)) return `thrown value: ${String(cause)}`
+  const isOfSystem = 'errno' in cause && (kind === 'transient' || kind === 'fatal')
+  return isOfSystem || cause.stack === undefined ? `${cause.name}: ${cause.message}` : cause.stack
 }

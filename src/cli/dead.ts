@@ -85,6 +85,9 @@ async function list(name: string | undefined, flags: ListFlags, session: Session
 
 async function listNames(env: Env, flags: DeadFlags, session: Session): Promise<void> {
   const root = rootOf(flags)
+  const place = flags.directory ?? flags.state ?? root
+  if ((await env.disk.stat(place)) === undefined)
+    throw new TidemillError(cliErrors.noDeadLetters, { message: `${place} does not exist` })
   for (const name of await namesIn(env, root)) {
     const letters = await listDeadLetters(env, `${root}/${name}`)
     const open = letters.filter((letter) => !letter.replayed).length

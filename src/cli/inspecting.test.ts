@@ -123,6 +123,10 @@ describe('tidemill dead', () => {
   })
 
   test('an unknown name tells those that exist', async () => {
+    expect(await run('dead', 'list', '--state', 'stat')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('stat does not exist'),
+    })
     const end = await run('dead', 'list', 'others', '--state', 'state')
     expect(end).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/^TM2013/) })
     expect(end.stderr).toContain('refused')

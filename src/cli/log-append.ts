@@ -93,7 +93,11 @@ class Appending {
           throw isTidemillError(failure) ? failure.with({ appended: this.#count() }) : failure
       }
     } catch (error) {
-      throw inputFailed(error, file)
+      const isLine = isTidemillError(error) && error.code === logErrors.textInvalid.code
+      // A line that could not even be read has not been counted.
+      throw isLine
+        ? error.with({ line: line + 1, appended: this.#count() })
+        : inputFailed(error, file)
     } finally {
       release()
     }

@@ -1,10 +1,13 @@
 /** `tidemill log read`: records of all partitions or of one, once or as they come. */
 import type { Command } from 'commander'
 import { InvalidArgumentError } from 'commander'
+import { isTidemillError, TidemillError } from '../base/errors.ts'
+import { logErrors } from '../log/errors.ts'
 import type { EventLog } from '../log/log.ts'
 import type { LogReader } from '../log/reader.ts'
 import { printRecords, type PrintedRecord } from '../log/text-records.ts'
 import type { LogBatch } from '../log/types.ts'
+import { cliErrors } from './errors.ts'
 import { FrameRows } from './frame-rows.ts'
 import { type LogFlags, withLog } from './open-log.ts'
 import { parseCount } from './options.ts'
@@ -46,18 +49,33 @@ async function read(
   const { partitions } = await log.topic(topic)
   const chosen = flags.partition === undefined ? [...Array(partitions).keys()] : [flags.partition]
   const readers: LogReader[] = []
+  let short: TidemillError | undefined
   for (const partition of chosen) {
-    readers.push(
-      await log.openReader(topic, partition, {
-        from: flags.from ?? 'earliest',
-        isolation: flags.uncommitted === true ? 'uncommitted' : 'committed',
-      }),
-    )
+    try {
+      readers.push(
+        await log.openReader(topic, partition, {
+          from: flags.from ?? 'earliest',
+          isolation: flags.uncommitted === true ? 'uncommitted' : 'committed',
+        }),
+      )
+    } catch (error) {
+      if (!isTidemillError(error) || error.code !== logErrors.beyondEnd.code) throw error
+      short ??= shortOf(partition, flags.from, error)
+    }
   }
+  // Of several partitions those are read that reach the offset; to follow the others from there has no meaning.
+  if (short !== undefined && (readers.length === 0 || flags.follow === true)) throw short
   const rows = new FrameRows(log, topic)
   const printer = new Printer(session, rows, flags.limit ?? Number.POSITIVE_INFINITY)
   if (flags.follow === true) await follow(readers, printer, session)
   else for (const reader of readers) await readToEnd(reader, printer)
+}
+
+/** A position that somebody typed is no sign of damage. */
+function shortOf(partition: number, from: ReadFlags['from'], error: TidemillError): TidemillError {
+  return new TidemillError(cliErrors.usage, {
+    message: `--from ${from}: partition ${partition} ends at offset ${error.details['end']}`,
+  })
 }
 
 /** Up to the end as it was at the start, so that a busy writer does not keep the command alive. */

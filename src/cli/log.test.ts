@@ -238,3 +238,32 @@ test('a reader that has enough ends the command quietly', async () => {
   expect(stdout.split('\n')).toHaveLength(2)
   expect(stderr).toBe('')
 })
+
+test('a line that is not UTF-8 is named, and what comes before it is appended', async () => {
+  await run(...log('create', 'bytes'))
+  const input = Buffer.concat([Buffer.from('one\n\n'), Buffer.from([0xff]), Buffer.from('\nfour')])
+  const end = await runOn(input, ...log('append', 'bytes', '--json'))
+  expect(end.exitCode).toBe(1)
+  expect(end.stderr).not.toContain('    at ')
+  expect(lastObject(end)).toMatchObject({
+    error: { code: 'TM1219', details: { line: 3, appended: 2 } },
+  })
+  const values = objects((await run(...log('read', 'bytes', '--json'))).stdout)
+  expect(values).toMatchObject([{ value: 'one' }, { value: '' }])
+})
+
+test('an offset that no partition reaches is a mistake of the command, not damage', async () => {
+  await run(...log('create', 'short', '--partitions', '2'))
+  await runOn('a\nb\n', ...log('append', 'short', '--partition', '1'))
+  const from1 = await run(...log('read', 'short', '--from', '1', '--json'))
+  expect(objects(from1.stdout)).toMatchObject([{ partition: 1, offset: 1, value: 'b' }])
+  for (const more of [
+    ['--from', '9'],
+    ['--from', '1', '--partition', '0'],
+  ]) {
+    expect(await run(...log('read', 'short', ...more))).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('partition 0 ends at offset 0'),
+    })
+  }
+})

@@ -33,7 +33,8 @@ async function ask(state: string): Promise<string> {
     const { socket } = JSON.parse(readFileSync(join(state, statusFile), 'utf8'))
     return await read(String(socket))
   } catch (cause) {
-    throw new TidemillError(cliErrors.notRunning, { details: { state }, cause })
+    const message = cause instanceof Error ? cause.message : String(cause)
+    throw new TidemillError(cliErrors.notRunning, { message, details: { state } })
   }
 }
 

@@ -161,6 +161,18 @@ describe('directories', () => {
     await disk.syncDir(at('x'))
   })
 
+  // Node's own recursive `mkdir` never comes back from there.
+  test.runIf(process.platform === 'linux')('are refused where the system makes none', async () => {
+    expect(await errnoOf(disk.mkdir('/proc/none'))).toBe('ENOENT')
+    expect(await errnoOf(disk.mkdir('/proc/none/below'))).toBe('ENOENT')
+  })
+
+  test('are refused where a file is', async () => {
+    await put('file', '')
+    expect(await errnoOf(disk.mkdir(at('file')))).toBe('EEXIST')
+    expect(await errnoOf(disk.mkdir(at('file/below')))).toBe('ENOTDIR')
+  })
+
   test('publish with link: the first wins', async () => {
     await put('one', '1')
     await put('two', '2')

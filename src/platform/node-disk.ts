@@ -7,6 +7,7 @@
  * the system has dropped the pages and a second sync would report success for data that is gone.
  */
 import * as fs from 'node:fs'
+import { dirname } from 'node:path'
 import { type Disk, DiskError, type DiskFile, type FileStat, type OpenMode } from '../base/env.ts'
 import { diskError } from './disk-error.ts'
 import { type LockOptions, lockDirectory } from './node-lock.ts'
@@ -31,8 +32,7 @@ export function createNodeDisk(options: LockOptions): Disk {
       if (movedAway.delete(path) && (await stat(path)) === undefined) return
       await call('unlink', path, (done) => fs.unlink(path, done))
     },
-    mkdir: (path) =>
-      call('mkdir', path, (done) => fs.mkdir(path, { recursive: true }, (error) => done(error))),
+    mkdir: (path) => makeDirectory(path),
     list,
     syncDir,
     stat,
@@ -230,6 +230,23 @@ export async function publishByRename(from: string, to: string): Promise<void> {
     await call('rename', from, (done) => fs.rename(from, to, done))
   } finally {
     await call('unlink', claim, (done) => fs.unlink(claim, done))
+  }
+}
+
+/**
+ * With what is above it. Node's own recursion goes on for ever where the system answers ENOENT although the parent is there,
+ * as in /proc and in some mounted file systems.
+ */
+async function makeDirectory(path: string, isParentThere = false): Promise<void> {
+  try {
+    await call('mkdir', path, (done) => fs.mkdir(path, done))
+  } catch (error) {
+    const parent = dirname(path)
+    const isMissing = error instanceof DiskError && error.errno === 'ENOENT'
+    if (isMissing && !isParentThere && parent !== path) {
+      await makeDirectory(parent)
+      await makeDirectory(path, true)
+    } else if (isMissing || (await stat(path))?.kind !== 'directory') throw error
   }
 }
 
