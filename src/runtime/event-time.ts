@@ -58,6 +58,7 @@ export class EventTimeOrigin {
   readonly #notAfter: number
   #operators: readonly Downstream[] = []
   #channels: Channel[] = []
+  readonly #byId = new Map<string, Channel>()
   #current: Channel | undefined
   /** Minimum over the other active channels, +Infinity when there is none. */
   #others: number = Number.POSITIVE_INFINITY
@@ -83,8 +84,10 @@ export class EventTimeOrigin {
 
   /** Adds a channel, at the given largest timestamp when it is restored. */
   open(channel: string, max: number = timestampMin): void {
-    if (this.#channels.some((c) => c.id === channel)) return
-    this.#channels.push({ id: channel, max, state: 'active' })
+    if (this.#byId.has(channel)) return
+    const opened: Channel = { id: channel, max, state: 'active' }
+    this.#channels.push(opened)
+    this.#byId.set(channel, opened)
   }
 
   /** No channel is added any more: a step without any has no input, and holds nobody back. */
@@ -102,7 +105,7 @@ export class EventTimeOrigin {
 
   /** Rows of this channel follow. */
   select(channel: string): void {
-    const next = this.#channels.find((c) => c.id === channel)
+    const next = this.#byId.get(channel)
     if (next === undefined) return
     if (next === this.#current && next.state === 'active') return
     this.#save()
@@ -120,7 +123,7 @@ export class EventTimeOrigin {
 
   /** The channel has nothing to read for a while (or no longer). */
   setIdle(channel: string): void {
-    const found = this.#channels.find((c) => c.id === channel)
+    const found = this.#byId.get(channel)
     if (found === undefined || found.state !== 'active') return
     this.#hold()
     this.#save()
@@ -130,7 +133,7 @@ export class EventTimeOrigin {
   }
 
   end(channel: string): void {
-    const found = this.#channels.find((c) => c.id === channel)
+    const found = this.#byId.get(channel)
     if (found === undefined || found.state === 'ended') return
     this.#hold()
     this.#save()
@@ -252,13 +255,13 @@ export class EventTimeOrigin {
   /** Where a channel stands. */
   channelAt(channel: string): ChannelTime | undefined {
     this.#save()
-    const found = this.#channels.find((c) => c.id === channel)
+    const found = this.#byId.get(channel)
     return found && { watermark: found.max - this.lag, state: found.state }
   }
 
   /** A channel stands there, as in an earlier life; nothing fires. */
   restoreChannel(channel: string, { watermark, state }: ChannelTime): void {
-    const found = this.#channels.find((c) => c.id === channel)
+    const found = this.#byId.get(channel)
     if (found === undefined) return
     found.max = watermark + this.lag
     found.state = state
@@ -299,6 +302,7 @@ export class EventTimeOrigin {
   }
 
   #recompute(): void {
+    if (this.#batch !== undefined) return
     let others = Number.POSITIVE_INFINITY
     for (const c of this.#channels) {
       if (c === this.#current || c.state !== 'active') continue

@@ -24,6 +24,8 @@ export class PartitionReading {
   readonly #end: StageEnd
   /** A batch that is being processed, or waits for a full sink. */
   #taken: TakenBatch | undefined
+  /** Partitions whose end the watermarks know of; there may be thousands. */
+  readonly #ended = new Set<PartitionInput>()
   #next = 0
   #firstOutput = true
   #lagAtMs = 0
@@ -160,9 +162,12 @@ export class PartitionReading {
     this.#slice.policies.place = () => 'while a partition fell silent'
     try {
       for (const input of this.#slice.inputs) {
+        if (this.#ended.has(input)) continue
         const origins = this.#slice.built.originsOfSource.get(input.source) ?? []
-        if (input.state === 'ended') for (const origin of origins) origin.end(input.channel)
-        else if (input.quiet) {
+        if (input.state === 'ended') {
+          this.#ended.add(input)
+          for (const origin of origins) origin.end(input.channel)
+        } else if (input.quiet) {
           if (Number.isNaN(input.idleSinceMs)) input.idleSinceMs = now
           for (const origin of origins) {
             const node = this.#slice.plan.nodes[origin.id]
