@@ -102,7 +102,6 @@ function damaged(file: string, cause: Error): TidemillError {
   return new TidemillError(connectorErrors.compressionDamaged, {
     message: `${file}: ${cause.message}`,
     details: { file },
-    cause,
   })
 }
 
