@@ -123,6 +123,8 @@ export function formatError(error: unknown): string {
 /** With its stack where that tells something: what the system refused was asked by us, and not by the user's program. */
 function causeText({ cause, kind }: TidemillError): string {
   if (!(cause instanceof Error)) return `thrown value: ${String(cause)}`
-  const isOfSystem = 'errno' in cause && (kind === 'transient' || kind === 'fatal')
+  // Of Node's own errors `errno` is a number; a function of the user may have thrown them.
+  const isOfDisk = 'errno' in cause && typeof cause.errno === 'string'
+  const isOfSystem = isOfDisk || ('errno' in cause && (kind === 'transient' || kind === 'fatal'))
   return isOfSystem || cause.stack === undefined ? `${cause.name}: ${cause.message}` : cause.stack
 }
