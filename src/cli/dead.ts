@@ -160,9 +160,9 @@ function rawLine({ raw, id }: DeadLetter): string {
   if (!(raw instanceof Uint8Array)) return JSON.stringify(raw.row)
   try {
     return strict.decode(raw)
-  } catch (cause) {
+  } catch {
     const message = `letter ${id} holds bytes that are no text; append them with --topic and --dir`
-    throw new TidemillError(cliErrors.usage, { message, cause })
+    throw usage(message)
   }
 }
 
