@@ -114,10 +114,9 @@ function bomb(limits: ExpansionLimits, inputBytes: number, outputBytes: number):
 }
 
 async function loadQuotedSplitter(): Promise<QuotedSplitter> {
-  const { parse } = await import('csv-parse/sync').catch((cause: unknown) => {
+  const { parse } = await import('csv-parse/sync').catch(() => {
     throw new TidemillError(connectorErrors.clientMissing, {
       message: 'quoted CSV values need the package csv-parse: npm install csv-parse@7',
-      cause,
     })
   })
   return (records, delimiter) =>

@@ -170,6 +170,12 @@ class TopicReader<Value> implements PartitionReader<Value> {
     return { kind: 'rows', rows, timestamps, rejected: [], appendedMs: batch.appendTime, locate }
   }
 
+  /** What `tidemill log append` writes is text, which is easily taken for the encoding of a schema. */
+  #hint(value: Uint8Array): string {
+    const isJson = this.#layout !== undefined && value[0] === 0x7b && value.at(-1) === 0x7d
+    return isJson ? '; this looks like JSON text, which `value: json(…)` reads' : ''
+  }
+
   #decodeRecords(batch: LogBatch, place: string): SourceBatch<Value> {
     const rows: Value[] = []
     const timestamps: number[] = []
@@ -195,7 +201,10 @@ class TopicReader<Value> implements PartitionReader<Value> {
         rows.push(this.#codec.decode(record.value))
       } catch (error) {
         const code = isTidemillError(error) ? error.code : connectorErrors.recordRefused.code
-        reject(code, error instanceof Error ? error.message : String(error))
+        reject(
+          code,
+          `${error instanceof Error ? error.message : String(error)}${this.#hint(record.value)}`,
+        )
         continue
       }
       timestamps.push(record.timestamp)

@@ -166,6 +166,20 @@ describe('log topics', () => {
       ])
       expect(batch.locate(1)).toBe('rows[0]@3')
       await handle.close()
+
+      const binary = await logSource({ ...options, value: row }).open({
+        env,
+        name: 'in',
+        fields: undefined,
+        mode: 'batch',
+      })
+      const refused = await (await binary.reader('0', undefined)).read()
+      if (typeof refused === 'string' || refused.kind !== 'rows') throw new Error('rows expected')
+      expect(refused.rejected[0]?.error).toMatchObject({
+        code: 'TM1010',
+        message: expect.stringContaining('JSON text, which `value: json(…)` reads'),
+      })
+      await binary.close()
     })
   })
 
