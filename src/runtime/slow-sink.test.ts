@@ -114,7 +114,7 @@ function source(rows: number, batch: number = batchRows): Source<Row> {
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   for (let i = 0; !condition(); i++) {
-    if (i > 500) throw new Error(`never: ${what}`)
+    if (i > 2_000) throw new Error(`never: ${what}`)
     await env.clock.sleep(10)
   }
 }
