@@ -111,6 +111,10 @@ export interface EventTime<Row> {
     readonly maxFuture?: Duration | 'unlimited';
     readonly notAfter?: Timestamp;
     readonly idleAfter?: Duration;
+    readonly alignment?: {
+        readonly group?: string;
+        readonly maxDrift: Duration;
+    };
 }
 
 export interface EventTimeWindow {
@@ -989,6 +993,11 @@ export type AggregateDefinition = {
 
 export type AggregateSpec = Readonly<Record<string, AggregateDefinition>>;
 
+export interface Alignment {
+    readonly group: string;
+    readonly maxDrift: Duration;
+}
+
 export interface Clock {
     wallMs(): number;
     monoMs(): number;
@@ -1097,6 +1106,7 @@ export interface EventTimeNode extends NodeBase {
     readonly maxFuture: Duration | undefined;
     readonly notAfter: Timestamp | undefined;
     readonly idleAfter: Duration;
+    readonly alignment: Alignment | undefined;
     readonly rejects: boolean;
     readonly onError: DecodePolicy | undefined;
 }
@@ -1275,6 +1285,8 @@ export interface NodeDetailJson {
     readonly maxFutureMs?: number;
     readonly notAfterMs?: number;
     readonly idleAfterMs?: number;
+    readonly alignmentGroup?: string;
+    readonly maxDriftMs?: number;
     readonly state?: Readonly<Record<string, StateJson>>;
     readonly timers?: Readonly<Record<string, TimerKind>>;
     readonly outputs?: readonly string[];

@@ -168,6 +168,11 @@ export interface AggregatingState<Value, Result> {
     clear(): void;
 }
 
+export interface Alignment {
+    readonly group: string;
+    readonly maxDrift: Duration;
+}
+
 export interface AnyOperations<Value> extends ValueExpression<Value> {
     eq(other: Operand<Value>): ExpressionFor<boolean>;
     ne(other: Operand<Value>): ExpressionFor<boolean>;
@@ -357,6 +362,10 @@ export interface EventTime<Row> {
     readonly maxFuture?: Duration | 'unlimited';
     readonly notAfter?: Timestamp;
     readonly idleAfter?: Duration;
+    readonly alignment?: {
+        readonly group?: string;
+        readonly maxDrift: Duration;
+    };
 }
 
 export interface EventTimeNode extends NodeBase {
@@ -366,6 +375,7 @@ export interface EventTimeNode extends NodeBase {
     readonly maxFuture: Duration | undefined;
     readonly notAfter: Timestamp | undefined;
     readonly idleAfter: Duration;
+    readonly alignment: Alignment | undefined;
     readonly rejects: boolean;
     readonly onError: DecodePolicy | undefined;
 }

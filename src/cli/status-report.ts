@@ -37,6 +37,7 @@ export function statusReport(
       silentMs,
       stage,
       where: at,
+      waiting: own?.waiting,
       now,
       before: earlier && earlier.aliveMs < now.aliveMs ? earlier : undefined,
     }
@@ -55,6 +56,7 @@ export function statusReport(
       queues: now.fills.map((one) => ({ ...one, fill: round(one.fill) })),
       watermarkMs: own?.watermarkMs,
       heldBackBy: own?.holders,
+      waitingForOthers: own?.waiting,
       keys: now.keys,
       hotKeys: now.hotKeys.map((one) => ({ ...one, share: round(one.share) })),
     }
@@ -75,6 +77,7 @@ export function statusReport(
     watermarkMs: progress?.watermarkMs,
     heldBackBy: progress?.holders,
     heldBackForMs: heldMs,
+    waitingForOthers: progress?.waiting,
     bottleneck: starting === undefined ? bottleneckOf(loads) : hangText(...starting),
     subtasks: known,
   }

@@ -60,6 +60,32 @@ test('a slow step is named', async () => {
   }
 }, 30_000)
 
+test('a partition that waits for others is named, also in another thread', async () => {
+  const text = `
+import { datagen, discard, milliseconds, pipeline, seconds } from 'tidemill'
+const app = pipeline('aligned')
+// Of the two partitions one is far ahead in event time.
+app.from('numbers', datagen({ row: (n) => ({ at: n % 2 === 0 ? n * 1000 : n }), ratePerSec: 1000, partitions: 2 }))
+  .withEventTime({
+    timestamp: (row) => row.at,
+    maxOutOfOrderness: milliseconds(0),
+    alignment: { maxDrift: seconds(1) },
+  })
+  .to('out', discard())
+await app.run()
+`
+  folder.file('aligned.ts', text)
+  const running = folder.start('run', 'aligned.ts', '--state', 'aligned', '--workers', '2')
+  try {
+    const wanted = /^partition numbers\/0 is ahead in event time and waits/
+    expect(await bottleneck('aligned', wanted)).toMatch(wanted)
+    const told = lastObject(await folder.run('status', '--state', 'aligned', '--json'))
+    expect(told['waitingForOthers']).toEqual(['numbers/0'])
+  } finally {
+    await kill(running)
+  }
+}, 30_000)
+
 /** A sink that takes 200 ms for every 100 rows. */
 const slowSink = `{
   role: 'sink', connector: 'slow', describe: {}, guarantee: 'at-least-once',

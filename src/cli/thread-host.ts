@@ -108,7 +108,7 @@ export class ThreadHost implements SubtaskHost {
   readonly #jobUrl: Promise<string>
   #spare: JobThread | undefined
   #fingerprint: string | undefined
-  #exchanges = 0
+  #meshes = { exchanges: 0, groups: 0 }
   /** The generation of the first life in this process. */
   #firstGeneration: number | undefined
   #mesh: { readonly generation: number; readonly memory: MeshMemory } | undefined
@@ -135,7 +135,7 @@ export class ThreadHost implements SubtaskHost {
     }, loadMs)
     const job = await thread.loaded.finally(() => clearInterval(look))
     this.#fingerprint = job.description.plan.fingerprint
-    this.#exchanges = job.exchanges
+    this.#meshes = { exchanges: job.exchanges, groups: job.groups }
     return job
   }
 
@@ -152,7 +152,7 @@ export class ThreadHost implements SubtaskHost {
   #meshOf({ generation, subtasks }: SubtaskSpec): MeshMemory | undefined {
     if (subtasks === 1) return undefined
     if (this.#mesh?.generation !== generation) {
-      const memory = createMeshMemory({ exchanges: this.#exchanges, subtasks })
+      const memory = createMeshMemory({ ...this.#meshes, subtasks })
       this.#mesh = { generation, memory }
     }
     return this.#mesh.memory

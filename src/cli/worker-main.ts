@@ -17,6 +17,7 @@ import { installHost } from '../graph/host.ts'
 import { deadLetters } from '../connectors/dead-letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import { createNodeEnv } from '../platform/node.ts'
+import { alignmentGroups } from '../runtime/alignment.ts'
 import { describeJob } from '../runtime/describe.ts'
 import { Slice } from '../runtime/slice.ts'
 import { stagesOf } from '../runtime/stages.ts'
@@ -62,6 +63,7 @@ function main(): void {
           ...(workers === undefined ? {} : { workers }),
         },
         exchanges: stagesOf(plan, 2).exchanges.length,
+        groups: alignmentGroups(plan).length,
       },
     })
     if (stopped) port.close()

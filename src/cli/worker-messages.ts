@@ -25,6 +25,8 @@ export interface LoadedJob {
   >
   /** Exchanges of the plan when several subtasks run it. */
   readonly exchanges: number
+  /** Groups of sources that are kept together in event time. */
+  readonly groups: number
   /** The plan for a person, when it was asked for: functions, and so what they read, do not cross threads. */
   readonly explanation?: string
 }

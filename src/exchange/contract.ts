@@ -16,6 +16,8 @@ export interface SubtaskLinks {
    * replaces it.
    */
   onNews(callback: () => void): void
+  /** Words that all subtasks see: see `standings.ts`. */
+  readonly standings: BigInt64Array<SharedArrayBuffer>
   /** No news from now on. */
   close(): void
 }

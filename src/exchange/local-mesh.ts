@@ -4,6 +4,7 @@
  */
 import { assert } from '../base/assert.ts'
 import type { MessageReader, MessageWriter, SubtaskLinks } from './contract.ts'
+import { standingWords } from './standings.ts'
 import type { Armed, Waker } from './ring.ts'
 
 /** As a ring between threads; a single larger message still passes. */
@@ -12,6 +13,8 @@ const QUEUE_BYTES = 1 << 20
 export interface LocalMeshOptions {
   readonly exchanges: number
   readonly subtasks: number
+  /** Groups of sources that are kept together in event time. Default 0. */
+  readonly groups?: number
   /** Bytes a channel holds before it is full. */
   readonly queueBytes?: number
   /** Runs a function once the caller has returned. */
@@ -24,6 +27,7 @@ export interface LocalMesh {
 
 export function createLocalMesh(options: LocalMeshOptions): LocalMesh {
   const { exchanges, subtasks, queueBytes = QUEUE_BYTES, later } = options
+  const standings = standingWords(options.groups ?? 0, subtasks)
   const bells = Array.from({ length: subtasks }, () => new Bell(later))
   const queues = Array.from({ length: exchanges * subtasks * subtasks }, (_, at) => {
     const to = at % subtasks
@@ -42,6 +46,7 @@ export function createLocalMesh(options: LocalMeshOptions): LocalMesh {
         writer: (exchange, to) => queue(exchange, subtask, to),
         reader: (exchange, from) => queue(exchange, from, subtask),
         onNews: (callback) => bells[subtask]!.listen(callback),
+        standings,
         close: () => bells[subtask]!.close(),
       }
     },

@@ -12,6 +12,7 @@
 import { assert } from '../base/assert.ts'
 import type { SubtaskLinks } from './contract.ts'
 import { Queue } from './local-mesh.ts'
+import { standingWords } from './standings.ts'
 import { CONTROL_BYTES, RingReader, RingWriter, type Waker } from './ring.ts'
 
 /** Shared memory and numbers only: it can be posted to a thread. */
@@ -23,11 +24,14 @@ export interface MeshMemory {
   readonly bells: SharedArrayBuffer
   /** All rings, in the order of exchange, sender, receiver. */
   readonly rings: SharedArrayBuffer
+  readonly standings: BigInt64Array<SharedArrayBuffer>
 }
 
 export interface MeshOptions {
   readonly exchanges: number
   readonly subtasks: number
+  /** Groups of sources that are kept together in event time. Default 0. */
+  readonly groups?: number
   /** Bytes of a ring, a power of two. Default 1 MiB, less when there are many rings. */
   readonly ringBytes?: number
 }
@@ -51,6 +55,7 @@ export function createMeshMemory(options: MeshOptions): MeshMemory {
     ringBytes,
     bells: new SharedArrayBuffer(subtasks * BELL_WORDS * 4),
     rings: new SharedArrayBuffer(Math.max(8, count * (CONTROL_BYTES + ringBytes))),
+    standings: standingWords(options.groups ?? 0, subtasks),
   }
 }
 
@@ -92,6 +97,7 @@ export function openMesh(memory: MeshMemory, subtask: number): SubtaskLinks {
     writer: (exchange, to) => writers[place(exchange, to)]!,
     reader: (exchange, from) => readers[place(exchange, from)]!,
     onNews: (callback) => own.listen(callback),
+    standings: memory.standings,
     close: () => own.close(),
   }
 }

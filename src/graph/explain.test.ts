@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { type Duration, minutes, seconds, type Timestamp } from '../base/time.ts'
 import { nullSink, rowsSource } from '../runtime/run-rows.test-support.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
 import { completeProgram } from '../stream/samples.test-support.ts'
@@ -81,6 +82,22 @@ describe('explain', () => {
     ])
     for (const other of [planOf(), planOf(1), planOf(7)])
       expect(other.fingerprint).toBe(plan.fingerprint)
+  })
+
+  test('shows which partitions wait for each other, which is no part of the fingerprint', () => {
+    const planOf = (alignment?: { readonly group: string; readonly maxDrift: Duration }): Plan => {
+      const app = pipelineOn(undefined)('together')
+      const time = { timestamp: () => 0 as Timestamp, maxOutOfOrderness: seconds(1) }
+      app
+        .from('rows', rowsSource<number>())
+        .withEventTime({ ...time, ...(alignment && { alignment }) })
+        .to('all', nullSink())
+      return app.plan()
+    }
+    const plan = planOf({ group: 'topics', maxDrift: minutes(2) })
+    expect(explainText(plan)).toContain('idle after 5 min at most 2 min ahead of group topics')
+    expect(planJson(plan).nodes[1]?.detail).toMatchObject({ maxDriftMs: 120_000 })
+    expect(plan.fingerprint).toBe(planOf().fingerprint)
   })
 
   test('as JSON survives a round trip and holds no functions', () => {

@@ -83,6 +83,11 @@ function headline(node: NodeJson): string {
       `up to ${durationText(detail.maxOutOfOrdernessMs)} out of order, idle after ${durationText(detail.idleAfterMs ?? 0)}`,
     )
   }
+  if (detail.maxDriftMs !== undefined) {
+    parts.push(
+      `at most ${durationText(detail.maxDriftMs)} ahead of group ${detail.alignmentGroup ?? ''}`,
+    )
+  }
   if (detail.emit !== undefined && detail.window === undefined) parts.push(`emits ${detail.emit}`)
   if (detail.partitions !== undefined) parts.push(`of ${detail.partitions} partitions`)
   if (detail.parallelism !== undefined && detail.partitioning !== 'global')

@@ -236,6 +236,23 @@ describe('a plan is refused', () => {
     ).toBe('TM1314')
   })
 
+  test('when partitions should wait for each other behind a step that mixes them', () => {
+    const time = {
+      timestamp: (o: Order) => o.placedAt,
+      maxOutOfOrderness: seconds(1),
+      alignment: { maxDrift: seconds(1) },
+    }
+    const found = failureOf((orders) => orders.rebalance().withEventTime(time).to('a', sink))
+    expect(found).toMatchObject({ code: 'TM1313', message: expect.stringContaining('rebalance') })
+    const held = failureOf((orders) =>
+      orders
+        .filter((o) => o.amount > 0)
+        .withEventTime(time)
+        .to('a', sink),
+    )
+    expect(held.code).toBe('no error')
+  })
+
   test('when it was put together by hand and does not hold', () => {
     const good = completeProgram().plan()
     const change =

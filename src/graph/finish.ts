@@ -17,6 +17,7 @@ export function finishPlan(draft: PlanDraft): Plan {
   checkInputs(draft.nodes)
   for (const node of draft.nodes) checkParallelism(node, draft.options.maxParallelism)
   checkTime(draft.nodes)
+  checkAlignment(draft.nodes)
   if (!draft.nodes.some((node) => node.kind === 'sink')) {
     throw problem(graphErrors.noSink, `pipeline ${quote(draft.job)}`)
   }
@@ -198,6 +199,32 @@ function checkTime(nodes: readonly PlanNode[]): void {
     }
     timed.push(node.kind === 'event-time' ? true : resultTimed(node, inputTimed))
   }
+}
+
+/** Partitions wait where they are read, so a step that aligns them must see them: nothing between it and its sources may mix them. */
+function checkAlignment(nodes: readonly PlanNode[]): void {
+  const mixed: boolean[] = []
+  for (const node of nodes) {
+    const behind = node.inputs.some((input) => mixed[input.node] === true)
+    if (node.kind === 'event-time' && node.alignment !== undefined && behind) {
+      throw problem(
+        graphErrors.optionInvalid,
+        `alignment of ${describeNode(node)} has no partitions to align: rows changed hands before it. Give times in front of keyBy, of rebalance and its like, and of steps with state`,
+        node,
+      )
+    }
+    mixed.push(behind || mixes(node))
+  }
+}
+
+function mixes({ kind }: PlanNode): boolean {
+  return (
+    kind === 'partition' ||
+    kind === 'key-by' ||
+    kind === 'process' ||
+    kind === 'window' ||
+    kind.startsWith('keyed-')
+  )
 }
 
 /** Late and rejected records have no event time that a step could use: the watermark does not wait for them. */

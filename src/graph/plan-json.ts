@@ -58,6 +58,8 @@ export interface NodeDetailJson {
   readonly maxFutureMs?: number
   readonly notAfterMs?: number
   readonly idleAfterMs?: number
+  readonly alignmentGroup?: string
+  readonly maxDriftMs?: number
   readonly state?: Readonly<Record<string, StateJson>>
   readonly timers?: Readonly<Record<string, TimerKind>>
   readonly outputs?: readonly string[]
@@ -141,6 +143,9 @@ function detailJson(plan: Plan, node: PlanNode): NodeDetailJson {
         idleAfterMs: node.idleAfter,
         ...(node.maxFuture === undefined ? {} : { maxFutureMs: node.maxFuture }),
         ...(node.notAfter === undefined ? {} : { notAfterMs: node.notAfter }),
+        ...(node.alignment === undefined
+          ? {}
+          : { alignmentGroup: node.alignment.group, maxDriftMs: node.alignment.maxDrift }),
         rejects: node.rejects,
         ...(node.onError === undefined ? {} : { onError: node.onError }),
       }

@@ -113,10 +113,18 @@ export interface EventTimeNode extends NodeBase {
   readonly notAfter: Timestamp | undefined
   /** A partition without unread data for this long no longer holds the watermark back. */
   readonly idleAfter: Duration
+  /** Partitions that are ahead of the others of their group wait for them. */
+  readonly alignment: Alignment | undefined
   /** Rows without a usable time: the job-wide policy `time`, or output `rejected` when true. */
   readonly rejects: boolean
   /** Overrides the job-wide policy `time`; `fail` after `orFail()`. */
   readonly onError: DecodePolicy | undefined
+}
+
+export interface Alignment {
+  readonly group: string
+  /** A partition this far ahead of the slowest of the group is not read. */
+  readonly maxDrift: Duration
 }
 
 export interface UnionNode extends NodeBase {

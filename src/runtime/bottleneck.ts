@@ -12,6 +12,8 @@ export interface SubtaskLoad {
   readonly stage: number | undefined
   /** What a silent subtask does not come back from, read off its stack. */
   readonly where?: string | undefined
+  /** Partitions with rows that wait for others because of `alignment`. */
+  readonly waiting?: readonly string[] | undefined
   readonly now: SliceActivity
   /** An earlier picture; the beginning of its life when absent. */
   readonly before: SliceActivity | undefined
@@ -67,7 +69,12 @@ export function bottleneckOf(loads: readonly SubtaskLoad[]): string {
   const { subtask, shares, now } = busiest
   if (slowSink !== undefined && slowSink[1] >= notable && slowSink[1] >= shares.busy)
     return `sink "${slowSink[0]}" is slow: ${percent(slowSink[1])} of the time is spent waiting for it`
-  if (shares.busy < notable) return 'nothing is at its limit: the job waits for input'
+  if (shares.busy < notable) {
+    const [ahead] = loads.flatMap(({ waiting }) => waiting ?? [])
+    return ahead === undefined
+      ? 'nothing is at its limit: the job waits for input'
+      : `partition ${ahead} is ahead in event time and waits for the others of its group`
+  }
   const [key] = now.hotKeys
   if (loads.length > 1 && key !== undefined && key.share >= hot)
     return `key ${JSON.stringify(key.key)} is hot: about ${percent(key.share)} of the rows of subtask ${subtask}, which is ${percent(shares.busy)} busy`

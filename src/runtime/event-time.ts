@@ -95,6 +95,17 @@ export class EventTimeOrigin {
     this.#sealed = true
   }
 
+  /** The least watermark of the channels that count; +Infinity when none does. */
+  get least(): number {
+    return Math.min(this.#others, this.reached)
+  }
+
+  /** The watermark of the current channel; +Infinity when it does not count. */
+  get reached(): number {
+    if (this.#current?.state !== 'active') return Number.POSITIVE_INFINITY
+    return this.max === timestampMin ? timestampMin : this.max - this.lag
+  }
+
   /** What a channel from another subtask says: its watermark after the rows so far. Only where `lag` is 0. */
   advanceChannel(channel: string, watermark: number): void {
     this.select(channel)

@@ -7,6 +7,7 @@ import { deadLetters } from '../connectors/dead-letters.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
 import { createLocalMesh, type LocalMesh } from '../exchange/local-mesh.ts'
 import type { Plan } from '../graph/plan.ts'
+import { alignmentGroups } from './alignment.ts'
 import type { SubtaskCallbacks, SubtaskHandle, SubtaskHost, SubtaskSpec } from './job.ts'
 import { Slice } from './slice.ts'
 import { stagesOf } from './stages.ts'
@@ -23,7 +24,9 @@ export function inlineHost(env: Env, plan: Plan, options: InlineHostOptions = {}
     if (mesh?.generation !== generation) {
       const exchanges = stagesOf(plan, subtasks).exchanges.length
       const later = (run: () => void): void => void env.tasks.yield().then(run)
-      mesh = { generation, local: createLocalMesh({ ...options, exchanges, subtasks, later }) }
+      const groups = alignmentGroups(plan).length
+      const wanted = { ...options, exchanges, subtasks, groups, later }
+      mesh = { generation, local: createLocalMesh(wanted) }
     }
     return mesh.local.links(subtask)
   }

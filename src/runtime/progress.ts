@@ -11,6 +11,8 @@ export interface SliceProgress {
   readonly lag: number | undefined
   /** Source partitions that hold the watermark back, slowest first. */
   readonly holders: readonly string[]
+  /** Source partitions that wait for others because of `alignment`, some of them. */
+  readonly waiting: readonly string[]
   /** Of one subtask. */
   readonly activity?: SliceActivity
 }
@@ -34,5 +36,6 @@ export function mergeProgress(
     watermarkMs: watermarks.length === 0 ? undefined : slowest,
     lag: lags.length === 0 ? undefined : lags.reduce((total, lag) => total + lag, 0),
     holders: known.find(({ watermarkMs }) => watermarkMs === slowest)?.holders ?? [],
+    waiting: known.flatMap(({ waiting }) => waiting).slice(0, 3),
   }
 }

@@ -77,12 +77,14 @@ export class PartitionReading {
       first.request()
       return first.state === 'ready' ? first : undefined
     }
+    const { alignment } = this.#slice
+    alignment?.look()
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[(this.#next + i) % inputs.length]
       if (input === undefined) continue
       if (input.state === 'failed') throw input.error
       if (input.state === 'idle') input.request()
-      if (input.state !== 'ready') continue
+      if (input.state !== 'ready' || alignment?.holds(input)) continue
       this.#next = (this.#next + i + 1) % inputs.length
       return input
     }
@@ -133,6 +135,7 @@ export class PartitionReading {
     }
     env.host.crashPoint('source.position')
     this.#taken = undefined
+    this.#slice.alignment?.read(input)
     input.processed()
   }
 

@@ -9,9 +9,11 @@ import type { SubtaskReport } from '../checkpoint/messages.ts'
 import type { CheckpointStorage } from '../checkpoint/storage.ts'
 import type { Sink, SinkWriter, SourceHandle } from '../connectors/contract.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
+import { Standings, standingWords } from '../exchange/standings.ts'
 import type { Letter } from '../graph/letters.ts'
 import type { Plan } from '../graph/plan.ts'
 import { ActivityMeter } from './activity.ts'
+import { alignmentGroups, SourceAlignment } from './alignment.ts'
 import type { Arrival } from './arrival.ts'
 import { type BuiltParts, buildParts } from './build.ts'
 import type { BatchRows, Chain } from './chain.ts'
@@ -81,6 +83,8 @@ export class SliceParts {
   readonly ledger: LedgerCounter
   readonly snapshots: EpochSnapshots
   readonly meter: ActivityMeter
+  /** Where partitions are kept together in event time. */
+  readonly alignment: SourceAlignment | undefined
   readonly signal: () => void
   readonly inputs: PartitionInput[] = []
   /** Rows that an earlier life left in flight, by exchange. */
@@ -129,6 +133,12 @@ export class SliceParts {
     const { exchanges } = this.cuts
     this.partials = partialInputs(plan, exchanges, this.built, this.counters)
     this.meter = new ActivityMeter(this.stages.length, options.cell)
+    const groups = batch ? 0 : alignmentGroups(plan).length
+    if (groups > 0) {
+      const words = options.links?.standings ?? standingWords(groups, 1)
+      const standings = new Standings(words, subtask, subtasks)
+      this.alignment = new SourceAlignment(plan, this.built.originsOfSource, standings)
+    }
     const broken = (error: unknown): void => {
       this.broken ??= { error }
     }

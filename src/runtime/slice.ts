@@ -111,6 +111,7 @@ export class Slice {
           ?.holders()
           .slice(0, 3)
           .map((h) => h.channel) ?? [],
+      waiting: this.#slice.alignment?.waiting.slice(0, 3) ?? [],
       activity: this.#activity(),
     }
   }
@@ -236,7 +237,8 @@ export class Slice {
         ? restMsMax
         : this.#slice.clock.due - this.#slice.clock.nowMs()
     const crowded = this.#slice.stages.some((stage) => stage.crowded)
-    const ms = Math.max(1, Math.min(crowded ? crowdedMs : restMsMax, untilTimer))
+    const waits = crowded || this.#slice.alignment?.waits === true
+    const ms = Math.max(1, Math.min(waits ? crowdedMs : restMsMax, untilTimer))
     const sinceMs = this.#slice.env.clock.monoMs()
     const blocked = this.#slice.stages.some((stage) => stage.blocked)
     await new Promise<void>((resolve) => {
@@ -290,7 +292,7 @@ export class Slice {
 /** Longest rest while nothing happens; idle inputs and the wall clock are looked at so often. */
 const restMsMax = 100
 
-/** Longest rest while a slow receiver has enough to do: nobody says when it has less. */
+/** Longest rest while a slow receiver has enough to do, or a partition waits for others: nobody says when that is over. */
 const crowdedMs = 10
 
 /** While there is work, silent partitions are looked for so often. */

@@ -117,6 +117,26 @@ describe('methods of a stream add one step each', () => {
     expect(nodes[2]).toMatchObject({ name: 'time', idleAfter: 1_000, rejects: true })
   })
 
+  test('withEventTime keeps partitions together in a group with a name', () => {
+    const alignmentOf = (alignment: unknown): unknown => {
+      const time = { ...timeOfOrders, alignment } as typeof timeOfOrders
+      const [node] = stepsOf((orders) => orders.withEventTime(time).to('a', sink))
+      return node?.kind === 'event-time' ? node.alignment : undefined
+    }
+    expect(alignmentOf(undefined)).toBeUndefined()
+    expect(alignmentOf({ maxDrift: seconds(2) })).toEqual({ group: 'default', maxDrift: 2_000 })
+    expect(alignmentOf({ group: 'g', maxDrift: seconds(2) })).toMatchObject({ group: 'g' })
+    for (const wrong of [
+      7,
+      null,
+      {},
+      { maxDrift: 0 },
+      { maxDrift: '2s' },
+      { group: '', maxDrift: 9 },
+    ])
+      expect(() => alignmentOf(wrong)).toThrow()
+  })
+
   test('union keeps a schema that all inputs share', () => {
     const nodes = stepsOf((orders) => {
       orders.union(orders.filter(() => true)).to('same', sink)

@@ -130,4 +130,22 @@ export interface EventTime<Row> {
   readonly notAfter?: Timestamp
   /** A partition with nothing to read for this long stops holding the watermark back. Default 5 minutes. */
   readonly idleAfter?: Duration
+  /**
+   * Keeps partitions together in event time: one whose watermark is more than `maxDrift` ahead of the slowest of its group
+   * is not read until the others have come closer. Without it a fast partition fills windows and other state downstream
+   * that wait for the slow ones. Default: none waits.
+   *
+   * Members of a group are all partitions behind every step that names it, of one source or several, in all workers.
+   * Silent partitions (see `idleAfter`) and finished ones hold nobody back. A partition that waits is not silent. It is
+   * looked at between batches, so a partition can be ahead by `maxDrift` and one batch. Results do not change,
+   * only when they come. In batch mode partitions are read one after the other, and nothing waits. The step has to stand in
+   * front of every `keyBy` and of every step that gives rows to other workers (TM1313), where partitions are known.
+   * Flink has the same as FLIP-182 and FLIP-217.
+   */
+  readonly alignment?: {
+    /** Default: a group of all steps that name none. */
+    readonly group?: string
+    /** At least 1 ms. A good value is what a window of the job lasts, or a few minutes. */
+    readonly maxDrift: Duration
+  }
 }

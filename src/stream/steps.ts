@@ -9,7 +9,7 @@ import type { Sink } from '../connectors/contract.ts'
 import { functionOf } from '../expression/function.ts'
 import type { AggregateSpec } from '../graph/aggregate.ts'
 import type { PlanBuilder } from '../graph/builder.ts'
-import type { Input, OutputName, Partitioning, WindowNode } from '../graph/plan.ts'
+import type { Alignment, Input, OutputName, Partitioning, WindowNode } from '../graph/plan.ts'
 import type { Key, Schema } from '../schema/types.ts'
 import type { Aggregate, CountOptions } from './aggregate-types.ts'
 import { aggregate, aggregateSpec, count } from './aggregates.ts'
@@ -32,6 +32,8 @@ import type { Duration } from '../base/time.ts'
 /** Default of `idleAfter`. */
 const idleAfterDefault = minutes(5)
 const maxFutureDefault = days(1)
+/** Default of `alignment.group`. */
+const groupDefault = 'default'
 
 type Row = unknown
 type Fn = (row: Row) => unknown
@@ -267,6 +269,7 @@ class NodeStream {
     if (maxFuture !== 'unlimited') durationMs(maxFuture, 'maxFuture', 0)
     if (notAfter !== undefined && !Number.isFinite(notAfter))
       throw wrongArgument(`notAfter is ${String(notAfter)}, expected epoch milliseconds`)
+    const alignment = alignmentOf(time.alignment)
     const { builder, input, schema } = this.#origin
     // A step that rejects must be named, also when the program forgot it: the empty name is reported.
     return builder.add({
@@ -279,6 +282,7 @@ class NodeStream {
       maxFuture: maxFuture === 'unlimited' ? undefined : maxFuture,
       notAfter,
       idleAfter,
+      alignment,
       rejects,
       onError: undefined,
     })
@@ -551,4 +555,15 @@ function rowSchema(
 function valueSchema(options: ReduceOptions): Schema<unknown> | undefined {
   checkSchema(options.value, 'value of reduce')
   return options.value
+}
+
+function alignmentOf(asked: EventTime<never>['alignment']): Alignment | undefined {
+  if (asked === undefined) return undefined
+  if (typeof asked !== 'object' || asked === null)
+    throw wrongArgument(`alignment is ${typeName(asked)}, expected { maxDrift }`)
+  const { group = groupDefault, maxDrift } = asked
+  if (typeof group !== 'string' || group === '')
+    throw wrongArgument(`group of alignment is ${typeName(group)}, expected a name`)
+  durationMs(maxDrift, 'maxDrift of alignment', 1)
+  return { group, maxDrift }
 }

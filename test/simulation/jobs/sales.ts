@@ -33,6 +33,9 @@ export const sales: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       return { shop: random.u32() % sizes.keys, at: clock - behind, cents: random.u32() % 900 }
     })
   }
+  // In half of the jobs the sources wait for each other.
+  const drifts = [undefined, undefined, 1, 50]
+  const driftMs = drifts[random.stream('drift').u32() % drifts.length]
   const half = Math.ceil(sizes.records / 2)
   const [east, west, late] = [
     draw(half, disorderMs),
@@ -74,6 +77,7 @@ export const sales: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       const time = {
         timestamp: (sale: Sale) => timestamp(sale.at),
         maxOutOfOrderness: milliseconds(disorderMs),
+        ...(driftMs === undefined ? {} : { alignment: { maxDrift: milliseconds(driftMs) } }),
       }
       const timed = source('east').withEventTime(time).union(source('west').withEventTime(time))
       timed

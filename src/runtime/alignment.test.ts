@@ -1,0 +1,223 @@
+/** Partitions of one event time at different paces: with `alignment` none is far ahead, and results are the same. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from 'vitest'
+import { milliseconds, seconds, type Timestamp } from '../base/time.ts'
+import type { Source } from '../connectors/contract.ts'
+import { memorySink } from '../connectors/memory/memory-sink.ts'
+import { inlineExecutor } from '../execution.ts'
+import { createNodeEnv } from '../platform/node.ts'
+import { pipelineOn } from '../stream/pipeline.ts'
+import type { EventTime } from '../stream/process-types.ts'
+import { tumbling } from '../stream/window-assigners.ts'
+
+const env = createNodeEnv({ logLevel: 'error' })
+const folder = mkdtempSync(join(tmpdir(), 'alignment-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+const spanMs = 60_000
+const driftMs = 2_000
+const batchRows = 10
+
+interface Row {
+  readonly key: string
+  readonly at: number
+}
+
+/** A row every `everyMs` of event time, up to the end of the span or `endMs`; silent from `silentMs` on. */
+interface Pace {
+  readonly everyMs: number
+  readonly endMs?: number
+  readonly silentMs?: number
+}
+
+/** Where the partitions of some sources are in event time, by what was handed out. */
+class Places {
+  readonly at: Map<string, number> = new Map()
+  farthestMs = 0
+
+  /** A batch is asked for: how far its partition is ahead of the slowest. */
+  asked(name: string, counts: (other: string) => boolean): void {
+    const others = [...this.at].filter(([other]) => other !== name && counts(other))
+    const least = Math.min(...others.map(([, at]) => at))
+    const ahead = (this.at.get(name) ?? 0) - least
+    if (Number.isFinite(ahead)) this.farthestMs = Math.max(this.farthestMs, ahead)
+  }
+}
+
+/** Partitions by name; `places` is told what they hand out, and `open` lets silent ones go on. */
+function source(
+  paces: Readonly<Record<string, Pace>>,
+  places: Places,
+  open: { silent: boolean } = { silent: true },
+): Source<Row> {
+  const numberOf = (bytes: Uint8Array | undefined): number =>
+    bytes === undefined ? 0 : Number(new TextDecoder().decode(bytes))
+  const isOver = (name: string): boolean => {
+    const { endMs = spanMs, silentMs = endMs } = paces[name] ?? { everyMs: 1 }
+    return (places.at.get(name) ?? 0) >= Math.min(endMs, open.silent ? silentMs : endMs)
+  }
+  return {
+    role: 'source',
+    connector: 'paces',
+    describe: {},
+    schema: undefined,
+    bounded: true,
+    open: () =>
+      Promise.resolve({
+        partitions: () => Promise.resolve(Object.keys(paces)),
+        close: () => Promise.resolve(),
+        reader(name, position) {
+          const { everyMs, endMs = spanMs, silentMs = endMs } = paces[name]!
+          let at = numberOf(position)
+          places.at.set(name, at)
+          return Promise.resolve({
+            read() {
+              if (at >= endMs) return Promise.resolve('end' as const)
+              if (at >= silentMs && open.silent) return Promise.resolve('idle' as const)
+              places.asked(name, (other) => !isOver(other))
+              const rows: Row[] = []
+              for (; rows.length < batchRows && at < endMs; at += everyMs)
+                rows.push({ key: name, at })
+              places.at.set(name, at)
+              const locate = (i: number) => `${name} ${i}`
+              return Promise.resolve({ kind: 'rows' as const, rows, rejected: [], locate })
+            },
+            wait: (ms) => env.clock.sleep(Math.min(ms, 5)),
+            position: () => new TextEncoder().encode(String(at)),
+            close: () => Promise.resolve(),
+          })
+        },
+      }),
+  }
+}
+
+const paces = { fast: { everyMs: 100 }, slow: { everyMs: 7 }, other: { everyMs: 20 } }
+const aligned: Pick<EventTime<Row>, 'alignment'> = {
+  alignment: { maxDrift: milliseconds(driftMs) },
+}
+/** Beyond the drift: a batch that is processed, one that was read ahead, and one of what holds the others back. */
+const slackMs = (all: Readonly<Record<string, Pace>>): number =>
+  3 * batchRows * Math.max(...Object.values(all).map(({ everyMs }) => everyMs))
+
+function job(
+  sources: readonly Source<Row>[],
+  more: Pick<EventTime<Row>, 'alignment' | 'idleAfter'>,
+) {
+  const out = memorySink<unknown>()
+  const app = pipelineOn(inlineExecutor(() => env))('paces')
+  const [first, ...rest] = sources.map((one, i) =>
+    app.from(`rows-${i}`, one).withEventTime({
+      timestamp: (row) => row.at as Timestamp,
+      maxOutOfOrderness: milliseconds(0),
+      ...more,
+    }),
+  )
+  rest
+    .reduce((all, one) => all.union(one), first!)
+    .keyBy((row) => row.key)
+    .window(tumbling(seconds(1)))
+    .count('counts')
+    .dropLate('partitions are in order')
+    .to('out', out)
+  return { app, out }
+}
+
+const sorted = (rows: readonly unknown[]): readonly string[] =>
+  rows.map((row) => JSON.stringify(row)).sort()
+
+async function resultsOf(
+  all: Readonly<Record<string, Pace>>,
+  more: Parameters<typeof job>[1],
+  workers = 1,
+) {
+  const places = new Places()
+  const { app, out } = job([source(all, places)], more)
+  const { status } = await app.run({ state: mkdtempSync(join(folder, 'state-')), workers })
+  expect(status).toBe('finished')
+  return { results: sorted(out.records), places }
+}
+
+async function until(condition: () => boolean, what: string): Promise<void> {
+  for (let i = 0; !condition(); i++) {
+    if (i > 2_000) throw new Error(`never: ${what}`)
+    await env.clock.sleep(10)
+  }
+}
+
+describe('alignment', () => {
+  it('keeps partitions together that would drift apart', async () => {
+    const free = await resultsOf(paces, {})
+    expect(free.places.farthestMs).toBeGreaterThan(10 * driftMs)
+    for (const workers of [1, 2, 3]) {
+      const { results, places } = await resultsOf(paces, aligned, workers)
+      expect(results).toEqual(free.results)
+      expect(places.farthestMs).toBeGreaterThan(0)
+      expect(places.farthestMs).toBeLessThanOrEqual(driftMs + slackMs(paces))
+    }
+  })
+
+  it('works for several sources by the name of their group', async () => {
+    for (const group of [undefined, 'pair']) {
+      const places = new Places()
+      const both = [
+        source({ fast: { everyMs: 100 } }, places),
+        source({ slow: { everyMs: 9 } }, places),
+      ]
+      const alignment = { maxDrift: milliseconds(driftMs), ...(group && { group }) }
+      const { app } = job(both, { alignment })
+      await app.run({ state: mkdtempSync(join(folder, 'state-')), workers: 2 })
+      expect(places.farthestMs).toBeLessThanOrEqual(driftMs + slackMs(paces))
+    }
+  })
+
+  it.each([1, 2])('waits for nobody who has ended, with %i subtasks', async (workers) => {
+    const { results } = await resultsOf(
+      { fast: { everyMs: 100 }, slow: { everyMs: 7, endMs: 50 } },
+      aligned,
+      workers,
+    )
+    expect(results.length).toBeGreaterThan(spanMs / 1_000)
+  })
+
+  it.each([1, 2])('waits for nobody who is silent, with %i subtasks', async (workers) => {
+    const places = new Places()
+    const open = { silent: true }
+    const all = { fast: { everyMs: 100 }, slow: { everyMs: 7, silentMs: 50 } }
+    const { app } = job([source(all, places, open)], { ...aligned, idleAfter: milliseconds(300) })
+    const state = mkdtempSync(join(folder, 'state-'))
+    const running = await app.start({ state, workers })
+    await until(() => (places.at.get('fast') ?? 0) > driftMs, 'the fast partition has begun')
+    await env.clock.sleep(100)
+    // It waits before the slow one is taken for silent, and goes on then.
+    expect(places.at.get('fast')).toBeLessThanOrEqual(driftMs + slackMs(all))
+    await until(() => (places.at.get('fast') ?? 0) >= spanMs, 'the fast partition is through')
+    open.silent = false
+    expect((await running.finished).status).toBe('finished')
+  })
+
+  it.each([
+    [1, 2],
+    [3, 1],
+    [2, 3],
+  ])(
+    'goes on from a checkpoint in which somebody waits: %i subtasks, then %i',
+    async (first, then) => {
+      const free = await resultsOf(paces, {})
+      const places = new Places()
+      const open = { silent: true }
+      const held = { ...paces, slow: { ...paces.slow, silentMs: 10_000 } }
+      const state = mkdtempSync(join(folder, 'state-'))
+      const before = job([source(held, places, open)], aligned)
+      const running = await before.app.start({ state, workers: first })
+      await until(() => (places.at.get('fast') ?? 0) > 10_000 + driftMs, 'the fast partition waits')
+      await running.stop()
+      const again = new Places()
+      const after = job([source(paces, again)], aligned)
+      expect((await after.app.run({ state, workers: then })).status).toBe('finished')
+      expect(sorted([...before.out.records, ...after.out.records])).toEqual(free.results)
+      expect(again.farthestMs).toBeLessThanOrEqual(driftMs + slackMs(paces))
+    },
+  )
+})
