@@ -101,9 +101,10 @@ describe('fileSink', () => {
     const rows = [
       { a: 'x,"y"\nz', b: -0, c: true },
       { a: undefined, b: 1n, c: { d: 1 } },
+      { a: new Date(0), b: new Uint8Array([1, 2]), c: ['x'] },
     ]
     expect(await write(sink, rows, undefined, '.csv')).toEqual([
-      'a,b,c\n"x,""y""\nz",0,true\n,1,"{""d"":1}"\n',
+      'a,b,c\n"x,""y""\nz",0,true\n,1,"{""d"":1}"\n1970-01-01T00:00:00.000Z,AQI=,"[""x""]"\n',
     ])
     await expect(write(sink, [{ a: '\ud800' }])).rejects.toThrow('surrogate')
     await expect(write(sink, [{ b: Number.NaN }])).rejects.toThrow('b is NaN')

@@ -1,4 +1,7 @@
-/** Rows as CSV records by RFC 4180, with LF. A missing value is an empty one; nested values are JSON text. */
+/**
+ * Rows as CSV records by RFC 4180, with LF. A missing value is an empty one; dates and bytes are the text that they are in
+ * JSON, and nested values are JSON text.
+ */
 import { readField, toPlain } from '../../schema/row.ts'
 import { isWellFormed } from '../../schema/text.ts'
 import { type JsonPrintOptions, notPrintable, printJson } from './json-print.ts'
@@ -46,10 +49,15 @@ function printCell(
     case 'undefined':
       return ''
     case 'object':
-      return value === null ? '' : quoted(printJson(value, options), delimiter)
+      return value === null ? '' : quoted(withoutQuotes(printJson(value, options)), delimiter)
     default:
       throw notPrintable(column, `a ${typeof value}`)
   }
+}
+
+/** A date, or bytes, is a text in JSON: its cell holds the text and not the JSON of it. */
+function withoutQuotes(json: string): string {
+  return json.startsWith('"') ? String(JSON.parse(json)) : json
 }
 
 function quoted(text: string, delimiter: string): string {
