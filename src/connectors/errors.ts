@@ -153,7 +153,7 @@ export const connectorErrors = defineErrors({
     kind: 'fatal',
     title: 'a prepared result file is missing or damaged',
     remedy:
-      'Restore the output directory from a copy, or restart from an older checkpoint with a new one.',
+      'Use the output directory of the former start, restore it from a copy, or restart from an older checkpoint with a new one.',
   },
   outputDiskFull: {
     code: 'TM1733',

@@ -156,16 +156,40 @@ async function openSource(
   })
   slice.handles.set(node.id, handle)
   const names = new Set([node.name, node.was])
-  const positions = snapshots.flatMap((s) => s.positions).filter((p) => names.has(p.source))
+  const positions = new Map(
+    snapshots
+      .flatMap((s) => s.positions)
+      .filter((p) => names.has(p.source))
+      .map(({ partition, position }) => [partition, position]),
+  )
   const partitions = await handle.partitions()
+  if (slice.options.subtask === 0) warnOfLost(slice, node, positions, new Set(partitions))
   for (const [index, partition] of partitions.entries()) {
     if (index % slice.options.subtasks !== slice.options.subtask) continue
-    const position = positions.find((p) => p.partition === partition)?.position
+    const position = positions.get(partition)
     const reader = await handle.reader(partition, position)
     const input = new PartitionInput(node, partition, index, reader, position, () => slice.signal())
     slice.inputs.push(input)
     for (const origin of slice.built.originsOfSource.get(node.id) ?? []) origin.open(input.channel)
   }
+}
+
+const lostShownMax = 5
+
+/** Who leaves a file out that was not read to its end should know of it; who renames one should, too. */
+function warnOfLost(
+  { env }: SliceParts,
+  { name }: SourceNode,
+  before: ReadonlyMap<string, unknown>,
+  now: ReadonlySet<string>,
+): void {
+  const lost = [...before.keys()].filter((partition) => !now.has(partition))
+  if (lost.length === 0) return
+  env.host.log('warn', 'partitions are left out: what was not read of them is not read any more', {
+    source: name,
+    count: lost.length,
+    partitions: lost.slice(0, lostShownMax).join(', '),
+  })
 }
 
 /** Event-time steps behind an exchange take its senders for partitions. */

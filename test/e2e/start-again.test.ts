@@ -51,6 +51,18 @@ test('other parameters are refused with their names, and taken with --accept-par
   expect(counts(place)).toEqual(expectedCounts(idsUpTo(rows)))
 })
 
+test('a file that is not named any more is left with a warning, and a new one is read', async () => {
+  using place = placeWithRows(rows)
+  await stopInTheMiddle(place)
+  const next = join(place.folder, 'next.csv')
+  const before = counts(place).length
+  writeFileSync(next, rowsText(rows, rows + 10))
+  const end = await runHurt(place, { params: { input: next }, more: ['--accept-params'] })
+  expect(end.exitCode).toBe(0)
+  expect(end.stderr).toMatch(/"partitions":"[^"]*rows\.csv".*partitions are left out/)
+  expect(counts(place)).toHaveLength(before + 10)
+})
+
 test('fresh state and a filled output are refused with the remedy; nothing in the output changes', async () => {
   using place = placeWithRows(100)
   expect((await runHurt(place)).exitCode).toBe(0)
