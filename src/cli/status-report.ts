@@ -8,6 +8,7 @@ import {
   type SubtaskLoad,
 } from '../runtime/bottleneck.ts'
 import type { RunningJob } from '../runtime/job.ts'
+import type { SliceProgress } from '../runtime/progress.ts'
 
 export type StatusReport = ReturnType<typeof statusReport>
 
@@ -38,6 +39,7 @@ export function statusReport(
       stage,
       where: at,
       waiting: own?.waiting,
+      slowest: own?.slowest,
       now,
       before: earlier && earlier.aliveMs < now.aliveMs ? earlier : undefined,
     }
@@ -56,7 +58,7 @@ export function statusReport(
       queues: now.fills.map((one) => ({ ...one, fill: round(one.fill) })),
       watermarkMs: own?.watermarkMs,
       heldBackBy: own?.holders,
-      waitingForOthers: own?.waiting,
+      waitingForOthers: waits(own, progress),
       keys: now.keys,
       hotKeys: now.hotKeys.map((one) => ({ ...one, share: round(one.share) })),
     }
@@ -77,10 +79,18 @@ export function statusReport(
     watermarkMs: progress?.watermarkMs,
     heldBackBy: progress?.holders,
     heldBackForMs: heldMs,
-    waitingForOthers: progress?.waiting,
+    waitingForOthers: waits(progress, progress),
     bottleneck: starting === undefined ? bottleneckOf(loads) : hangText(...starting),
     subtasks: known,
   }
+}
+
+/** Who waits, and for whom. */
+function waits(own: SliceProgress | undefined, job: SliceProgress | undefined) {
+  return own?.waiting.map((one) => ({
+    ...one,
+    waitsFor: job?.slowest.find(({ group }) => group === one.group)?.partition,
+  }))
 }
 
 function round(share: number): number {

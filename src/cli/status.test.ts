@@ -77,10 +77,17 @@ await app.run()
   folder.file('aligned.ts', text)
   const running = folder.start('run', 'aligned.ts', '--state', 'aligned', '--workers', '2')
   try {
-    const wanted = /^partition numbers\/0 is ahead in event time and waits/
+    const wanted = /^partition numbers\/0 is [\d.]+ s ahead in event time and waits for numbers\/1 /
     expect(await bottleneck('aligned', wanted)).toMatch(wanted)
     const told = lastObject(await folder.run('status', '--state', 'aligned', '--json'))
-    expect(told['waitingForOthers']).toEqual(['numbers/0'])
+    expect(told['waitingForOthers']).toEqual([
+      {
+        partition: 'numbers/0',
+        group: 'default',
+        aheadMs: expect.any(Number),
+        waitsFor: 'numbers/1',
+      },
+    ])
   } finally {
     await kill(running)
   }

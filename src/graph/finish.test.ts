@@ -251,6 +251,13 @@ describe('a plan is refused', () => {
         .to('a', sink),
     )
     expect(held.code).toBe('no error')
+    const twice = failureOf((orders) => {
+      for (const group of ['one', 'two'])
+        orders
+          .withEventTime({ ...time, alignment: { group, maxDrift: seconds(1) } })
+          .to(group, sink)
+    })
+    expect(twice).toMatchObject({ code: 'TM1313', message: expect.stringContaining('one group') })
   })
 
   test('when it was put together by hand and does not hold', () => {

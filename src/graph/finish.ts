@@ -201,19 +201,41 @@ function checkTime(nodes: readonly PlanNode[]): void {
   }
 }
 
-/** Partitions wait where they are read, so a step that aligns them must see them: nothing between it and its sources may mix them. */
+/**
+ * Partitions wait where they are read, so a step that aligns them must see them: nothing between it and its sources may mix
+ * them. A source is in one group, else two of its partitions could wait for each other, each in another one.
+ */
 function checkAlignment(nodes: readonly PlanNode[]): void {
   const mixed: boolean[] = []
+  const sources: (readonly number[])[] = []
+  const groupOf = new Map<number, string>()
   for (const node of nodes) {
     const behind = node.inputs.some((input) => mixed[input.node] === true)
-    if (node.kind === 'event-time' && node.alignment !== undefined && behind) {
-      throw problem(
-        graphErrors.optionInvalid,
-        `alignment of ${describeNode(node)} has no partitions to align: rows changed hands before it. Give times in front of keyBy, of rebalance and its like, and of steps with state`,
-        node,
-      )
+    const from =
+      node.kind === 'source' ? [node.id] : node.inputs.flatMap((input) => sources[input.node] ?? [])
+    if (node.kind === 'event-time' && node.alignment !== undefined) {
+      if (behind) {
+        throw problem(
+          graphErrors.optionInvalid,
+          `alignment of ${describeNode(node)} has no partitions to align: rows changed hands before it. Give times in front of keyBy, of rebalance and its like, and of steps with state`,
+          node,
+        )
+      }
+      const { group } = node.alignment
+      for (const source of from) {
+        const other = groupOf.get(source) ?? group
+        if (other !== group) {
+          throw problem(
+            graphErrors.optionInvalid,
+            `alignment of ${describeNode(node)} puts ${describeNode(nodes[source]!)} into group ${quote(group)}, and it is in ${quote(other)} already: a source is in one group`,
+            node,
+          )
+        }
+        groupOf.set(source, group)
+      }
     }
     mixed.push(behind || mixes(node))
+    sources.push([...new Set(from)])
   }
 }
 

@@ -39,6 +39,31 @@ describe('the sentence', () => {
     ['a slow sink', [load({ sinkMs: { out: 800 } })], 'sink "out" is slow'],
     ['no load', [load({ idleMs: 900 })], 'waits for input'],
     [
+      'partitions that wait for one of another subtask',
+      [
+        load(
+          { idleMs: 900 },
+          {
+            waiting: [
+              { partition: 'rows/b', group: 'both', aheadMs: 90_000 },
+              { partition: 'rows/c', group: 'both', aheadMs: 630_000 },
+            ],
+            slowest: [{ partition: 'rows/b', group: 'both', watermarkMs: 700_000 }],
+          },
+        ),
+        load(
+          { idleMs: 900 },
+          { slowest: [{ partition: 'rows/a', group: 'both', watermarkMs: 1_000 }] },
+        ),
+      ],
+      'partition rows/c is 630.0 s ahead in event time and waits for rows/a (alignment group both)',
+    ],
+    [
+      'a busy subtask, whoever waits',
+      [load({ stageMs: [50, 900] }, { waiting: [{ partition: 'rows/b', group: 'both' }] })],
+      'process "slow"',
+    ],
+    [
       'a hot key',
       [
         load({ idleMs: 800 }),

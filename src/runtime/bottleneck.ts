@@ -1,8 +1,11 @@
 /**
  * One sentence on what limits a job, from two pictures of its subtasks. Looked for in this order: a thread that says
- * nothing, a key that is much of the input, a sink that everybody waits for, the busiest steps.
+ * nothing, a sink that everybody waits for, partitions that wait for slower ones while nobody is busy, a key that is much of the
+ * input, the busiest steps.
  */
 import type { SliceActivity } from './activity.ts'
+import type { AlignmentWait, SlowestPartition } from './alignment.ts'
+import { slowestOf } from './progress.ts'
 
 export interface SubtaskLoad {
   readonly subtask: number
@@ -13,7 +16,9 @@ export interface SubtaskLoad {
   /** What a silent subtask does not come back from, read off its stack. */
   readonly where?: string | undefined
   /** Partitions with rows that wait for others because of `alignment`. */
-  readonly waiting?: readonly string[] | undefined
+  readonly waiting?: readonly AlignmentWait[] | undefined
+  /** The partitions of this subtask that others may wait for. */
+  readonly slowest?: readonly SlowestPartition[] | undefined
   readonly now: SliceActivity
   /** An earlier picture; the beginning of its life when absent. */
   readonly before: SliceActivity | undefined
@@ -70,10 +75,12 @@ export function bottleneckOf(loads: readonly SubtaskLoad[]): string {
   if (slowSink !== undefined && slowSink[1] >= notable && slowSink[1] >= shares.busy)
     return `sink "${slowSink[0]}" is slow: ${percent(slowSink[1])} of the time is spent waiting for it`
   if (shares.busy < notable) {
-    const [ahead] = loads.flatMap(({ waiting }) => waiting ?? [])
-    return ahead === undefined
+    const [wait] = loads
+      .flatMap(({ waiting }) => waiting ?? [])
+      .toSorted((a, b) => (b.aheadMs ?? 0) - (a.aheadMs ?? 0))
+    return wait === undefined
       ? 'nothing is at its limit: the job waits for input'
-      : `partition ${ahead} is ahead in event time and waits for the others of its group`
+      : waitText(wait, slowestOf(loads.flatMap(({ slowest }) => slowest ?? [])))
   }
   const [key] = now.hotKeys
   if (loads.length > 1 && key !== undefined && key.share >= hot)
@@ -82,6 +89,16 @@ export function bottleneckOf(loads: readonly SubtaskLoad[]): string {
   if ((shares.stages[stage] ?? 0) < shares.busy / 2)
     return `subtask ${subtask} is ${percent(shares.busy)} busy, mostly outside of the steps: reading, exchanging, checkpoints`
   return `subtask ${subtask} is ${percent(shares.busy)} busy in ${stepsText(now, stage)}`
+}
+
+function waitText(
+  { partition, group, aheadMs }: AlignmentWait,
+  slowest: readonly SlowestPartition[],
+): string {
+  const ahead = aheadMs === undefined ? 'is ahead' : `is ${(aheadMs / 1000).toFixed(1)} s ahead`
+  // Pictures of subtasks are of different moments: it may have come from somewhere else meanwhile.
+  const other = slowest.find((one) => one.group === group && one.partition !== partition)
+  return `partition ${partition} ${ahead} in event time and waits for ${other?.partition ?? 'the others'} (alignment group ${group})`
 }
 
 export function hangText(subtask: number, silentMs: number, from: string): string {

@@ -95,15 +95,12 @@ export class EventTimeOrigin {
     this.#sealed = true
   }
 
-  /** The least watermark of the channels that count; +Infinity when none does. */
-  get least(): number {
-    return Math.min(this.#others, this.reached)
-  }
-
-  /** The watermark of the current channel; +Infinity when it does not count. */
-  get reached(): number {
-    if (this.#current?.state !== 'active') return Number.POSITIVE_INFINITY
-    return this.max === timestampMin ? timestampMin : this.max - this.lag
+  /** Where a channel stands; undefined when it does not hold time back and only those are `active` that do. */
+  watermarkOf(channel: string, active: boolean): number | undefined {
+    const found = this.#byId.get(channel)
+    if (found === undefined || (active && found.state !== 'active')) return undefined
+    const max = found === this.#current ? this.max : found.max
+    return max === timestampMin ? timestampMin : max - this.lag
   }
 
   /** What a channel from another subtask says: its watermark after the rows so far. Only where `lag` is 0. */

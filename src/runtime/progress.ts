@@ -1,4 +1,5 @@
 import type { SliceActivity } from './activity.ts'
+import type { AlignmentWait, SlowestPartition } from './alignment.ts'
 
 /** What a subtask is doing, for people; plain data. */
 export interface SliceProgress {
@@ -12,9 +13,17 @@ export interface SliceProgress {
   /** Source partitions that hold the watermark back, slowest first. */
   readonly holders: readonly string[]
   /** Source partitions that wait for others because of `alignment`, some of them. */
-  readonly waiting: readonly string[]
+  readonly waiting: readonly AlignmentWait[]
+  /** By group of `alignment`, the partition that others would wait for. */
+  readonly slowest: readonly SlowestPartition[]
   /** Of one subtask. */
   readonly activity?: SliceActivity
+}
+
+/** The slowest partition of each group. */
+export function slowestOf(all: readonly SlowestPartition[]): readonly SlowestPartition[] {
+  const sorted = all.toSorted((a, b) => a.watermarkMs - b.watermarkMs)
+  return sorted.filter(({ group }, i) => i === sorted.findIndex((one) => one.group === group))
 }
 
 /** The job as a whole, from what its subtasks have said; `undefined` until one has. */
@@ -37,5 +46,6 @@ export function mergeProgress(
     lag: lags.length === 0 ? undefined : lags.reduce((total, lag) => total + lag, 0),
     holders: known.find(({ watermarkMs }) => watermarkMs === slowest)?.holders ?? [],
     waiting: known.flatMap(({ waiting }) => waiting).slice(0, 3),
+    slowest: slowestOf(known.flatMap((one) => one.slowest)),
   }
 }

@@ -135,7 +135,6 @@ export class PartitionReading {
     }
     env.host.crashPoint('source.position')
     this.#taken = undefined
-    this.#slice.alignment?.read(input)
     input.processed()
   }
 

@@ -137,7 +137,7 @@ export class SliceParts {
     if (groups > 0) {
       const words = options.links?.standings ?? standingWords(groups, 1)
       const standings = new Standings(words, subtask, subtasks)
-      this.alignment = new SourceAlignment(plan, this.built.originsOfSource, standings)
+      this.alignment = new SourceAlignment(plan, this.built.originsOfSource, this.inputs, standings)
     }
     const broken = (error: unknown): void => {
       this.broken ??= { error }

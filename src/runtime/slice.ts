@@ -111,7 +111,8 @@ export class Slice {
           ?.holders()
           .slice(0, 3)
           .map((h) => h.channel) ?? [],
-      waiting: this.#slice.alignment?.waiting.slice(0, 3) ?? [],
+      waiting: this.#slice.alignment?.waiting().slice(0, waitsTold) ?? [],
+      slowest: this.#slice.alignment?.slowest() ?? [],
       activity: this.#activity(),
     }
   }
@@ -288,6 +289,9 @@ export class Slice {
     }
   }
 }
+
+/** Partitions that wait for others, of each subtask. */
+const waitsTold = 3
 
 /** Longest rest while nothing happens; idle inputs and the wall clock are looked at so often. */
 const restMsMax = 100

@@ -139,7 +139,8 @@ export interface EventTime<Row> {
    * Silent partitions (see `idleAfter`) and finished ones hold nobody back. A partition that waits is not silent. It is
    * looked at between batches, so a partition can be ahead by `maxDrift` and one batch. Results do not change,
    * only when they come. In batch mode partitions are read one after the other, and nothing waits. The step has to stand in
-   * front of every `keyBy` and of every step that gives rows to other workers (TM1313), where partitions are known.
+   * front of every `keyBy` and of every step that gives rows to other workers (TM1313), where partitions are known. A source
+   * whose records reach several such steps is in one group (TM1313), by the largest of its watermarks.
    * Flink has the same as FLIP-182 and FLIP-217.
    */
   readonly alignment?: {
