@@ -24,13 +24,14 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
   ): { job: RunningJob; settled: Promise<JobResult> } => {
     const env = envOf()
     const params = Object.fromEntries(currentHost()?.params ?? [])
+    const stateDirectory = options.state ?? `.tidemill/${plan.job}`
     const job = startJob({
       env,
       job: plan.job,
       description: describeJob(plan, params),
       host: inlineHost(env, plan),
       mode: options.mode ?? 'stream',
-      stateDirectory: options.state ?? `.tidemill/${plan.job}`,
+      stateDirectory,
       intervalMs: options.checkpointInterval ?? intervalMsDefault,
       alignedMs: options.alignedCheckpointTimeout,
       acceptParameters: false,
@@ -43,7 +44,15 @@ export function inlineExecutor(envOf: () => Env): JobExecutor {
     if (signal?.aborted) job.stop()
     signal?.addEventListener('abort', onAbort)
     const settled = job.outcome
-      .then((outcome) => resultOf(plan.job, outcome))
+      .then((outcome) => {
+        // A program that prints nothing the second time would be a riddle.
+        if (outcome.status === 'already-finished')
+          env.host.log(
+            'warn',
+            `${plan.job} has finished before; remove ${stateDirectory} and the output to run it again`,
+          )
+        return resultOf(plan.job, outcome)
+      })
       .finally(() => {
         release()
         signal?.removeEventListener('abort', onAbort)

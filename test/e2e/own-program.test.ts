@@ -48,10 +48,16 @@ test.each([
       const file = join(folder, 'program.mjs')
       writeFileSync(file, program(how))
       const tsx = pathToFileURL(join(root, 'node_modules/tsx/dist/loader.mjs')).href
-      const { stdout } = await promisify(execFile)(process.execPath, ['--import', tsx, file], {
-        cwd: folder,
+      const run = () =>
+        promisify(execFile)(process.execPath, ['--import', tsx, file], { cwd: folder })
+      expect(await run()).toMatchObject({
+        stdout: expect.stringContaining('"count":1'),
+        stderr: '',
       })
-      expect(stdout).toContain('"count":1')
+      expect(await run()).toMatchObject({
+        stdout: '',
+        stderr: expect.stringContaining('own has finished before; remove state'),
+      })
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
