@@ -106,10 +106,17 @@ function job(
   more: Pick<EventTime<Row>, 'alignment' | 'idleAfter'>,
 ) {
   const out = memorySink<unknown>()
+  /** Windows that have a row and have not closed. */
+  const open = new Set<string>()
+  const most = { open: 0 }
   const app = pipelineOn(inlineExecutor(() => env))('paces')
   const [first, ...rest] = sources.map((one, i) =>
     app.from(`rows-${i}`, one).withEventTime({
-      timestamp: (row) => row.at as Timestamp,
+      timestamp: (row) => {
+        open.add(`${row.key} ${Math.floor(row.at / 1_000)}`)
+        most.open = Math.max(most.open, open.size)
+        return row.at as Timestamp
+      },
       maxOutOfOrderness: milliseconds(0),
       ...more,
     }),
@@ -120,8 +127,12 @@ function job(
     .window(tumbling(seconds(1)))
     .count('counts')
     .dropLate('partitions are in order')
+    .map((counted) => {
+      open.delete(`${counted.key} ${counted.window.start / 1_000}`)
+      return counted
+    })
     .to('out', out)
-  return { app, out }
+  return { app, out, most }
 }
 
 const sorted = (rows: readonly unknown[]): readonly string[] =>
@@ -133,10 +144,10 @@ async function resultsOf(
   workers = 1,
 ) {
   const places = new Places()
-  const { app, out } = job([source(all, places)], more)
+  const { app, out, most } = job([source(all, places)], more)
   const { status } = await app.run({ state: mkdtempSync(join(folder, 'state-')), workers })
   expect(status).toBe('finished')
-  return { results: sorted(out.records), places }
+  return { results: sorted(out.records), places, open: most.open }
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -150,8 +161,11 @@ describe('alignment', () => {
   it('keeps partitions together that would drift apart', async () => {
     const free = await resultsOf(paces, {})
     expect(free.places.farthestMs).toBeGreaterThan(10 * driftMs)
+    expect(free.open).toBeGreaterThan(40)
     for (const workers of [1, 2, 3]) {
-      const { results, places } = await resultsOf(paces, aligned, workers)
+      const { results, places, open } = await resultsOf(paces, aligned, workers)
+      // Of three partitions, each with those of the drift, of the slack and at both ends.
+      expect(open).toBeLessThanOrEqual(3 * (driftMs + slackMs(paces) + 2_000) * 1e-3)
       expect(results).toEqual(free.results)
       expect(places.farthestMs).toBeGreaterThan(0)
       expect(places.farthestMs).toBeLessThanOrEqual(driftMs + slackMs(paces))

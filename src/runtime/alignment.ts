@@ -45,6 +45,15 @@ interface Members {
   readonly maxDrift: number
 }
 
+/** Where a partition was after its last batch. */
+interface Place {
+  readonly partition: string
+  readonly members: Members
+  at: number
+  /** The same as far as it holds back others: +Infinity when it is idle or has ended. */
+  counts: number
+}
+
 export class SourceAlignment {
   readonly #standings: Standings
   readonly #names: readonly string[]
@@ -52,8 +61,9 @@ export class SourceAlignment {
   readonly #membersOf: ReadonlyMap<number, Members>
   /** By group: where its slowest partition is, here or elsewhere. */
   readonly #least: Float64Array
-  /** By group: the same of this subtask only. */
-  readonly #own: Float64Array
+  readonly #places: Map<PartitionInput, Place> = new Map()
+  /** By group. */
+  readonly #placesOf: readonly Place[][]
   /** Partitions with rows that waited when they were looked at last. */
   readonly #waiting: Set<PartitionInput> = new Set()
 
@@ -85,7 +95,7 @@ export class SourceAlignment {
     this.#inputs = inputs
     this.#membersOf = membersOf
     this.#least = new Float64Array(this.#names.length)
-    this.#own = new Float64Array(this.#names.length)
+    this.#placesOf = this.#names.map(() => [])
   }
 
   /** Whether a partition with rows waits now. */
@@ -96,56 +106,80 @@ export class SourceAlignment {
   /** Partitions that wait, and for how much of event time. */
   waiting(): readonly AlignmentWait[] {
     return [...this.#waiting].flatMap((input) => {
-      const members = this.#membersOf.get(input.source)
-      if (members === undefined) return []
-      const least = this.#least[members.group] ?? timestampMin
-      const group = this.#names[members.group] ?? ''
+      const place = this.#places.get(input)
+      if (place === undefined) return []
+      const least = this.#least[place.members.group] ?? timestampMin
+      const group = this.#names[place.members.group] ?? ''
       const known = least > timestampMin && least < Number.POSITIVE_INFINITY
-      const aheadMs = farthest(members, input, false) - least
-      return [{ partition: input.channel, group, ...(known ? { aheadMs } : {}) }]
+      return [{ partition: input.channel, group, ...(known ? { aheadMs: place.at - least } : {}) }]
     })
   }
 
   /** By group, whom this subtask would have others wait for. */
   slowest(): readonly SlowestPartition[] {
-    return this.#names.flatMap((group, index) => {
-      const places = this.#inputs.flatMap((input) => {
-        const members = this.#membersOf.get(input.source)
-        if (members?.group !== index) return []
-        const watermarkMs = farthest(members, input, true)
-        return Number.isFinite(watermarkMs)
-          ? [{ partition: input.channel, group, watermarkMs }]
-          : []
-      })
-      return places.sort((a, b) => a.watermarkMs - b.watermarkMs).slice(0, 1)
-    })
+    return this.#placesOf.flatMap((places, group) =>
+      places
+        .filter(({ counts }) => counts < Number.POSITIVE_INFINITY)
+        .sort((a, b) => a.counts - b.counts)
+        .slice(0, 1)
+        .map(({ partition, counts }) => ({
+          partition,
+          group: this.#names[group] ?? '',
+          watermarkMs: counts,
+        })),
+    )
   }
 
-  /** Tells the other subtasks how far this one is, and hears how far they are. */
+  /** All partitions, when some may have become idle or have ended. */
   look(): void {
-    this.#own.fill(Number.POSITIVE_INFINITY)
-    for (const input of this.#inputs) {
-      const members = this.#membersOf.get(input.source)
-      if (members === undefined) continue
-      const place = farthest(members, input, true)
-      if (place < this.#own[members.group]!) this.#own[members.group] = place
-    }
-    for (let group = 0; group < this.#own.length; group++) {
-      this.#standings.tell(group, this.#own[group]!)
-      this.#least[group] = this.#standings.least(group)
-    }
+    for (const input of this.#inputs) this.#place(input)
+    for (let group = 0; group < this.#least.length; group++) this.#tell(group)
   }
 
-  /** Whether a partition that has rows is not to be read yet, as of the last look. */
+  /** A batch of this partition was processed. */
+  read(input: PartitionInput): void {
+    const place = this.#place(input)
+    if (place !== undefined) this.#tell(place.members.group)
+  }
+
+  /** How far the other subtasks are. */
+  hear(): void {
+    if (this.#places.size === 0) this.look()
+    for (let group = 0; group < this.#least.length; group++)
+      this.#least[group] = this.#standings.least(group)
+  }
+
+  /** Whether a partition that has rows is not to be read yet, as of what was heard last. */
   holds(input: PartitionInput): boolean {
-    const members = this.#membersOf.get(input.source)
-    if (members === undefined) return false
-    if (this.#least[members.group]! >= farthest(members, input, false) - members.maxDrift) {
-      this.#waiting.delete(input)
+    const place = this.#places.get(input)
+    if (place === undefined) return false
+    const { group, maxDrift } = place.members
+    if (this.#least[group]! >= place.at - maxDrift) {
+      if (this.#waiting.size > 0) this.#waiting.delete(input)
       return false
     }
     this.#waiting.add(input)
     return true
+  }
+
+  #place(input: PartitionInput): Place | undefined {
+    let place = this.#places.get(input)
+    if (place === undefined) {
+      const members = this.#membersOf.get(input.source)
+      if (members === undefined) return undefined
+      place = { partition: input.channel, members, at: timestampMin, counts: timestampMin }
+      this.#places.set(input, place)
+      this.#placesOf[members.group]?.push(place)
+    }
+    place.at = farthest(place.members, input, false)
+    place.counts = farthest(place.members, input, true)
+    return place
+  }
+
+  #tell(group: number): void {
+    let least = Number.POSITIVE_INFINITY
+    for (const { counts } of this.#placesOf[group] ?? []) if (counts < least) least = counts
+    this.#standings.tell(group, least)
   }
 }
 

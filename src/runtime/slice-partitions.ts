@@ -78,7 +78,7 @@ export class PartitionReading {
       return first.state === 'ready' ? first : undefined
     }
     const { alignment } = this.#slice
-    alignment?.look()
+    alignment?.hear()
     for (let i = 0; i < inputs.length; i++) {
       const input = inputs[(this.#next + i) % inputs.length]
       if (input === undefined) continue
@@ -135,6 +135,7 @@ export class PartitionReading {
     }
     env.host.crashPoint('source.position')
     this.#taken = undefined
+    this.#slice.alignment?.read(input)
     input.processed()
   }
 
@@ -178,6 +179,7 @@ export class PartitionReading {
           }
         }
       }
+      this.#slice.alignment?.look()
     } catch (error) {
       this.#slice.policies.failed(this.#slice.chain?.current(), error, -1)
     }
