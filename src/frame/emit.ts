@@ -121,7 +121,7 @@ function emitFrameClass(columns: Columns, constant: (value: unknown) => Code): C
     const rows = columns.rows === 'variant' ? code`f.${name('r', column.part)}` : code`f.length`
     methods.push(code`${name('t', k)}() {
 const h = this.${name('h', k)}
-return h === undefined ? this.${name('h', k)} = ${constant(outOfLine)}(heaps, ${openers.length}, this) : h
+return h === undefined ? this.${name('h', k)} = ${constant(outOfLine)}(heaps, ${openers.length}, this, undefined) : h
 }`)
     openers.push(
       code`f => ${constant(openHeap)}(f.u8, f.${name('p', k)}, f.${name('b', k)}, f.i32[f.${name('o', k)} + ${rows}], f.${name('a', k)})`,

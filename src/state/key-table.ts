@@ -17,6 +17,7 @@
  * 1, 1n, '1' and true are different keys; -0 is 0. Texts are copied on insertion, so that none keeps a frame alive.
  */
 import { assert } from '../base/assert.ts'
+import { outOfLine } from '../base/out-of-line.ts'
 import { TidemillError } from '../base/errors.ts'
 import { schemaErrors } from '../schema/errors.ts'
 import { checkKey } from '../schema/key.ts'
@@ -49,6 +50,11 @@ export class KeyTable {
   size = 0
   /** Slots are below this; equal to `size` until a key is removed. */
   slotEnd = 0
+  /**
+   * Every tuple is two numbers and lies in the arena where its slot says: a look-up compares it without asking what and
+   * where it is, which are two cache lines more.
+   */
+  pairsOnly = true
   private index: Int32Array
   private mask: number
   private shift: number
@@ -97,7 +103,7 @@ export class KeyTable {
           this.inserted = false
           return entry - 1
         }
-      } else if (entry === 0) return this.insertNumber(tag, tag, integer, at)
+      } else if (entry === 0) return outOfLine(insertions, newInteger, this, tag)
       at = (at + 2) & mask
     }
   }
@@ -107,7 +113,7 @@ export class KeyTable {
     if (typeof key === 'number') return this.numberSlot(key)
     if (typeof key === 'string') {
       const slot = this.texts.get(key)
-      if (slot === undefined) return this.insertText(key)
+      if (slot === undefined) return outOfLine(insertions, newText, this, key)
       this.inserted = false
       return slot
     }
@@ -155,6 +161,14 @@ export class KeyTable {
     }
   }
 
+  /** Puts the two numbers of a slot to `firsts` and `seconds`; false when not all keys are such. */
+  pairAt(slot: number, firsts: Key[], seconds: Key[], to: number): boolean {
+    if (!this.pairsOnly || this.kinds[slot] !== tuple) return false
+    firsts[to] = this.tuples!.firstOf(slot)
+    seconds[to] = this.tuples!.secondOf(slot)
+    return true
+  }
+
   /** The slot that the next new key will get. */
   nextSlot(): number {
     return this.freeSlots.length > 0 ? this.freeSlots[this.freeSlots.length - 1]! : this.slotEnd
@@ -191,6 +205,7 @@ export class KeyTable {
     this.falseSlot = -1
     this.trueSlot = -1
     this.tuples = undefined
+    this.pairsOnly = true
     this.size = 0
     this.restart()
   }
@@ -304,12 +319,12 @@ export class KeyTable {
       this.inserted = false
       return -this.index[at + 1]! - 1
     }
-    return this.insertTuple(tuples, hash, ~at)
+    return this.insertTuple(tuples, hash, ~at, false)
   }
 
   /** Two numbers, the most frequent tuple: compared where they are, without being copied first. */
   private pairSlot(tuples: TupleArena, first: number, second: number): number {
-    const { index, mask, numbers, kinds } = this
+    const { index, mask, numbers, kinds, pairsOnly } = this
     const hash = tuples.hashPair(first, second)
     let at = (hash >>> this.shift) << 1
     for (;;) {
@@ -317,15 +332,35 @@ export class KeyTable {
       if (entry === 0) break
       if (entry < 0 && index[at] === hash) {
         const slot = -entry - 1
-        if (kinds[slot] === tuple && tuples.matchesPair(numbers[slot]!, first, second)) {
+        const same = pairsOnly
+          ? tuples.isPairAt(slot, first, second)
+          : kinds[slot] === tuple && tuples.matchesPair(numbers[slot]!, first, second)
+        if (same) {
           this.inserted = false
           return slot
         }
       }
       at = (at + 2) & mask
     }
-    tuples.load([first, second], true)
-    return this.insertTuple(tuples, hash, at)
+    return outOfLine(insertions, newPair, this, [first, second])
+  }
+
+  /** For {@link insertions}: makes the slot of an integer that is not in the index. */
+  insertInteger(tag: number): number {
+    const { index, mask } = this
+    let at = (hashInteger(tag) >>> this.shift) << 1
+    while (index[at + 1] !== 0) at = (at + 2) & mask
+    return this.insertNumber(tag, tag, integer, at)
+  }
+
+  /** For {@link insertions}: makes the slot of two numbers that are not in the index. */
+  insertPair(pair: readonly KeyAtom[]): number {
+    const { index, mask } = this
+    const tuples = this.tuples!
+    tuples.load(pair, true)
+    let at = (tuples.hash >>> this.shift) << 1
+    while (index[at + 1] !== 0) at = (at + 2) & mask
+    return this.insertTuple(tuples, tuples.hash, at, true)
   }
 
   private probeTuple(index: Int32Array, shift: number, tuples: TupleArena, hash: number): number {
@@ -344,13 +379,15 @@ export class KeyTable {
   }
 
   /** The current tuple is not in the index, where it belongs at `at`. */
-  private insertTuple(tuples: TupleArena, hash: number, at: number): number {
+  private insertTuple(tuples: TupleArena, hash: number, at: number, isPair: boolean): number {
     if (this.before !== undefined) {
       const known = this.tupleBefore(this.before, tuples, hash)
       if (known >= 0) return this.foundBefore(known)
     }
     const slot = this.takeSlot(tuple)
-    this.numbers[slot] = tuples.store()
+    const start = tuples.store()
+    this.numbers[slot] = start
+    if (!isPair || !tuples.isPlaceOfPair(slot, start)) this.pairsOnly = false
     this.putEntry(at, hash, -slot - 1)
     return slot
   }
@@ -362,11 +399,13 @@ export class KeyTable {
     }
     const slot = this.takeSlot(kind)
     this.numbers[slot] = n
+    this.pairsOnly = false
     this.putEntry(at, tag, kind === integer ? slot + 1 : -slot - 1)
     return slot
   }
 
-  private insertText(key: string): number {
+  /** For {@link insertions}: makes the slot of a text that has none. */
+  insertText(key: string): number {
     // Once per key and not per row. UTF-8 has no bytes for it, so two such keys would become one in a snapshot.
     const reason = checkKey(key)
     if (reason !== undefined)
@@ -506,6 +545,16 @@ export class KeyTable {
     this.order = undefined
   }
 }
+
+const newInteger = 0
+const newPair = 1
+const newText = 2
+/** Called out of line: V8 would else spend on new keys what it may inline for keys that are known. */
+const insertions: readonly ((table: KeyTable, key: Key) => number)[] = [
+  (table, tag) => table.insertInteger(tag as number),
+  (table, pair) => table.insertPair(pair as readonly KeyAtom[]),
+  (table, text) => table.insertText(text as string),
+]
 
 /** Doubly linked slots, made when the first key is removed. */
 class InsertionOrder {

@@ -95,6 +95,25 @@ export class TupleArena {
     )
   }
 
+  /** Where the tuple with a number lies if all before it are as long as pairs. */
+  isPlaceOfPair(nth: number, start: number): boolean {
+    return start === nth * 3
+  }
+
+  /** Whether the pair of numbers that lies at its {@link isPlaceOfPair} is these two. */
+  isPairAt(nth: number, first: number, second: number): boolean {
+    const { words } = this
+    return words[nth * 3 + 1] === first && words[nth * 3 + 2] === second
+  }
+
+  firstOf(nth: number): number {
+    return this.words[nth * 3 + 1]!
+  }
+
+  secondOf(nth: number): number {
+    return this.words[nth * 3 + 2]!
+  }
+
   /** Keeps the current tuple and returns its place. */
   store(): number {
     const { count } = this

@@ -8,6 +8,7 @@
  *
  * Numbering is kept across a restore, because it is the order in which results leave a window.
  */
+import { outOfLine } from '../base/out-of-line.ts'
 import { keyGroupOf, keyHash } from '../schema/key.ts'
 import type { Key } from '../schema/types.ts'
 import { PagePool } from '../state/accumulators.ts'
@@ -75,18 +76,23 @@ export class AccumulatorTable {
     return this.#keys.keyAt(slot)
   }
 
+  /** Puts a key of two numbers to two columns; false when it may be another. */
+  pairAt(slot: number, firsts: Key[], seconds: Key[], to: number): boolean {
+    return this.#keys.pairAt(slot, firsts, seconds, to)
+  }
+
   // hot: once per record, see benchmarks/nexmark q5
   /** The slot of a finite number other than -0, made when it is new. */
   numberSlot(key: number): number {
     const slot = this.#keys.numberSlot(key)
-    if (this.#keys.inserted) this.#initialise(slot)
+    if (this.#keys.inserted) outOfLine(initialising, 0, this, slot)
     else if (slot < this.#pictured) this.#note(slot)
     return slot
   }
 
   slot(key: Key): number {
     const slot = this.#keys.slot(key)
-    if (this.#keys.inserted) this.#initialise(slot)
+    if (this.#keys.inserted) outOfLine(initialising, 0, this, slot)
     else if (slot < this.#pictured) this.#note(slot)
     return slot
   }
@@ -210,7 +216,8 @@ export class AccumulatorTable {
     })
   }
 
-  #initialise(slot: number): void {
+  /** For {@link initialising}: the accumulators of a key that is new. */
+  initialise(slot: number): void {
     const { stride, objects, init } = this.kernel
     if (slot >= this.#capacity) this.#grow()
     init(this.words, slot * stride, this.objects, slot * objects)
@@ -225,6 +232,9 @@ export class AccumulatorTable {
     this.#picture?.detach()
   }
 }
+
+/** Called out of line, as for new keys in a key table. */
+const initialising = [(table: AccumulatorTable, slot: number): void => table.initialise(slot)]
 
 /** Bits of a 32-bit word that are set. */
 function bitCount(word: number): number {

@@ -38,6 +38,8 @@ export class RowBlocks {
   #doubles: Float64Array = new Float64Array(0)
   readonly #keys: Key[] = []
   readonly #column: Key[] = []
+  /** The two numbers of each key, where all are such pairs. */
+  readonly #pairs: readonly [Key[], Key[]] = [[], []]
 
   constructor(writer: Writer) {
     this.writer = writer
@@ -56,8 +58,9 @@ export class RowBlocks {
     const { stride, objects } = picture.table.kernel
     const count = end - start
     const keys = this.#keys
-    this.#collectKeys(picture, from, order, start, end)
-    const width = tupleWidth(keys, count)
+    const pairs = this.#collectPairs(picture, from, order, start, end)
+    if (!pairs) this.#collectKeys(picture, from, order, start, end)
+    const width = pairs ? 2 : tupleWidth(keys, count)
     const form = width > 0 ? keyForms.tuple : columnForm(keys, count)
     // Words can be copied as words only where a word begins.
     writer.position = (writer.position + 7) & ~7
@@ -73,10 +76,25 @@ export class RowBlocks {
     if (form < keyForms.other) writeColumn(keys, count, form, writer)
     for (let i = start; i < end; i++) writer.u16(order[i]!)
     if (form === keyForms.other) writeColumn(keys, count, form, writer)
-    else if (form === keyForms.tuple) this.#writeTuples(count, width)
+    else if (form === keyForms.tuple) this.#writeTuples(count, width, pairs)
     if (objects > 0)
       for (let i = start; i < end; i++) picture.writeObjects(from + order[i]!, writer)
     return begin
+  }
+
+  /** Without a tuple of its own for each key; false when some key is no pair of numbers. */
+  #collectPairs(
+    picture: TablePicture,
+    from: number,
+    order: Uint16Array,
+    start: number,
+    end: number,
+  ): boolean {
+    const { table } = picture
+    const [firsts, seconds] = this.#pairs
+    for (let i = start; i < end; i++)
+      if (!table.pairAt(from + order[i]!, firsts, seconds, i - start)) return false
+    return end > start
   }
 
   #collectKeys(
@@ -91,13 +109,13 @@ export class RowBlocks {
     for (let i = start; i < end; i++) keys[i - start] = table.keyAt(from + order[i]!)
   }
 
-  #writeTuples(count: number, width: number): void {
+  #writeTuples(count: number, width: number, pairs: boolean): void {
     const { writer } = this
     const keys = this.#keys
-    const column = this.#column
     writer.u32(width)
     for (let part = 0; part < width; part++) {
-      for (let i = 0; i < count; i++) column[i] = (keys[i] as readonly Key[])[part]!
+      const column = pairs ? this.#pairs[part]! : this.#column
+      if (!pairs) for (let i = 0; i < count; i++) column[i] = (keys[i] as readonly Key[])[part]!
       const form = columnForm(column, count)
       writer.u32(form)
       writeColumn(column, count, form, writer)
