@@ -49,18 +49,19 @@ export function compareForRestore(
   target: RestoreTarget,
 ): readonly RestoreProblem[] {
   const problems: RestoreProblem[] = []
-  const fits = [target.plan.fingerprint, target.formerFingerprint].includes(
-    manifest.plan.fingerprint,
-  )
-  if (!fits) {
-    problems.push({ kind: 'plan', changes: comparePlans(manifest.plan.json, target.plan.json) })
-  }
+  // First: it is part of the fingerprint too, and a list of steps would not show it.
   if (manifest.maxParallelism !== target.maxParallelism) {
     problems.push({
       kind: 'max-parallelism',
       stored: manifest.maxParallelism,
       given: target.maxParallelism,
     })
+  }
+  const fits = [target.plan.fingerprint, target.formerFingerprint].includes(
+    manifest.plan.fingerprint,
+  )
+  if (!fits) {
+    problems.push({ kind: 'plan', changes: comparePlans(manifest.plan.json, target.plan.json) })
   }
   const parameters = compareParameters(manifest.parameters, target.parameters)
   if (parameters.length > 0 && target.acceptParameters !== true) {

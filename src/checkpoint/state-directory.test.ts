@@ -261,6 +261,10 @@ describe('comparing a program with a snapshot', () => {
     expect(() => assertRestorable(manifest, { ...same, maxParallelism: 64 })).toThrow(
       /128 is stored, 64 was given/,
     )
+    const grouped = { plan: { ...manifest.plan, fingerprint: 'other' }, maxParallelism: 64 }
+    expect(() => assertRestorable(manifest, { ...same, ...grouped })).toThrow(
+      expect.objectContaining({ code: 'TM1513' }),
+    )
   })
 
   it('names added, removed, renamed and changed steps', () => {
