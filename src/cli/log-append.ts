@@ -12,7 +12,7 @@ import { type LogRecord, recordsBatch } from '../log/records.ts'
 import { recordFromLine } from '../log/text-records.ts'
 import type { AppendBatch } from '../log/types.ts'
 import type { LogWriter } from '../log/writer.ts'
-import { hashText } from '../schema/key.ts'
+import { hashText, keyHash } from '../schema/key.ts'
 import { cliErrors } from './errors.ts'
 import { readLines } from './lines-of.ts'
 import { type LogFlags, withLog } from './open-log.ts'
@@ -77,8 +77,8 @@ class Appending {
           if (text === '' && (this.#flags.key !== undefined || this.#flags.records === true))
             continue
           try {
-            const record = this.#record(text)
-            const to = partition ?? this.#partitionOf(record)
+            const { record, hash } = this.#record(text)
+            const to = partition ?? (hash === undefined ? 0 : (hash >>> 0) % this.#partitions)
             const list = records.get(to)
             if (list === undefined) records.set(to, [record])
             else list.push(record)
@@ -104,21 +104,16 @@ class Appending {
     await this.#report()
   }
 
-  #record(line: string): LogRecord {
+  #record(line: string): KeyedRecord {
     const { key, keySeparator, records } = this.#flags
     const nowMs = this.#session.env.clock.wallMs()
-    if (records === true) return recordFromPrinted(line, nowMs)
+    if (records === true) return withTextKey(recordFromPrinted(line, nowMs))
     const record = recordFromLine(
       line,
       { format: 'text', ...(keySeparator === undefined ? {} : { keySeparator }) },
       nowMs,
     )
-    return key === undefined ? record : { ...record, key: keyOf(line, key) }
-  }
-
-  #partitionOf(record: LogRecord): number {
-    if (record.key === null || this.#partitions === 1) return 0
-    return (hashText(new TextDecoder().decode(record.key)) >>> 0) % this.#partitions
+    return key === undefined ? withTextKey(record) : withField(record, line, key)
   }
 
   async #writer(partition: number): Promise<{ readonly writer: LogWriter; records: number }> {
@@ -168,18 +163,35 @@ class Appending {
 
 const encoder = new TextEncoder()
 
-/** The key of a JSON line: a text as it is, another value as JSON. */
-function keyOf(line: string, field: string): Uint8Array {
+/** A record, and the hash that names its partition; without a key it has none. */
+interface KeyedRecord {
+  readonly record: LogRecord
+  readonly hash: number | undefined
+}
+
+function withTextKey(record: LogRecord): KeyedRecord {
+  const hash = record.key === null ? undefined : hashText(new TextDecoder().decode(record.key))
+  return { record, hash }
+}
+
+/**
+ * The key is a field of a JSON line: a text as it is, another value as JSON. Numbers and booleans go to the partition that
+ * a job gives them, which is not that of their text.
+ */
+function withField(record: LogRecord, line: string, field: string): KeyedRecord {
   let parsed: unknown
   try {
     parsed = JSON.parse(line)
   } catch (error) {
-    throw badLine('not JSON', line, error)
+    throw badLine(notJson(error), line)
   }
   const value: unknown =
     isObject(parsed) && Object.hasOwn(parsed, field) ? parsed[field] : undefined
   if (value === undefined || value === null) throw badLine(`no field "${field}"`, line)
-  return encoder.encode(typeof value === 'string' ? value : JSON.stringify(value))
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  const isAtom = Number.isFinite(value) || typeof value === 'boolean'
+  const hash = isAtom ? keyHash(value as number | boolean) : hashText(text)
+  return { record: { ...record, key: encoder.encode(text) }, hash }
 }
 
 /** Takes what `log read --json` prints: place and offset are the reader's, the rest is the record. */
@@ -188,7 +200,7 @@ function recordFromPrinted(line: string, nowMs: number): LogRecord {
   try {
     parsed = JSON.parse(line)
   } catch (error) {
-    throw badLine('not JSON', line, error)
+    throw badLine(notJson(error), line)
   }
   if (!isObject(parsed)) throw badLine('not a JSON object', line)
   const { partition: _, offset: __, encoding, ...rest } = parsed
@@ -209,9 +221,13 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-function badLine(message: string, line: string, cause?: unknown): TidemillError {
+function notJson(error: unknown): string {
+  return `not JSON: ${error instanceof Error ? error.message : String(error)}`
+}
+
+function badLine(message: string, line: string): TidemillError {
   const record = line.length > 80 ? `${line.slice(0, 80)}…` : line
-  return new TidemillError(logErrors.textInvalid, { message, details: { record }, cause })
+  return new TidemillError(logErrors.textInvalid, { message, details: { record } })
 }
 
 function usage(message: string): TidemillError {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, expect, test } from 'vitest'
+import { partitionOfKey } from '../connectors/log/log-sink.ts'
 import { logSink } from '../connectors/log/log-topic.ts'
 import { createNodeEnv } from '../platform/node.ts'
 import { int, int64, text } from '../schema/scalars.ts'
@@ -266,4 +267,18 @@ test('an offset that no partition reaches is a mistake of the command, not damag
       stderr: expect.stringContaining('partition 0 ends at offset 0'),
     })
   }
+})
+
+test('a key goes to the partition that a job gives it: texts, numbers and booleans', async () => {
+  await run(...log('create', 'keyed', '--partitions', '5'))
+  const keys = ['a', '7', 7, 42, -3, 0.5, 1e21, true, false, '😀']
+  const input = keys.map((k) => JSON.stringify({ k })).join('\n')
+  expect((await runOn(input, ...log('append', 'keyed', '--key', 'k'))).exitCode).toBe(0)
+  const read = objects((await run(...log('read', 'keyed', '--json'))).stdout) as readonly {
+    partition: number
+    value: string
+  }[]
+  expect(read).toHaveLength(keys.length)
+  for (const { partition, value } of read)
+    expect([value, partition]).toEqual([value, partitionOfKey(JSON.parse(value).k, 5)])
 })
