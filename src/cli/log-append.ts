@@ -203,11 +203,13 @@ function recordFromPrinted(line: string, nowMs: number): LogRecord {
     throw badLine(notJson(error), line)
   }
   if (!isObject(parsed)) throw badLine('not a JSON object', line)
-  const { partition: _, offset: __, encoding, ...rest } = parsed
+  const { partition: _, offset: __, encoding, keyEncoding, ...rest } = parsed
   const record = recordFromLine(JSON.stringify(rest), { format: 'json' }, nowMs)
-  if (encoding === undefined) return record
-  if (encoding !== 'hex') throw badLine(`unknown encoding ${JSON.stringify(encoding)}`, line)
-  return { ...record, key: fromHex(rest['key'], line), value: fromHex(rest['value'], line) }
+  const unknown = [encoding, keyEncoding].find((one) => one !== undefined && one !== 'hex')
+  if (unknown !== undefined) throw badLine(`unknown encoding ${JSON.stringify(unknown)}`, line)
+  if (encoding !== undefined)
+    return { ...record, key: fromHex(rest['key'], line), value: fromHex(rest['value'], line) }
+  return keyEncoding === undefined ? record : { ...record, key: fromHex(rest['key'], line) }
 }
 
 function fromHex(text: unknown, line: string): Uint8Array | null {

@@ -189,9 +189,13 @@ class Printer {
 
 /** `partition:offset  time  key  value`, tabs between; what is absent is a dash. */
 function recordLine(partition: number, record: PrintedRecord): string {
-  const { offset, timestamp, key, value, encoding } = record
-  const texts = [key, value].map((text) =>
-    text === null ? '-' : `${encoding === 'hex' ? '0x' : ''}${printable(text)}`,
-  )
-  return [`${partition}:${offset}`, timeText(timestamp), ...texts].join('\t')
+  const { offset, timestamp, key, value, encoding, keyEncoding } = record
+  const shown = (text: string | null, form: 'hex' | undefined): string =>
+    text === null ? '-' : `${form === 'hex' ? '0x' : ''}${printable(text)}`
+  return [
+    `${partition}:${offset}`,
+    timeText(timestamp),
+    shown(key, encoding ?? keyEncoding),
+    shown(value, encoding),
+  ].join('\t')
 }

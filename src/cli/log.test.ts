@@ -282,3 +282,14 @@ test('a key goes to the partition that a job gives it: texts, numbers and boolea
   for (const { partition, value } of read)
     expect([value, partition]).toEqual([value, partitionOfKey(JSON.parse(value).k, 5)])
 })
+
+test('a key that is no text leaves the value readable, and is taken back', async () => {
+  await run(...log('create', 'binary-key'))
+  const line = { key: '20c01c', keyEncoding: 'hex', value: '{"id":7}' }
+  expect(
+    (await runOn(JSON.stringify(line), ...log('append', 'binary-key', '--records'))).exitCode,
+  ).toBe(0)
+  const read = await run(...log('read', 'binary-key', '--json'))
+  expect(objects(read.stdout)).toMatchObject([line])
+  expect((await run(...log('read', 'binary-key'))).stdout).toContain('\t0x20c01c\t{"id":7}')
+})

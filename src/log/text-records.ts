@@ -22,8 +22,10 @@ export interface PrintedRecord {
   readonly key: string | null
   readonly value: string | null
   readonly headers?: Readonly<Record<string, string>>
-  /** Present when key or value is not UTF-8; both are then hexadecimal. */
+  /** Present when the value is not UTF-8; key and value are then hexadecimal. */
   readonly encoding?: 'hex'
+  /** Present when only the key is not UTF-8, as numbers are that a job uses for keys. */
+  readonly keyEncoding?: 'hex'
 }
 
 const encoder = new TextEncoder()
@@ -52,17 +54,17 @@ export function printRecords(batch: LogBatch): PrintedRecord[] {
 export function printRecord(record: StoredRecord): PrintedRecord {
   const key = textOf(record.key)
   const value = textOf(record.value)
-  const isText = key !== undefined && value !== undefined
+  const isAllText = key !== undefined && value !== undefined
   const headers: Record<string, string> = Object.create(null)
   for (const header of record.headers)
     headers[header.name] = textOf(header.value) ?? hex(header.value)
   return {
     offset: record.offset,
     timestamp: record.timestamp,
-    key: isText ? key : record.key && hex(record.key),
-    value: isText ? value : record.value && hex(record.value),
+    key: isAllText ? key : record.key && hex(record.key),
+    value: value === undefined ? record.value && hex(record.value) : value,
     ...(record.headers.length === 0 ? {} : { headers }),
-    ...(isText ? {} : { encoding: 'hex' as const }),
+    ...(isAllText ? {} : { [value === undefined ? 'encoding' : 'keyEncoding']: 'hex' as const }),
   }
 }
 
