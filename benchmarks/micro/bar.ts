@@ -1,4 +1,5 @@
 /** What bars have in common: how they are reported and how two ways to do one thing are timed. */
+import { Timed } from './steady.ts'
 
 export interface Bar {
   readonly bar: string
@@ -49,9 +50,10 @@ export async function raceRounds(
     for (const [index, run] of contestants.entries()) {
       await before()
       const start = process.cpuUsage()
-      await run()
+      const result = await run()
       const { user, system } = process.cpuUsage(start)
-      if (round >= 0) times[index]?.push((user + system) / 1000)
+      const cpuMs = result instanceof Timed ? result.cpuMs : (user + system) / 1000
+      if (round >= 0) times[index]?.push(cpuMs)
     }
   }
   return times

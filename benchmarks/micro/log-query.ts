@@ -21,8 +21,10 @@ import { queries } from '../nexmark/queries.ts'
 import { isBid, q1 } from '../nexmark/queries/stateless.ts'
 import type { EuroBid, HotAuction } from '../nexmark/results.ts'
 import type { EventRow } from '../nexmark/schema.ts'
+import { countedSource } from '../nexmark/peer-source.ts'
 import { epochSink, summing } from '../nexmark/sinks.ts'
 import { type Bar, bar, raceRounds, ratio } from './bar.ts'
+import { steadily, Timed } from './steady.ts'
 
 const dataset: Dataset = datasets.D3
 const EVENTS_PER_CHUNK = 1_000
@@ -102,19 +104,24 @@ export function copyBars(): Promise<Bar[]> {
   })
 }
 
-function q5Job(log: OpenProfile, folder: string, query: Query): () => Promise<number> {
-  return async () => {
-    const sum = summing('q5')
-    const app = pipeline('micro-q5')
-    query(app.from('events', log.source())).to('checksum', epochSink('checksum', sum))
-    await app.run({ state: mkdtempSync(join(folder, 'state-')) })
-    return sum.value
-  }
+function q5Job(log: OpenProfile, folder: string, query: Query): () => Promise<Timed> {
+  return () =>
+    steadily(dataset.events, async (warmup) => {
+      const sum = summing('q5')
+      const app = pipeline('micro-q5')
+      const events = app.from('events', countedSource(log.source(), warmup))
+      query(events).to('checksum', epochSink('checksum', sum))
+      await app.run({ state: mkdtempSync(join(folder, 'state-')) })
+      return sum.value
+    })
 }
 
-async function requireEqual(ways: readonly (() => Promise<number>)[]): Promise<void> {
+async function requireEqual(ways: readonly (() => Promise<number | Timed>)[]): Promise<void> {
   const results = new Set<number>()
-  for (const way of ways) results.add(await way())
+  for (const way of ways) {
+    const result = await way()
+    results.add(result instanceof Timed ? result.value : result)
+  }
   if (results.size !== 1) throw new Error('bars 6 and 7: two ways give two results')
 }
 
@@ -217,20 +224,24 @@ const q1ByExpressions: ToEuro = (events) =>
   }))
 
 function logToLog(source: OpenProfile['source'], folder: string, query: ToEuro) {
-  return async (): Promise<void> => {
+  return async (): Promise<Timed> => {
     const directory = mkdtempSync(join(folder, 'copy-'))
     const app = pipeline('micro-q1')
-    const results = query(app.from('events', source()))
-    // `as`: times of q1 are those of the bids.
-    const sink = logSink({
-      directory: join(directory, 'log'),
-      topic: 'euro',
-      value: euroBid,
-      partitions: 1,
-    }) as never
-    results.to('log', sink)
-    await app.run({ state: join(directory, 'state') })
+    const timed = await steadily(dataset.events, async (warmup) => {
+      const results = query(app.from('events', countedSource(source(), warmup)))
+      // `as`: times of q1 are those of the bids.
+      const sink = logSink({
+        directory: join(directory, 'log'),
+        topic: 'euro',
+        value: euroBid,
+        partitions: 1,
+      }) as never
+      results.to('log', sink)
+      await app.run({ state: join(directory, 'state') })
+      return 0
+    })
     rmSync(directory, { recursive: true, force: true })
+    return timed
   }
 }
 
