@@ -17,13 +17,12 @@ import { SegmentIndex, writeIndex } from './segment-index.ts'
 import { encodeSegmentHeader, type SegmentHeader, segmentStem } from './segment.ts'
 
 /** Larger groups gain nothing: their own data takes longer than the bookkeeping of the file system. */
-const smallAppendBytes = 256 * 1024
-/** Zeros ahead of single records; rare enough not to matter. */
-const preallocateBytes = 1024 * 1024
-/** Zeros ahead of busy groups: at most one group in a hundred waits for them, so the p99 does not see them. */
-const preallocateGroups = 128
-const preallocateBytesMax = 8 * 1024 * 1024
-const zeros = new Uint8Array(preallocateBytes)
+const smallAppendBytes = 128 * 1024
+/**
+ * One group waits for the zeros ahead of the next ones, so they are few: with 8 MiB the p99 of 256 clients was 6 to 8 ms
+ * instead of 2 to 3, at the same rate.
+ */
+const zeros = new Uint8Array(512 * 1024)
 
 /** Wraps a disk error with what it means: after a `final` one nothing may be written by this writer any more. */
 export class StepFailure extends Error {
@@ -63,21 +62,10 @@ export class ActiveSegment {
   async preallocate(count: number, segmentBytes: number): Promise<void> {
     const end = this.position + count
     if (!this.#mayPreallocate || count >= smallAppendBytes || end <= this.#allocated) return
-    const wanted = Math.min(
-      preallocateBytesMax,
-      Math.max(preallocateBytes, count * preallocateGroups),
-    )
-    const ahead = Math.min(wanted, segmentBytes - end)
+    const ahead = Math.min(zeros.length, segmentBytes - end)
     if (ahead <= 0) return
     try {
-      for (let done = 0; done < ahead; done += zeros.length) {
-        const part = Math.min(zeros.length, ahead - done)
-        await writeFully(
-          this.file,
-          part === zeros.length ? zeros : zeros.subarray(0, part),
-          end + done,
-        )
-      }
+      await writeFully(this.file, zeros.subarray(0, ahead), end)
       this.#allocated = end + ahead
     } catch (error) {
       if (!isDiskFull(error)) throw error
