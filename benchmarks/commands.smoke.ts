@@ -51,7 +51,7 @@ test('nexmark speed', async () => {
 
 test('nexmark scale', async () => {
   const sizes = '--events 20000 --repetitions 1 --checkpoint-ms 200 --by cpu'
-  const objects = await objectsOf(`nexmark scale --queries q17 ${sizes}`)
+  const objects = await objectsOf(`nexmark scale --queries q17 ${sizes} --json`)
   expect(objects).toHaveLength(3)
   for (const one of objects.slice(1)) expect(one).toMatchObject({ metric: 'P4', digestRight: true })
 }, 120_000)

@@ -19,7 +19,7 @@ const usage = `Usage: npm run bench -- <command> [options]
   backpressure      a sink that is slower than its source
   micro             single properties of the engine against their bars
 
-Add --help to a command for its options.`
+Add --help to a command for its options, --json for one JSON object a line, which some print anyway.`
 
 type Command = (args: readonly string[]) => Promise<number>
 

@@ -10,11 +10,12 @@ export interface Parsed {
   readonly values: Readonly<Record<string, string | boolean | undefined>>
 }
 
+/** `--json` is taken by every command; those that print nothing else need not look at it. */
 export function parseOptions(args: readonly string[], options: Options): Parsed {
   try {
     const { values } = parseArgs({
       args: [...args],
-      options,
+      options: { json: { type: 'boolean', default: false }, ...options },
       strict: true,
       allowPositionals: false,
     })
