@@ -68,6 +68,9 @@ export function emitLineParser(
   return compile<LineParser>(constants, body)
 }
 
+/** Where `i` is between two fields: behind a value, or at the key that is to come, or at the closing brace. */
+type Place = 'value' | 'key'
+
 const backOut = code`return ${parsed.other}`
 
 class Emitter {
@@ -115,7 +118,7 @@ return (u8, start, max) => {\n${open}\nreturn ${name('part', 0)}(u8, words, star
 ${viewed}
 return (u8, start, max) => {
 ${open}
-${this.#key(this.#type.tag, backOut)}
+${this.#lead(this.#type.tag, 'key')}
 ${join(cases)}
 ${backOut}
 }`
@@ -145,15 +148,23 @@ ${backOut}
     const listed = this.#order.get(variant ? (part.tag ?? '') : '') ?? []
     // What lines of that order lack may be optional: it is looked for at the end and not found.
     const names = [...new Set([...listed, ...known.keys()])]
-    const fields = names.map((field) => {
+    let place: Place = variant ? 'value' : 'key'
+    const fields: Code[] = []
+    for (const field of names) {
       const type = known.get(field)
-      if (type === undefined) return this.#foreign(field)
-      return this.#field(
-        field,
-        type,
-        part.columns.find((one) => one.field === field),
+      const column = part.columns.find((one) => one.field === field)
+      if (type !== undefined && type.kind !== 'optional') {
+        fields.push(code`${this.#lead(field, place)}\n${this.#value(type, column)}`)
+        place = 'value'
+        continue
+      }
+      if (place === 'value') fields.push(this.#separator())
+      fields.push(
+        type === undefined ? this.#foreign(field) : this.#optional(field, type.of, column),
       )
-    })
+      place = 'key'
+    }
+    if (place === 'value') fields.push(this.#space())
     const grown = heaps.map(
       (one) =>
         code`if (${name('h', one.index)} > ${name('s', one.index)}.heap.length) { ${name('s', one.index)}.reserve(${name('h', one.index)} - ${name('s', one.index)}.used); return ${parsed.again} }`,
@@ -172,10 +183,10 @@ ${this.#constant(this.#builder.columns[1]!.u8)}[b.length] = j`
     // hot: npm run bench -- micro --only jsonl
     return code`function ${name('part', index)}(u8, words, start, max, from) {
 const b = ${this.#constant(this.#builder)}, j = b.counts[${index}], plain = ${this.#constant(scan.plainBytes)}
-let i = from, c = 0, d = 0, q = 0, v = 0, w = 0, z = 0, minus = false
+let i = from, c = 0, d = 0, q = 0, v = 0, w = 0, z = 0, k = 0, minus = false
 ${join(raws)}
 ${join(lets)}
-${variant ? this.#separator() : code`if (u8[i] !== 0x22 && u8[i] !== 0x7d) ${backOut}`}
+${variant ? empty : code`if (u8[i] !== 0x22 && u8[i] !== 0x7d) ${backOut}`}
 ${join(fields)}
 if (u8[i] !== 0x7d) ${backOut}
 i = ${this.#constant(scan.skipSpace)}(u8, i + 1)
@@ -192,9 +203,20 @@ return i + 1
 }`
   }
 
-  #field(field: string, type: SchemaType, column: Column | undefined): Code {
-    if (type.kind !== 'optional')
-      return code`${this.#key(field, backOut)}\n${this.#value(type, column)}\n${this.#separator()}`
+  /** Up to the value of a required field: in one comparison where nothing stands between comma, key and colon. */
+  #lead(field: string, place: Place): Code {
+    const key = bytesOf(field)
+    const compact = encoder.encode(`${place === 'value' ? ',' : ''}${JSON.stringify(field)}:`)
+    return code`if (${matches(compact)}) i += ${compact.length}
+else {
+${place === 'value' ? this.#separator() : empty}
+if (!(${matches(key)})) ${backOut}
+${this.#toColon(key.length)}
+}
+${this.#space()}`
+  }
+
+  #optional(field: string, type: SchemaType, column: Column | undefined): Code {
     const key = bytesOf(field)
     const none = column === undefined ? empty : this.#noValue(column)
     const mark =
@@ -204,7 +226,7 @@ return i + 1
     const isNull = code`u8[i] === 0x6e && u8[i + 1] === 0x75 && u8[i + 2] === 0x6c && u8[i + 3] === 0x6c`
     // A null that is JSON data of its own is a value.
     const value =
-      type.of.kind === 'json'
+      type.kind === 'json'
         ? code`${mark}\n${this.#value(type, column)}`
         : code`if (${isNull}) { i += 4; ${none} } else { ${mark}\n${this.#value(required(type), column)} }`
     return code`if (${matches(key)}) {
@@ -225,18 +247,16 @@ ${this.#separator()}
 }`
   }
 
-  /** A required key, its colon and blanks around it. */
-  #key(field: string, otherwise: Code): Code {
-    const key = bytesOf(field)
-    return code`if (!(${matches(key)})) ${otherwise}\n${this.#afterKey(key.length)}`
+  #afterKey(length: number): Code {
+    return code`${this.#toColon(length)}\n${this.#space()}`
   }
 
-  #afterKey(length: number): Code {
+  /** Past a key and its colon. */
+  #toColon(length: number): Code {
     return code`i += ${length}
 ${this.#space()}
 if (u8[i] !== 0x3a) ${backOut}
-i++
-${this.#space()}`
+i++`
   }
 
   #space(): Code {
@@ -245,12 +265,15 @@ ${this.#space()}`
 
   /** Behind a value: a comma and the quote of the next key, or the closing brace, where `i` stays. */
   #separator(): Code {
-    return code`${this.#space()}
+    return code`if (u8[i] === 0x2c && u8[i + 1] === 0x22) i++
+else {
+${this.#space()}
 if (u8[i] === 0x2c) {
 i++
 ${this.#space()}
 if (u8[i] !== 0x22) ${backOut}
-} else if (u8[i] !== 0x7d) ${backOut}`
+} else if (u8[i] !== 0x7d) ${backOut}
+}`
   }
 
   #noValue(column: Column): Code {
@@ -310,24 +333,32 @@ else ${backOut}`
   }
 
   /**
-   * The digits before a point as `v`, at most 15 of them from `z` on, and the sign. Up to nine digits are one small
-   * integer, which is several times faster to add to than a double; the others make a second one.
+   * The digits before a point as `v`, at most 15 of them from `z` on, and the sign. Up to eight make one small integer, the
+   * others a second one: doubles are several times slower to add to.
    */
   #digits(): Code {
+    // Digits, or none, up to the next other byte: without a branch, as lengths differ from line to line.
+    const four = code`d = words.getInt32(i, true) ^ 0x30303030
+k = (d + 0x76767676 | d) & 0x80808080
+k = 32 - Math.clz32(~k & k - 1) >> 3
+d = Math.imul(d, ${this.#constant(scan.digitShifts)}[k])
+d = Math.imul(d, 10) + (d >>> 8) | 0
+w = Math.imul(w, ${this.#constant(scan.digitPowers)}[k]) + Math.imul(d & 0xff, 100) + (d >>> 16 & 0xff) | 0
+i += k`
     return code`minus = u8[i] === 0x2d
 if (minus) i++
 z = i
 w = 0
-for (d = u8[i] - 0x30; d >>> 0 <= 9 && i - z < 9; d = u8[++i] - 0x30) w = Math.imul(w, 10) + d | 0
-if (i === z) ${backOut}
+${four}
+${four}
 v = w
-if (d >>> 0 <= 9) {
+if (i - z === 8) {
 w = 0
-for (q = i; d >>> 0 <= 9 && i - q < 7; d = u8[++i] - 0x30) w = Math.imul(w, 10) + d | 0
-v = v * ${this.#constant(scan.powersOfTen)}[i - q] + w
-if (i - z > 15) ${backOut}
+${four}
+${four}
+v = v * ${this.#constant(scan.powersOfTen)}[i - z - 8] + w
 }
-if (u8[z] === 0x30 && i - z > 1) ${backOut}`
+if (i === z || i - z > 15 || u8[z] === 0x30 && i - z > 1) ${backOut}`
   }
 
   /** A number without exponent and of at most 15 digits: what is divided and the power of ten are exact. */
@@ -345,8 +376,9 @@ if (minus) v = -v`
   #skipText(): Code {
     return code`q = ++i
 for (;;) {
-for (w = words.getInt32(i, true); ${onlyPlain}; w = words.getInt32(i += 4, true));
-for (c = u8[i]; plain[c] === 1; c = u8[++i]);
+while (d = words.getInt32(i, true), (w = ${specialIn(code`d`)}) === 0) i += 4
+i += ${firstByte}
+c = u8[i]
 if (c === 0x22) { i++; break }
 if (c === 0x5c && ${this.#constant(scan.escapes)}[u8[i + 1]] !== 0) { i += 2; continue }
 i = ${this.#constant(scan.skipString)}(u8, q, i)
@@ -364,8 +396,20 @@ q = ++i
 {
 const heap = ${s}.heap, to = ${s}.words, last = heap.length - 4
 for (;;) {
-for (w = words.getInt32(i, true); ${h} <= last && ${onlyPlain}; w = words.getInt32(i += 4, true), ${h} += 4) to.setInt32(${h}, w, true)
-for (c = u8[i]; plain[c] === 1; c = u8[++i]) heap[${h}++] = c
+w = 0
+while (${h} <= last) {
+d = words.getInt32(i, true)
+to.setInt32(${h}, d, true)
+if ((w = ${specialIn(code`d`)}) !== 0) break
+i += 4
+${h} += 4
+}
+if (w !== 0) {
+w = ${firstByte}
+i += w
+${h} += w
+c = u8[i]
+} else for (c = u8[i]; plain[c] === 1; c = u8[++i]) heap[${h}++] = c
 if (c === 0x22) { i++; ${n} = ${h} - ${s}.used; break }
 d = c === 0x5c ? ${this.#constant(scan.escapes)}[u8[i + 1]] : 0
 if (d !== 0) { heap[${h}++] = d; i += 2; continue }
@@ -443,15 +487,23 @@ function bytesOf(text: string): Uint8Array {
 function matches(bytes: Uint8Array): Code {
   const tests: Code[] = []
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const word = (k: number): void =>
+    void tests.push(code`words.getInt32(i + ${k}, true) === ${view.getInt32(k, true)}`)
   let k = 0
-  for (; k + 4 <= bytes.length; k += 4)
-    tests.push(code`words.getInt32(i + ${k}, true) === ${view.getInt32(k, true)}`)
-  for (; k < bytes.length; k++) tests.push(code`u8[i + ${k}] === ${bytes[k]!}`)
+  for (; k + 4 <= bytes.length; k += 4) word(k)
+  if (k > 0 && k < bytes.length) word(bytes.length - 4)
+  else for (; k < bytes.length; k++) tests.push(code`u8[i + ${k}] === ${bytes[k]!}`)
   return join(tests, code` && `)
 }
 
 /**
- * A condition: the four bytes of `w` stand for themselves in a string. The high bit of a byte is set by what is beyond
- * ASCII, and by subtraction from quotes, backslashes and control characters; what is carried on comes from such a byte.
+ * The high bits of the bytes of `w` that do not stand for themselves in a string: set by what is beyond ASCII, and by
+ * subtraction from quotes, backslashes and control characters. What is carried on comes from such a byte, so the lowest of
+ * the bits is right; 0 if there is none.
  */
-const onlyPlain = code`(((w ^ 0x22222222) - 0x01010101 | (w ^ 0x5c5c5c5c) - 0x01010101 | w - 0x20202020 | w) & 0x80808080) === 0`
+function specialIn(w: Code): Code {
+  return code`((${w} ^ 0x22222222) - 0x01010101 | (${w} ^ 0x5c5c5c5c) - 0x01010101 | ${w} - 0x20202020 | ${w}) & 0x80808080`
+}
+
+/** Which byte the lowest high bit of `w` belongs to. */
+const firstByte = code`31 - Math.clz32(w & -w) >> 3`

@@ -29,6 +29,10 @@ export const powersOfTen: Float64Array = Float64Array.from({ length: 16 }, (_, n
   Number(`1e${n}`),
 )
 
+/** By number of digits in a word: what multiplies them to its end, behind zeros; what they multiply digits before them by. */
+export const digitShifts: Int32Array = Int32Array.of(0, 1 << 24, 1 << 16, 1 << 8, 1)
+export const digitPowers: Int32Array = Int32Array.of(1, 10, 100, 1_000, 10_000)
+
 /** Past blanks; a line feed is none. */
 export function skipSpace(u8: Uint8Array, start: number): number {
   let i = start

@@ -316,6 +316,44 @@ test.prop([files], { numRuns: 80 })(
   120_000,
 )
 
+describe('what is read four bytes at a time', () => {
+  const lineWith = (id: string, name: string): string =>
+    `{"id":${id},"name":${JSON.stringify(name)},"on":true,"ratio":${id},"at":${id},"mode":"5G","day":"2026-11-22"}`
+  const linesOf = (lines: readonly string[]): Promise<ReadResult<unknown>> =>
+    bothWays(Buffer.from(lines.join('\n')), flat as never)
+
+  plainTest(
+    'numbers of every length, with signs, zeros, fractions and other characters',
+    async () => {
+      const digits = '9081726354091827364'
+      const all = Array.from({ length: digits.length }, (_, n) => digits.slice(0, n + 1))
+      const signed = all.flatMap((one) => [one, `-${one}`, `0${one}`, `${one} `])
+      const broken = all.flatMap((one) => [...':/xe@p\u00e9'].map((c) => one + c))
+      const points = all.flatMap((one) => all.slice(0, 17).map((more) => `${one}.${more}`))
+      const result = await linesOf(
+        [...signed, ...broken, ...points].map((one) => lineWith(one, 'n')),
+      )
+      expect(result.frames).toBeGreaterThan(0)
+      expect(result.rows.length).toBeGreaterThan(30)
+      expect(result.rejected.length).toBeGreaterThan(100)
+    },
+  )
+
+  plainTest('texts of every length with every character that is not itself', async () => {
+    const texts = Array.from({ length: 14 }, (_, n) => 'abcdefghijklmn'.slice(0, n))
+    const others = ['"', '\\', '\n', '\u0001', '\u007f', 'é', '€', '\u{1f600}']
+    const names = texts.flatMap((one) => [
+      one,
+      ...others.flatMap((c) => texts.map((rest) => one + c + rest)),
+    ])
+    const result = await linesOf(names.map((one, i) => lineWith(String(i), one)))
+    expect(result.rows).toHaveLength(names.length)
+    expect(result.rows.map((row) => (row as { name: string }).name)).toEqual(names)
+    const raw = names.map((one) => lineWith('1', one).replace('\\u0001', '\u0001'))
+    await linesOf(raw)
+  })
+})
+
 describe('lines that are written as the schema says', () => {
   const good = (i: number): string =>
     JSON.stringify({
