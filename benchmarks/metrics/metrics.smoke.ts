@@ -53,7 +53,9 @@ test('checkpoint measures overhead, duration and changes', async () => {
 }, 120_000)
 
 test('recovery finds the right result after a kill', async () => {
-  const figures = await figuresOf('recovery --state-mb 1 --repetitions 1 --checkpoint-ms 200 --json')
+  const figures = await figuresOf(
+    'recovery --state-mb 1 --repetitions 1 --checkpoint-ms 200 --json',
+  )
   expect(figures).toHaveLength(3)
   expect(figures[1]).toMatchObject({ right: true })
 }, 120_000)
