@@ -9,7 +9,6 @@ import { type Frame, FRAME_ROWS_MAX, makeRegion, type Region } from '../frame/fr
 import type { FrameLayout } from '../frame/layout.ts'
 import { readText } from '../schema/text.ts'
 import type { Key } from '../schema/types.ts'
-import { layoutOfForm } from './columns.ts'
 import type { Message, RowBatch } from './contract.ts'
 import {
   FRAME_HEAD_BYTES,
@@ -20,6 +19,7 @@ import {
   SAME_MARKS,
   SAME_TIMES,
 } from './format.ts'
+import { layoutOfForm } from './form-layouts.ts'
 import { readKeys } from './key-column.ts'
 
 const REPEATED_VALUES = 8 * FRAME_ROWS_MAX

@@ -59,7 +59,9 @@ export class OutgoingBatch {
   append(shape: Shape, row: unknown): boolean {
     let lane = this.lane
     if (lane === undefined || lane.shape !== shape) lane = this.laneOf(shape)
-    return lane.builder.append(row) || this.length === FRAME_ROWS_MAX - 1
+    const { flatten } = shape
+    const flat = flatten === undefined ? row : flatten(row)
+    return lane.builder.append(flat) || this.length === FRAME_ROWS_MAX - 1
   }
 
   /** Takes note of the row that {@link append} took. */

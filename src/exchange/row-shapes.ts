@@ -12,6 +12,7 @@ import {
   kindOf,
   type RowForm,
   sameKinds,
+  sameNames,
   widen,
 } from './columns.ts'
 import { makeShape, type Shape } from './shape.ts'
@@ -105,11 +106,6 @@ export class RowShapes {
     this.nextId += 2
     return makeShape(id, form, this.fields !== undefined)
   }
-}
-
-function sameNames(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b
-  return a.length === b.length && a.every((one, i) => one === b[i])
 }
 
 function pick(row: object, fields: readonly string[]): object {

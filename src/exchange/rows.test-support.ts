@@ -83,6 +83,7 @@ const value = fc.letrec((tie) => ({
 /** Plain data, with the field names that break naive code. */
 export const anyRow: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 6, arbitrary: record(scalar, 4) },
+  { weight: 3, arbitrary: record(fc.oneof(scalar, record(scalar, 3)), 3) },
   { weight: 2, arbitrary: record(value, 3) },
   { weight: 1, arbitrary: value },
 )

@@ -12,7 +12,9 @@ import {
 import { constantsIn } from '../frame/emit.ts'
 import type { FrameLayout } from '../frame/layout.ts'
 import { isInherited, readField } from '../schema/row.ts'
-import { cacheKey, FORMS_MAX, formText, layoutOfForm, type RowForm } from './columns.ts'
+import { formText, hasRecords, type RecordForm, type RowForm } from './columns.ts'
+import { cacheKey, FORMS_MAX, layoutOfForm } from './form-layouts.ts'
+import { type Flatten, flattener } from './nested-rows.ts'
 
 export interface Shape {
   /** Unique within a writer. */
@@ -25,6 +27,8 @@ export interface Shape {
    * numbers would lose the sign of a zero; the builder of the layout checks the rest.
    */
   readonly matches: (row: unknown) => boolean
+  /** What to give the builder instead of a row with records in it. */
+  readonly flatten: Flatten | undefined
 }
 
 /** `projected`: rows may have other fields as well, which nobody reads. */
@@ -38,7 +42,8 @@ export function makeShape(id: number, form: RowForm, projected: boolean): Shape 
     if (known.size >= FORMS_MAX) known.clear()
     known.set(key, matches)
   }
-  return { id, form, text, layout: layoutOfForm(text), matches }
+  const flatten = hasRecords(form) ? flattener(form) : undefined
+  return { id, form, text, layout: layoutOfForm(text), matches, flatten }
 }
 
 type Match = (row: unknown) => boolean
@@ -58,25 +63,39 @@ function generateMatch(form: RowForm, projected: boolean): Match {
       : code`(typeof row !== 'object' || row === null || !${constant(isRecord)}(row)) && ${zero}`
     return compile(constants, code`return function matches(row) { return ${body} }`)
   }
-  const zeros = names.map((field, i) => {
-    if (kinds[i]!.kind !== 'int') return empty
+  const isZero = (v: Code): Code => code`if (${v} === 0 && 1 / ${v} < 0) return false`
+  // Behind the reads of fields V8 knows the prototype of a record; before them the look-up is a call.
+  const hasKeys = (v: Code, own: readonly string[]): Code =>
+    code`if (${constant(Object.getPrototypeOf)}(${v}) !== ${constant(Object.prototype)}) return false
+{
+let i = 0
+for (const name in ${v}) if (name !== ${constant([...own])}[i++]) return false
+if (i !== ${own.length}) return false
+}`
+  const isSuch = (v: Code, record: RecordForm): Code => {
+    const members = record.names.map((member, m) => {
+      if (record.kinds[m]!.kind !== 'int') return empty
+      return code`{\nconst m = ${v}[${literal(member)}]\n${isZero(code`m`)}\n}`
+    })
+    return code`if (typeof ${v} !== 'object' || ${v} === null) return false
+${join(members)}
+${hasKeys(v, record.names)}`
+  }
+  const tests = names.map((field, i) => {
+    const { kind, record } = kinds[i]!
+    if (kind !== 'int' && record === undefined) return empty
     const v = name('v', i)
     const read = isInherited(field)
       ? code`${constant(readField)}(row, ${literal(field)})`
       : code`row[${literal(field)}]`
-    return code`const ${v} = ${read}\nif (${v} === 0 && 1 / ${v} < 0) return false`
+    return code`const ${v} = ${read}\n${record === undefined ? isZero(v) : isSuch(v, record)}`
   })
-  // Behind the reads of fields V8 knows the prototype of the row; before them the look-up is a call.
-  const keys = code`if (${constant(Object.getPrototypeOf)}(row) !== ${constant(Object.prototype)}) return false
-let i = 0
-for (const name in row) if (name !== ${constant([...names])}[i++]) return false
-if (i !== ${names.length}) return false`
   return compile(
     constants,
     code`return function matches(row) {
 if (typeof row !== 'object' || row === null) return false
-${join(zeros)}
-${projected ? empty : keys}
+${join(tests)}
+${projected ? empty : hasKeys(code`row`, names)}
 return true
 }`,
   )
@@ -84,8 +103,11 @@ return true
 
 function interpretMatch(form: RowForm, projected: boolean): Match {
   const { names, kinds } = form
-  const isSafe = (value: unknown, i: number): boolean =>
-    kinds[i]!.kind !== 'int' || !Object.is(value, -0)
+  const isSafe = (value: unknown, i: number): boolean => {
+    const { kind, record } = kinds[i]!
+    if (record === undefined) return kind !== 'int' || !Object.is(value, -0)
+    return interpretMatch(record, false)(value)
+  }
   if (names === undefined) {
     return (row) =>
       (typeof row !== 'object' || row === null || !(projected || isRecord(row))) && isSafe(row, 0)

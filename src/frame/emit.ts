@@ -168,11 +168,21 @@ ${join(cases)}
 }
 
 function objectCode(part: Part, first: Code, i: Code, constant: (value: unknown) => Code): Code {
-  const properties = part.shown.map((one) => {
-    const value = columnCode(one, code`f`, i, constant)
-    return code`${key(one.field)}: ${one.type.kind === 'int' && !one.optional ? code`${constant(small)}(${value})` : value}`
-  })
+  const properties = part.shown.map(
+    (one) => code`${key(one.field)}: ${plainCode(one, code`f`, i, constant)}`,
+  )
   return code`{ ${first}${join(properties, code`, `)} }`
+}
+
+/** An expression for the value at place `i` of `column` in a plain row. */
+export function plainCode(
+  column: Column,
+  f: Code,
+  i: Code,
+  constant: (value: unknown) => Code,
+): Code {
+  const value = columnCode(column, f, i, constant)
+  return column.type.kind === 'int' && !column.optional ? code`${constant(small)}(${value})` : value
 }
 
 /** A small integer needs no box of its own in a plain row; the doubles of a column would each get one. */
@@ -242,10 +252,10 @@ function caseCode(
 }
 
 /**
- * Returns the value at place `i` of `column`. A column of whole numbers holds doubles; those that fit 32 bits are
+ * Statements that return the value at place `i` of `column` in frame `f`. A column of whole numbers holds doubles; those that fit 32 bits are
  * returned as such, so that `%`, comparisons and keys are integer arithmetic for V8.
  */
-function returnCode(column: Column, constant: (value: unknown) => Code): Code {
+export function returnCode(column: Column, constant: (value: unknown) => Code): Code {
   const value = columnCode(column, code`f`, code`i`, constant)
   if (column.type.kind !== 'int' || column.optional) return code`return ${value}`
   return code`const v = ${value}, n = v | 0; return n === v ? n : ${constant(wide)}(v)`

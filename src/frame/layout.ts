@@ -46,7 +46,11 @@ export class FrameLayout {
   /** Made by `builder.ts` at the first builder of this layout. */
   builderClass: (new (layout: FrameLayout) => FrameBuilder) | undefined
 
-  constructor(schema: Schema<unknown>) {
+  /** `readersOf`: other rows than those of the schema, made of the same frames. */
+  constructor(
+    schema: Schema<unknown>,
+    readersOf: (own: Readers, columns: Columns) => Readers = (own) => own,
+  ) {
     this.schema = schema
     this.columns = columnsOfType(schema.type)
     this.fingerprintHigh = Number.parseInt(schema.hash.slice(0, 8), 16) | 0
@@ -54,7 +58,8 @@ export class FrameLayout {
     this.directoryEntries =
       this.columns.all.filter((column) => hasHeap(column.storage)).length +
       (this.columns.rows === 'variant' ? this.columns.parts.length : 0)
-    const readers = canGenerateCode() ? emitReaders(this.columns) : interpretReaders(this.columns)
+    const own = canGenerateCode() ? emitReaders(this.columns) : interpretReaders(this.columns)
+    const readers = readersOf(own, this.columns)
     this.FrameClass = readers.FrameClass
     this.View = readers.View
     this.plain = readers.plain
