@@ -3,18 +3,15 @@ import { quietOrNot, scale, type ScaleSettings, withInput } from '../nexmark/sca
 import { type Bar, bar } from './bar.ts'
 
 const limits = { jsonl: 1.7, log: 1.4 } as const
-/**
- * A million events from a log are a fifth of a second of work, less than a thread spends on compiling and starting: what two of them
- * do twice. More than eight million do not fit the buffer in which the log is made.
- */
-const eventsOf = { jsonl: 4_000_000, log: 8_000_000 } as const
+/** What each thread compiles takes as long as four million events from a log. */
+const EVENTS = 8_000_000
 
 export async function workersBars(settings: Partial<ScaleSettings> = {}): Promise<Bar[]> {
   const by = quietOrNot()
   const found: Bar[] = []
   for (const format of ['jsonl', 'log'] as const) {
     const all: ScaleSettings = {
-      events: eventsOf[format],
+      events: EVENTS,
       partitions: 4,
       repetitions: 3,
       checkpointIntervalMs: 1_000,

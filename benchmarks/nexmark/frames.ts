@@ -23,6 +23,7 @@ import {
 import { join } from 'node:path'
 import { createFrameBuilder } from '../../src/frame/create-builder.ts'
 import { decodeTrustedFrame } from '../../src/frame/decode.ts'
+import { HEADER_BYTES } from '../../src/frame/format.ts'
 import type { Frame } from '../../src/frame/frame.ts'
 import { layoutOf } from '../../src/frame/layout.ts'
 import type { Dataset } from './dataset.ts'
@@ -33,7 +34,7 @@ import { nexmarkEvent } from './schema.ts'
 
 const layout = layoutOf(nexmarkEvent)
 const EVENTS_PER_STEP = 4096
-const READ_BYTES = 1 << 30
+const PIECE_BYTES = 1 << 28
 
 /** The frames of these events, in order, of so many rows at most. */
 export function framesOf(
@@ -136,22 +137,33 @@ function write(path: string, dataset: Dataset): void {
   renameSync(part, path)
 }
 
+/** In pieces: a place in a file beyond 2 GiB is no place in an array that `readSync` takes. */
 function read(path: string): Frame[] {
   const { size } = statSync(path)
-  const bytes = new Uint8Array(size)
+  const frames: Frame[] = []
   const file = openSync(path, 'r')
   try {
-    for (let at = 0; at < size; ) {
-      at += readSync(file, bytes, at, Math.min(READ_BYTES, size - at), at)
+    for (let from = 0; from < size; ) {
+      const piece = new Uint8Array(Math.min(PIECE_BYTES, size - from))
+      for (let at = 0; at < piece.length; )
+        at += readSync(file, piece, at, piece.length - at, from + at)
+      let at = 0
+      for (let end = frameEnd(piece, at); end <= piece.length; end = frameEnd(piece, at)) {
+        frames.push(decodeTrustedFrame(layout, piece, at))
+        at = end
+      }
+      if (at === 0) throw new Error(`${path} is no file of frames`)
+      from += at
     }
   } finally {
     closeSync(file)
   }
-  const frames: Frame[] = []
-  for (let at = 0; at < size; ) {
-    const frame = decodeTrustedFrame(layout, bytes, at)
-    frames.push(frame)
-    at += frame.byteLength
-  }
   return frames
+}
+
+/** Where the frame at `at` ends; infinite when its head is not there. */
+function frameEnd(bytes: Uint8Array, at: number): number {
+  if (at + HEADER_BYTES > bytes.length) return Number.POSITIVE_INFINITY
+  // The third word of a frame is its length.
+  return at + new DataView(bytes.buffer).getUint32(at + 8, true)
 }
