@@ -490,7 +490,7 @@ export declare class FrameLayout {
     readonly View: ViewClass;
     readonly plain: (frame: Frame, i: number) => unknown;
     builderClass: (new (layout: FrameLayout) => FrameBuilder) | undefined;
-    constructor(schema: Schema<unknown>);
+    constructor(schema: Schema<unknown>, readersOf?: (own: Readers, columns: Columns) => Readers);
     get fields(): readonly string[];
     view(frame: Frame, i: number): unknown;
     read(field: string, frame: Code, i: Code, constants: (value: unknown) => Code): Code | undefined;
@@ -883,6 +883,12 @@ export interface Random {
     float(): number;
     bytes(count: number): Uint8Array;
     stream(name: string): Random;
+}
+
+export interface Readers {
+    readonly FrameClass: new (layout: FrameLayout, region: Region, head: FrameHead, slots: Int32Array) => Frame;
+    readonly View: ViewClass;
+    readonly plain: (frame: Frame, i: number) => unknown;
 }
 
 export interface RecordCounts {
