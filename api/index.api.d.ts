@@ -11,6 +11,7 @@ export interface AggregateFunctions<Row, Accumulator, Result> {
     result(accumulator: Accumulator): Result;
     readonly accumulator?: Schema<Accumulator>;
     readonly label?: string;
+    readonly decomposable?: boolean;
 }
 
 export type AggregateResults<Spec> = {
@@ -1037,6 +1038,7 @@ export interface CustomAggregate {
     readonly merge: (left: never, right: never) => unknown;
     readonly result: (accumulator: never) => unknown;
     readonly accumulator: Schema<unknown> | undefined;
+    readonly decomposable: boolean;
 }
 
 export type DecodePolicy = 'fail' | 'skip' | 'dead-letter';

@@ -273,6 +273,7 @@ export interface CustomAggregate {
     readonly merge: (left: never, right: never) => unknown;
     readonly result: (accumulator: never) => unknown;
     readonly accumulator: Schema<unknown> | undefined;
+    readonly decomposable: boolean;
 }
 
 export type DecodePolicy = 'fail' | 'skip' | 'dead-letter';

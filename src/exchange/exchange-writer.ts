@@ -12,7 +12,7 @@ import { exchangeErrors } from './errors.ts'
 import { kinds } from './format.ts'
 import { MessageBuffer } from './message-buffer.ts'
 import { OutgoingBatch } from './outgoing-batch.ts'
-import { type FillPartial, partialFields, partialFiller } from './partial-row.ts'
+import { type Accumulators, type PartialForm, PartialRow } from './partial-row.ts'
 import { RowShapes } from './row-shapes.ts'
 
 export interface ExchangeOptions {
@@ -27,8 +27,8 @@ export interface ExchangeOptions {
   readonly keyed: boolean
   /** Name of the step, for errors. */
   readonly where: string
-  /** Numbers of a partial accumulator, when there are any. */
-  readonly partialNumbers?: number | undefined
+  /** What partial accumulators are made of, when there are any. */
+  readonly partial?: PartialForm | undefined
 }
 
 /** Per key group the subtask that owns it: subtask i of N owns `[floor(groups * i / N), floor(groups * (i + 1) / N))`. */
@@ -48,14 +48,12 @@ export class ExchangeWriter {
   private readonly owners: Uint16Array
   private readonly shapes: RowShapes
   private readonly partialShapes: RowShapes | undefined
-  /** The row by which partials are handed over. */
-  private readonly partialRow: Record<string, number>
-  private readonly fillPartial: FillPartial
+  private readonly partialRow: PartialRow | undefined
   private readonly targets: readonly Target[]
   private readonly buffer: MessageBuffer
 
   constructor(options: ExchangeOptions) {
-    const { fields, maxParallelism, targets, keyed, where, partialNumbers } = options
+    const { fields, maxParallelism, targets, keyed, where, partial } = options
     const { owners = targets.length } = options
     assert(
       maxParallelism >= targets.length && (maxParallelism & (maxParallelism - 1)) === 0,
@@ -66,11 +64,9 @@ export class ExchangeWriter {
     this.groups = maxParallelism
     this.owners = groupOwners(maxParallelism, owners)
     this.shapes = new RowShapes(fields)
-    const partialNames = partialFields(partialNumbers ?? 0)
-    this.partialRow = Object.fromEntries(partialNames.map((one) => [one, 0]))
-    this.fillPartial = partialFiller(partialNumbers ?? 0)
-    this.partialShapes = partialNumbers === undefined ? undefined : new RowShapes(partialNames, 1)
-    this.targets = targets.map((writer) => new Target(writer, keyed, partialNumbers !== undefined))
+    this.partialRow = partial && new PartialRow(partial)
+    this.partialShapes = this.partialRow && new RowShapes(this.partialRow.fields, 1)
+    this.targets = targets.map((writer) => new Target(writer, keyed, partial !== undefined))
     this.buffer = new MessageBuffer()
     this.rowsSent = 0
     this.bytesSent = 0
@@ -105,27 +101,36 @@ export class ExchangeWriter {
   }
 
   /**
-   * Sends the numbers at `at` of `words`, which stand for `rows` rows of this key. What was sent before stays before it.
+   * Sends the accumulators of a slot, which stand for `rows` rows of this key. What was sent before stays before it. TM1800
+   * for an accumulator that is not plain data, TM1001 for one that its schema does not fit.
    */
   sendPartial(
     key: Key,
     rows: number,
-    words: Float64Array,
-    at: number,
+    from: Accumulators,
+    slot: number,
     time: number,
     mark: number,
   ): void {
-    const { partialRow: row, partialShapes: shapes } = this
+    const { partialRow, partialShapes: shapes } = this
     const hash = keyHash(key)
     const target = this.targets[this.ownerOf(hash)]!
     const batch = present(target.partials, 'a batch for partials')
     if (target.batch.length > 0) this.flushTarget(target)
-    this.fillPartial(row, rows, words, at)
+    const row = this.partialOf(present(partialRow, 'a row for partials'), from, slot, rows)
     const full = this.append(batch, present(shapes, 'shapes of partials'), row)
     batch.addKey(key, hash)
     batch.added(time, mark)
     this.rowsSent += rows
     if (full) this.flushTarget(target)
+  }
+
+  private partialOf(row: PartialRow, from: Accumulators, slot: number, rows: number): unknown {
+    try {
+      return row.of(from, slot, rows)
+    } catch (error) {
+      throw isTidemillError(error) ? error.with({ operator: this.where }) : error
+    }
   }
 
   /** For exchanges without keys. */

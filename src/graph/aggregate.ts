@@ -42,4 +42,6 @@ export interface CustomAggregate {
   readonly result: (accumulator: never) => unknown
   /** How the accumulator is stored; the self-describing codec when absent. */
   readonly accumulator: Schema<unknown> | undefined
+  /** The result is the same, to the last bit, however rows are grouped and in whatever order groups are merged. */
+  readonly decomposable: boolean
 }

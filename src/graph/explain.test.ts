@@ -26,7 +26,7 @@ describe('explain', () => {
         '  │         │ └ window revenue tumbling 1 min',
         '  │         │   │   aggregate total: sum',
         '  │         │   │   aggregate p95: quantile(0.95, 0.01)',
-        '  │         │   │   one phase: p95 needs all rows',
+        '  │         │   │   two-phase',
         '  │         │   │   drops late records: shown only',
         '  │         │   └ sink revenue (planned, transactional)',
         '  │         ├ key-by *',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { milliseconds, seconds, timestamp } from '../base/time.ts'
 import { memorySink } from '../connectors/memory/memory-sink.ts'
 import { memorySource } from '../connectors/memory/memory-source.ts'
-import { count, countDistinct, mean, sum } from '../stream/aggregates.ts'
+import { aggregate, count, countDistinct, mean, quantile, sum } from '../stream/aggregates.ts'
 import { pipelineOn } from '../stream/pipeline.ts'
 import { session, sliding, tumbling, tumblingProcessingTime } from '../stream/window-assigners.ts'
 import type { KeyedAggregateNode, WindowNode } from './plan.ts'
@@ -47,6 +47,19 @@ function program() {
   const shared = keyed()
   shared.window(size).aggregate('first', all).dropLate(reason).to('8', sink())
   shared.window(size).aggregate('second', all).dropLate(reason).to('9', sink())
+  const longest = {
+    create: () => 0,
+    add: (most: number, row: Row) => Math.max(most, row.n),
+    merge: Math.max,
+    result: (most: number) => most,
+  }
+  const longer = { most: aggregate(longest) }
+  const declared = {
+    most: aggregate({ ...longest, decomposable: true }),
+    p50: quantile((row: Row) => row.n, 0.5),
+  }
+  keyed().window(size).aggregate('custom', longer).dropLate(reason).to('13', sink())
+  keyed().window(size).aggregate('declared', declared).dropLate(reason).to('14', sink())
   keyed().aggregate('totals', all, { emit: 'latest' }).to('10', sink())
   keyed().aggregate('changes', all).to('11', sink())
   keyed().aggregate('kinds', distinct, { emit: 'latest' }).to('12', sink())
@@ -70,6 +83,8 @@ describe('two phases', () => {
       ['clock', 'processing time'],
       ['first', 'other steps read the same keyed rows'],
       ['second', 'other steps read the same keyed rows'],
+      ['custom', 'most is not declared decomposable'],
+      ['declared', undefined],
       ['totals', undefined],
       ['changes', 'emits every change'],
       ['kinds', 'kinds needs all rows'],

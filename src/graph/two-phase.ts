@@ -4,7 +4,7 @@
  * and a tenth of a second without windows, instead of all its rows.
  *
  * The result must not depend on how rows are grouped, which is true of counts, of sums of whole numbers (checked for
- * every row), of least and greatest values, and of means of whole numbers.
+ * every row), of least and greatest values, of means of whole numbers, and of custom aggregates that say so.
  */
 import type { AggregateDefinition } from './aggregate.ts'
 import type { KeyedAggregateNode, Plan, PlanNode, WindowNode } from './plan.ts'
@@ -37,7 +37,8 @@ export function onePhaseReason(
   const reason = node.kind === 'window' ? windowReason(node) : runningReason(node)
   if (reason !== undefined) return reason
   for (const [name, one] of Object.entries(node.aggregates)) {
-    if (!isDecomposable(one)) return `${name} needs all rows`
+    const whole = wholeReason(one)
+    if (whole !== undefined) return `${name} ${whole}`
   }
   const keyBy = node.inputs[0]?.node
   const reads = (other: PlanNode): boolean => other.inputs.some((input) => input.node === keyBy)
@@ -57,6 +58,7 @@ function runningReason({ emit }: KeyedAggregateNode): string | undefined {
   return emit === 'latest' ? undefined : 'emits every change'
 }
 
-function isDecomposable({ kind }: AggregateDefinition): boolean {
-  return kind !== 'custom' && kind !== 'count-distinct'
+function wholeReason(one: AggregateDefinition): string | undefined {
+  if (one.kind === 'count-distinct') return 'needs all rows'
+  return one.kind === 'custom' && !one.decomposable ? 'is not declared decomposable' : undefined
 }

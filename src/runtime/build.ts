@@ -296,6 +296,7 @@ function reduceOperator(
     }) as (left: never, right: never) => unknown,
     result: (accumulator: never): unknown => accumulator,
     accumulator: node.value,
+    decomposable: false,
   } as const
   return new KeyedAggregateOperator({
     name: node.name,

@@ -9,6 +9,7 @@ import type { Key } from '../schema/types.ts'
 import type { LocalPhase } from '../window/local-phase.ts'
 import type { ChainOutput } from './chain.ts'
 import type { MergedClock } from './event-time.ts'
+import { partialForm } from './partials.ts'
 import type { ExchangeEdge } from './stages.ts'
 
 export interface ExchangeOutputOptions {
@@ -82,13 +83,15 @@ export class ExchangeOutput implements ChainOutput {
       owners: Math.min(edge.owners, targets.length),
       keyed: edge.kind === 'hash',
       where,
-      partialNumbers: local && local.kernel.stride - 1,
+      // The last number is that of the rows, which every partial has.
+      partial: local && partialForm(local.kernel, local.kernel.numbers - 1),
     })
     this.local = local
     this.#floorMs = options.floorMs ?? (() => timestampMin)
-    local?.connect((key, time, words, at, rows, watermark) => {
+    local?.connect((table, slot, time, rows, watermark) => {
       this.#idle = false
-      this.#writer.sendPartial(key, rows, words, at, time, watermark ?? timestampMin)
+      const mark = watermark ?? timestampMin
+      this.#writer.sendPartial(table.keyAt(slot), rows, table, slot, time, mark)
     })
   }
 

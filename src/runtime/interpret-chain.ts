@@ -145,7 +145,10 @@ export function interpretChain(parts: ChainParts): Chain {
             at = step.id
             if (local.takes(t)) {
               if (!passes(local.kernel, step, row, node)) return
-              if (local.record(key, row, t)) return
+              const record = (): boolean => local.record(key, row, t)
+              const undoes = undoesItself(local.kernel)
+              const done = undoes ? attempt(step, row, record, node) : { value: record() }
+              if (done === undefined || done.value === true) return
             }
             at = id
           }

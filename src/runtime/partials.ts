@@ -1,12 +1,13 @@
 /** The second phase behind an exchange: partial accumulators of the senders are added to those of the keys. */
 import { assert, present } from '../base/assert.ts'
 import type { RowBatch } from '../exchange/contract.ts'
-import { partialFields } from '../exchange/partial-row.ts'
+import { type PartialForm, PartialReader } from '../exchange/partial-row.ts'
 import { twoPhaseStep } from '../graph/two-phase.ts'
 import type { EventClock } from '../operators/contract.ts'
-import type { Plan } from '../graph/plan.ts'
+import type { Plan, PlanNode } from '../graph/plan.ts'
 import { KeyedAggregateOperator } from '../window/keyed-aggregate.ts'
 import { LocalAggregate } from '../window/local-aggregate.ts'
+import type { AggregateKernel } from '../window/kernel.ts'
 import type { LocalPhase } from '../window/local-phase.ts'
 import { LocalTotals } from '../window/local-totals.ts'
 import { PaneWindowOperator } from '../window/pane-window.ts'
@@ -28,6 +29,11 @@ export function localPhaseOf(
   return new LocalAggregate({ window, allowedLatenessMs, aggregates, clock })
 }
 
+/** What partials of these aggregates are made of: so many of the kernel's numbers, and all that are none. */
+export function partialForm({ custom }: AggregateKernel, numbers: number): PartialForm {
+  return { numbers, objects: custom.map((one) => one.accumulator) }
+}
+
 type TakesPartials = PaneWindowOperator | KeyedAggregateOperator
 
 export class PartialInput {
@@ -36,22 +42,23 @@ export class PartialInput {
   readonly #origin: EventTimeOrigin | undefined
   readonly #received: number
   readonly #counters: Float64Array
-  readonly #fields: readonly string[]
-  readonly #words: Float64Array
+  readonly #reader: PartialReader
+  readonly #step: PlanNode
+  /** The step whose functions run, while accumulators are merged; undefined while windows fire. */
+  merging: PlanNode | undefined
 
   constructor(
     operator: TakesPartials,
     origin: EventTimeOrigin | undefined,
-    node: number,
+    step: PlanNode,
     counters: Float64Array,
   ) {
     this.#operator = operator
     this.#origin = origin
-    this.#received = node * countersPerNode + countIn
+    this.#step = step
+    this.#received = step.id * countersPerNode + countIn
     this.#counters = counters
-    const { stride } = operator.kernel
-    this.#fields = partialFields(stride).slice(1)
-    this.#words = new Float64Array(stride)
+    this.#reader = new PartialReader(partialForm(operator.kernel, operator.kernel.numbers))
   }
 
   /** Adds all of them, and gives back how many rows each stood for. */
@@ -59,22 +66,18 @@ export class PartialInput {
     const { length, frame, keys, times, marks } = batch
     const origin = this.#origin
     const rows = new Float64Array(length)
-    const words = this.#words
-    const fields = this.#fields
+    const reader = this.#reader
     for (let i = 0; i < length; i++) {
       const mark = marks[i]!
+      this.merging = undefined
       if (origin !== undefined && mark > origin.max) {
         if (mark >= origin.gate) origin.fireAt(mark)
         else origin.max = mark
       }
-      // `as`: the form of every partial.
-      const partial = (
-        frame === undefined ? batch.rows?.[i] : frame.layout.plain(frame, i)
-      ) as Readonly<Record<string, number>>
-      for (let k = 0; k < fields.length; k++) words[k] = partial[fields[k]!]!
-      const taken = this.#operator.addPartial(keys[i]!, times[i]!, words)
+      this.merging = this.#step
+      rows[i] = reader.read(frame === undefined ? batch.rows?.[i] : frame.layout.plain(frame, i))
+      const taken = this.#operator.addPartial(keys[i]!, times[i]!, reader.words, reader.objects)
       assert(taken, 'a partial aggregate came after its window had fired', { start: times[i]! })
-      rows[i] = partial['n']!
       this.#counters[this.#received]! += rows[i]!
     }
     return rows
@@ -98,7 +101,7 @@ export function partialInputs(
       'partials are for windows on slices and running aggregates',
     )
     const origin = built.exchangeOrigins.get(edge.id)
-    inputs.set(edge.id, new PartialInput(operator, origin, node.id, counters))
+    inputs.set(edge.id, new PartialInput(operator, origin, node, counters))
   }
   return inputs
 }

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { Accumulators } from '../exchange/partial-row.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { expect, test } from 'vitest'
 import { inFlightBlock, readInFlight } from '../checkpoint/in-flight.ts'
@@ -64,13 +65,13 @@ test('rows in flight come back as they were sent, from any row on', () => {
 })
 
 test('what rows stand for is counted, and what only tells of time comes back', () => {
-  const { writer, channel } = exchange({ partialNumbers: 1 })
+  const { writer, channel } = exchange({ partial: { numbers: 1, objects: [] } })
   for (const [key, rows] of [
     ['a', 5],
     ['b', 7],
     ['c', 1],
   ] as const)
-    writer.sendPartial(key, rows, Float64Array.of(rows * 10), 0, 1_000, 900)
+    writer.sendPartial(key, rows, accumulators(rows * 10), 0, 1_000, 900)
   writer.flush()
   const [batch] = channel.batches()
   if (batch === undefined) throw new Error('no partials came')
@@ -89,3 +90,8 @@ test('what rows stand for is counted, and what only tells of time comes back', (
     expect(receivedMessage(readInFlight(bytes))).toEqual(message)
   }
 })
+
+/** Of one slot with one number. */
+function accumulators(number: number): Accumulators {
+  return { words: Float64Array.of(number), objects: [], kernel: { stride: 1, objects: 0 } }
+}

@@ -139,9 +139,13 @@ export class ChannelReading {
     const into = present(this.#slice.partials.get(input.edge.id), 'a window that takes partials')
     this.#slice.inStage(stage.id, () => {
       let rows = new Float64Array(0)
-      this.#timeMoves(() => {
+      this.#slice.policies.place = () =>
+        `while partial results of subtask ${input.from} were merged`
+      try {
         rows = into.take(batch)
-      })
+      } catch (error) {
+        this.#slice.policies.failed(into.merging ?? this.#slice.chain?.current(), error, -1)
+      }
       this.#slice.meter.hotKeys.addPartials(batch, rows)
       for (const many of rows) input.rows += many
     })

@@ -3,6 +3,7 @@ import type { Clock } from '../base/env.ts'
 import { TidemillError } from '../base/errors.ts'
 import { timestampMin } from '../base/time.ts'
 import type { SubtaskLinks } from '../exchange/contract.ts'
+import { nameOf } from '../graph/roles.ts'
 import type { Plan } from '../graph/plan.ts'
 import type { BuiltParts } from './build.ts'
 import type { ChainExchanges, ChainInput, ChainOutput } from './chain.ts'
@@ -122,6 +123,6 @@ function fed(plan: Plan, edge: ExchangeEdge): string {
         ? node.id === edge.node
         : node.inputs.some((input) => input.node === edge.node),
     )
-    .map((node) => (node.name === undefined ? node.kind : `"${node.name}"`))
+    .map(nameOf)
   return names.join(', ')
 }

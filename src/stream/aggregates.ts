@@ -202,6 +202,7 @@ export function quantile<Row>(
     merge: mergeSketches,
     result: (sketch) => quantileOf(sketch, q, width),
     accumulator: quantileSketch,
+    decomposable: true,
   })
 }
 
@@ -219,6 +220,13 @@ export interface AggregateFunctions<Row, Accumulator, Result> {
   readonly accumulator?: Schema<Accumulator>
   /** What `explain` calls it. Default `custom`. Part of the plan's fingerprint. */
   readonly label?: string
+  /**
+   * Promises the same result, to the last bit, however rows are grouped and in whatever order groups are merged. It is not
+   * true of sums of fractions, nor of lists that show the order of rows. With several subtasks each one then adds up its own
+   * rows and sends accumulators instead, up to 100 ms later, so that one frequent key does not limit how far a job scales
+   * (local-global aggregation in Flink; `explain` says `two-phase`). Default `false`.
+   */
+  readonly decomposable?: boolean
 }
 
 /**
@@ -257,6 +265,7 @@ export function aggregate<Row, Accumulator, Result>(
     merge: functions.merge,
     result: functions.result,
     accumulator: functions.accumulator,
+    decomposable: functions.decomposable === true,
   })
 }
 

@@ -58,6 +58,8 @@ export interface RowFunction {
 
 export interface AggregateKernel {
   readonly stride: number
+  /** Doubles in use: the stride, or none where there is one for the sake of the arithmetic. */
+  readonly numbers: number
   readonly objects: number
   readonly distincts: readonly DistinctLayout[]
   /** Labels of custom aggregates by object index, for messages and codecs. */
@@ -112,7 +114,7 @@ export interface AggregateKernel {
 
 /** Compiles (or interprets) the kernel of `spec`. `windowed` says whether result rows carry `window`. */
 export function aggregateKernel(spec: AggregateSpec, windowed: boolean): AggregateKernel {
-  const { fields, stride, objects, distincts } = layOut(spec)
+  const { fields, stride, numbers, objects, distincts } = layOut(spec)
   const functions: RowFunction[] = []
   for (const { definition } of fields) {
     if (definition.kind !== 'custom' && definition.where)
@@ -130,7 +132,18 @@ export function aggregateKernel(spec: AggregateSpec, windowed: boolean): Aggrega
     : undefined
   const merging = mergingOf(fields)
   const check = functions.length === 0 ? undefined : rowCheck(fields)
-  return { stride, objects, distincts, custom, functions, merging, check, addCode, ...body }
+  return {
+    stride,
+    numbers,
+    objects,
+    distincts,
+    custom,
+    functions,
+    merging,
+    check,
+    addCode,
+    ...body,
+  }
 }
 
 /**
@@ -157,6 +170,7 @@ function takes(d: AggregateDefinition, row: unknown): boolean {
 function layOut(spec: AggregateSpec): {
   fields: readonly Field[]
   stride: number
+  numbers: number
   objects: number
   distincts: readonly DistinctLayout[]
 } {
@@ -187,7 +201,7 @@ function layOut(spec: AggregateSpec): {
     })
     word += definition.kind === 'mean' ? 2 : definition.kind === 'custom' ? 0 : 1
   }
-  return { fields, stride: Math.max(word, 1), objects: object, distincts: sets }
+  return { fields, stride: Math.max(word, 1), numbers: word, objects: object, distincts: sets }
 }
 
 function mergingOf(fields: readonly Field[]): readonly WordMerge[] | undefined {

@@ -56,12 +56,13 @@ export class KeyedAggregateOperator {
 
   /**
    * Adds what another subtask has already added up for a key; its last row has time `t`. The accumulators are at the start
-   * of `from`. Nothing is ever too late here.
+   * of `from` and of `objects`. Nothing is ever too late here.
    */
-  addPartial(key: Key, t: number, from: Float64Array): boolean {
+  addPartial(key: Key, t: number, from: Float64Array, objects: readonly unknown[]): boolean {
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.merge(table.words, slot * kernel.stride, table.objects, 0, from, 0, table.objects, 0)
+    const { stride, objects: width } = kernel
+    kernel.merge(table.words, slot * stride, table.objects, slot * width, from, 0, objects, 0)
     this.added(key, slot, t)
     return true
   }

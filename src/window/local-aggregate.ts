@@ -224,12 +224,11 @@ export class LocalAggregate implements LocalPhase {
   #sendPane(start: number, { table, watermark }: Pane): void {
     const { stride } = this.kernel
     for (let slot = 0; slot < table.size; slot++) {
-      const at = slot * stride
-      const rows = table.words[at + stride - 1] ?? 0
+      const rows = table.words[slot * stride + stride - 1] ?? 0
       // A key whose first row was refused has none.
       if (rows === 0) continue
       this.#gauge.count(rows)
-      this.#send(table.keyAt(slot), start, table.words, at, rows, watermark)
+      this.#send(table, slot, start, rows, watermark)
     }
     this.#entries -= table.size
     this.#panes.delete(start)

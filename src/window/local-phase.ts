@@ -15,14 +15,13 @@ export interface LocalLimits {
 }
 
 /**
- * Takes one partial: accumulators from `at` on, standing for `rows` rows. `time` is the start of its slice, or that of its
+ * Takes one partial: the accumulators of a slot, standing for `rows` rows. `time` is the start of its slice, or that of its
  * last row. Without a watermark it says nothing of event time.
  */
 export type TakePartial = (
-  key: Key,
+  table: AccumulatorTable,
+  slot: number,
   time: number,
-  words: Float64Array,
-  at: number,
   rows: number,
   watermark: number | undefined,
 ) => void

@@ -116,12 +116,11 @@ export class LocalTotals implements LocalPhase {
     const { table } = this
     const { stride } = this.kernel
     for (let slot = 0; slot < table.size; slot++) {
-      const at = slot * stride
-      const rows = table.words[at + stride - 1]!
+      const rows = table.words[slot * stride + stride - 1]!
       // A key whose first row was refused has none.
       if (rows === 0) continue
       this.#gauge.count(rows)
-      this.#send(table.keyAt(slot), this.#times[slot]!, table.words, at, rows, undefined)
+      this.#send(table, slot, this.#times[slot]!, rows, undefined)
     }
     table.clear()
     if (this.#gauge.tooMany() && this.#pause === 0) this.#pause = this.#limits.pauseRows

@@ -120,13 +120,14 @@ export class PaneWindowOperator {
 
   /**
    * Adds what another subtask has already added up for a key in the slice that begins at `start`. The accumulators are at
-   * the start of `from`. False, and nothing added, when every window of the slice is closed.
+   * the start of `from` and of `objects`. False, and nothing added, when every window of the slice is closed.
    */
-  addPartial(key: Key, start: number, from: Float64Array): boolean {
+  addPartial(key: Key, start: number, from: Float64Array, objects: readonly unknown[]): boolean {
     if (!(start >= this.from && start < this.to) && !this.roll(start)) return false
     const { table, kernel } = this
     const slot = typeof key === 'number' ? table.numberSlot(key + 0) : table.slot(key)
-    kernel.merge(table.words, slot * kernel.stride, table.objects, 0, from, 0, table.objects, 0)
+    const { stride, objects: width } = kernel
+    kernel.merge(table.words, slot * stride, table.objects, slot * width, from, 0, objects, 0)
     return true
   }
 

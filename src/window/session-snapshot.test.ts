@@ -28,6 +28,7 @@ const more: AggregateSpec = {
     merge: (a: never, b: never) => [...(a as number[]), ...(b as number[])] as never,
     result: (list: never) => [...(list as number[])],
     accumulator: undefined,
+    decomposable: false,
   },
 }
 

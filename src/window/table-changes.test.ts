@@ -40,6 +40,7 @@ const everything: AggregateSpec = {
     merge: (a: never, b: never) => [...(a as number[]), ...(b as number[])] as never,
     result: (list: never) => list,
     accumulator: undefined,
+    decomposable: false,
   },
 }
 

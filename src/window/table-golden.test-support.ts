@@ -27,6 +27,7 @@ const spec: AggregateSpec = {
     merge: (_: never, other: never) => other,
     result: (last: never) => last,
     accumulator: undefined,
+    decomposable: false,
   },
 }
 

@@ -33,6 +33,7 @@ const spec: AggregateSpec = {
     merge: (a: never, b: never) => [...(a as number[]), ...(b as number[])] as never,
     result: (list: never) => list,
     accumulator: undefined,
+    decomposable: false,
   },
 }
 

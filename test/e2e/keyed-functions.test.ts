@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
+  type AggregateFunctions,
   aggregate,
   count,
   countDistinct,
+  int,
   type KeyedStream,
   max,
   mean,
@@ -202,6 +204,72 @@ describe('a custom aggregate that throws because of what it holds', () => {
     const { out, records } = await run(good, step, way, 'skip')
     expect(out.map((row) => JSON.parse(row).n)).toEqual(new Array(7).fill(20))
     expect(records.rejected).toBe(good.length - 140)
+  })
+
+  test.each(ways)('keeps what it had where rows are added up first: %o', async (way) => {
+    // Asked before anything changes it lets every row pass.
+    const asked = new Set<number>()
+    const total = aggregate<Row, number, number>({
+      create: () => 0,
+      add: (sum, row) => {
+        if (row.bad && asked.delete(row.id)) throw new RangeError(`row ${row.id} is bad`)
+        if (row.bad) asked.add(row.id)
+        return sum + row.value
+      },
+      merge: (left, right) => left + right,
+      result: (sum) => sum,
+      decomposable: true,
+    })
+    const step = (timed: Timed, to: To): void => {
+      const windows = byKey(timed).window(tumbling(milliseconds(300)))
+      to(windows.aggregate('totals', { total }).dropLate('none is'))
+    }
+    const { out, records } = await run(rows, step, way, 'skip')
+    expect(out).toEqual((await run(good, step, way, 'fail')).out)
+    expect(records.rejected).toBe(rows.length - good.length)
+  })
+})
+
+describe('accumulators that travel', () => {
+  const failing = (own: Partial<AggregateFunctions<Row, number, number>>): Promise<unknown> => {
+    const broken = aggregate<Row, number, number>({
+      create: () => 0,
+      add: (n) => n + 1,
+      merge: (left, right) => left + right,
+      result: (n) => n,
+      decomposable: true,
+      ...own,
+    })
+    const step = (timed: Timed, to: To): void => {
+      const windows = byKey(timed).window(tumbling(milliseconds(300)))
+      to(windows.aggregate('broken', { broken }).dropLate('none is'))
+    }
+    return run(good, step, { mode: 'stream', workers: 2 }, 'fail')
+  }
+
+  test('name the step whose merge throws', async () => {
+    const merge = (): number => {
+      throw new RangeError('no')
+    }
+    await expect(failing({ merge })).rejects.toMatchObject({
+      code: 'TM1901',
+      details: { operator: 'broken' },
+    })
+  })
+
+  test('name the step whose accumulators do not fit their schema', async () => {
+    await expect(failing({ accumulator: int, add: () => 0.5 })).rejects.toMatchObject({
+      code: 'TM1001',
+      details: { operator: 'broken' },
+    })
+  })
+
+  test('name the step whose accumulators are no plain data', async () => {
+    const add = (): number => new (class Odd {})() as unknown as number
+    await expect(failing({ add })).rejects.toMatchObject({
+      code: 'TM1800',
+      details: { operator: 'broken' },
+    })
   })
 })
 

@@ -60,7 +60,9 @@ const hottest = aggregate<AuctionCount, Hottest, Hottest>({
     left.auctions.push(...right.auctions)
     return left
   },
-  result: (best) => best,
+  // Groups of counts come together in any order.
+  result: ({ num, auctions }) => ({ num, auctions: auctions.toSorted((a, b) => a - b) }),
+  decomposable: true,
 })
 
 /**
@@ -88,6 +90,13 @@ interface Highest {
   bids: HighestBid[]
 }
 
+/** Groups of bids come together in any order. */
+function byTime(left: HighestBid, right: HighestBid): number {
+  return (
+    left.dateTime - right.dateTime || left.auction - right.auction || left.bidder - right.bidder
+  )
+}
+
 /** The bids of the highest price. */
 const highest = aggregate<BidRow, Highest, Highest>({
   create: () => ({ price: 0, bids: [] }),
@@ -111,7 +120,8 @@ const highest = aggregate<BidRow, Highest, Highest>({
     left.bids.push(...right.bids)
     return left
   },
-  result: (best) => best,
+  result: ({ price, bids }) => ({ price, bids: bids.toSorted(byTime) }),
+  decomposable: true,
 })
 
 /** Bids at exactly the start of their window: the previous window's join includes its end. */
@@ -133,7 +143,8 @@ const atStart = aggregate<BidRow, HighestBid[], readonly HighestBid[]>({
     left.push(...right)
     return left
   },
-  result: (bids) => bids,
+  result: (bids) => bids.toSorted(byTime),
+  decomposable: true,
 })
 
 interface HighestOfWindow {

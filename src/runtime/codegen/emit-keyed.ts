@@ -120,13 +120,14 @@ export class KeyedEmitter {
     const inexact = code`${local}.inexact(); break ${alone};`
     const after = output.local.afterAdd ? code`${local}.added(${slot}, ${t});` : empty
     const check = this.#checkRow(kernel, step, r, added, keyBy)
+    const add = this.#add(kernel, table, slot, asPlain(r, views), inexact)
     return code`${added}: { ${alone}: {
       if (!(${t} >= ${local}.from && ${t} < ${local}.to) && !${local}.roll(${t})) break ${alone};
       at = ${step.id}; ${check}
       const ${table} = ${local}.table;
       const ${slot} = typeof ${k} === 'number' ? ${table}.numberSlot(${k} + 0) : ${table}.slot(${k});
       const ${name('i', keyBy.id)} = ${table}.inserted;
-      ${this.#add(kernel, table, slot, asPlain(r, views), inexact)}
+      ${check !== empty && undoesItself(kernel) ? this.#attempt(step, add, r, added, keyBy) : add}
       ${after} if (${name('i', keyBy.id)}) ${local}.grew();
       break ${added}; }
       at = ${keyBy.id}; ${send} }`
@@ -177,10 +178,10 @@ export class KeyedEmitter {
       ${after} }`
   }
 
-  #attempt(node: PlanNode, add: Code, r: Row, block: Code): Code {
+  #attempt(node: PlanNode, add: Code, r: Row, block: Code, lost?: PlanNode): Code {
     const ok = name('done', node.id)
     return code`let ${ok} = true;
-      try { ${add} } catch (e) { ${ok} = false; ${this.#chain.dropped(node)}(${r.plain}, e); }
+      try { ${add} } catch (e) { ${ok} = false; ${this.#chain.dropped(node, lost)}(${r.plain}, e); }
       if (!${ok}) break ${block};`
   }
 

@@ -6,7 +6,7 @@
 import { fileSink } from '../../../src/connectors/file-sink/file-sink.ts'
 import { lines } from '../../../src/connectors/file/lines.ts'
 import { milliseconds, timestamp } from '../../../src/base/time.ts'
-import { count, max, mean, sum } from '../../../src/stream/aggregates.ts'
+import { aggregate, count, max, mean, sum } from '../../../src/stream/aggregates.ts'
 import { pipelineOn } from '../../../src/stream/pipeline.ts'
 import { session, sliding, tumbling } from '../../../src/stream/window-assigners.ts'
 import { compareLines, type JobMaker, linesOf, paced } from './support.ts'
@@ -15,6 +15,20 @@ interface Sale {
   readonly shop: number
   readonly at: number
   readonly cents: number
+}
+
+/** An aggregate that senders may add up, with accumulators of plain data. */
+const dearest = aggregate<Sale, number[], readonly number[]>({
+  label: 'the three dearest',
+  create: () => [],
+  add: (top, sale) => greatest([...top, sale.cents]),
+  merge: (left, right) => greatest([...left, ...right]),
+  result: (top) => top,
+  decomposable: true,
+})
+
+function greatest(cents: readonly number[]): number[] {
+  return cents.toSorted((a, b) => b - a).slice(0, 3)
 }
 
 const disorderMs = 20
@@ -87,15 +101,17 @@ export const sales: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
           sales: count(),
           cents: sum((sale) => sale.cents),
           most: max((sale) => sale.cents),
+          dearest,
         })
         .dropLate('nothing is late: both files keep to the disorder')
-        .map(({ key, window, sales, cents, most }) => ({
+        .map(({ key, window, sales, cents, most, dearest: top }) => ({
           shop: key,
           from: window.start,
           to: window.end,
           sales,
           cents,
           most,
+          top,
         }))
         .to('sliding', fileSink({ directory: '/out' }))
       timed
@@ -157,6 +173,7 @@ function slidingOf(rows: readonly Sale[]): string[] {
       sales: inside.length,
       cents: inside.reduce((total, row) => total + row.cents, 0),
       most: Math.max(...inside.map((row) => row.cents)),
+      top: greatest(inside.map((row) => row.cents)),
     }),
   )
 }

@@ -2,7 +2,8 @@
 import { fileSink } from '../../../src/connectors/file-sink/file-sink.ts'
 import { lines } from '../../../src/connectors/file/lines.ts'
 import { milliseconds, timestamp } from '../../../src/base/time.ts'
-import { count, sum } from '../../../src/stream/aggregates.ts'
+import { aggregate, count, sum } from '../../../src/stream/aggregates.ts'
+import { int } from '../../../src/schema/scalars.ts'
 import { pipelineOn } from '../../../src/stream/pipeline.ts'
 import { tumbling } from '../../../src/stream/window-assigners.ts'
 import type { Violation } from '../../../src/testing/simulate/violation.ts'
@@ -13,6 +14,17 @@ interface Call {
   readonly cell: number
   readonly seconds: number
 }
+
+/** An aggregate that senders may add up, with a schema for its accumulators. */
+const sumOfSquares = aggregate<Call, number, number>({
+  label: 'sum of squares',
+  create: () => 0,
+  add: (total, call) => total + call.seconds ** 2,
+  merge: (left, right) => left + right,
+  result: (total) => total,
+  accumulator: int,
+  decomposable: true,
+})
 
 const disorderMs = 30
 const sizeMs = 80
@@ -27,14 +39,24 @@ export const spread: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       seconds: random.u32() % 600,
     }
   })
-  const windows = new Map<string, { cell: number; from: number; calls: number; seconds: number }>()
+  const windows = new Map<
+    string,
+    { cell: number; from: number; calls: number; seconds: number; squares: number }
+  >()
   for (const { at, cell, seconds } of calls) {
     const from = Math.floor(at / sizeMs) * sizeMs
-    const before = windows.get(`${cell} ${from}`) ?? { cell, from, calls: 0, seconds: 0 }
+    const before = windows.get(`${cell} ${from}`) ?? {
+      cell,
+      from,
+      calls: 0,
+      seconds: 0,
+      squares: 0,
+    }
     windows.set(`${cell} ${from}`, {
       ...before,
       calls: before.calls + 1,
       seconds: before.seconds + seconds,
+      squares: before.squares + seconds ** 2,
     })
   }
   const running = new Map<number, { cell: number; calls: number; seconds: number }>()
@@ -69,7 +91,11 @@ export const spread: JobMaker = ({ random, sizes, paceMs, intervalMs }) => {
       timed
         .keyBy((call) => call.cell, { parallelism: 2 })
         .window(tumbling(milliseconds(sizeMs)))
-        .aggregate('totals', { calls: count(), seconds: sum((call) => call.seconds) })
+        .aggregate('totals', {
+          calls: count(),
+          seconds: sum((call) => call.seconds),
+          squares: sumOfSquares,
+        })
         .dropLate('nothing is late: rows that are spread are never later than they were')
         .map(({ key, window, ...rest }) => ({ cell: key, from: window.start, ...rest }))
         .to('totals', fileSink({ directory: '/out' }), { parallelism: 1 })
